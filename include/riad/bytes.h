@@ -7,7 +7,8 @@
 
 #include "riad/types.h"
 
-/* Writes into a caller's buffer, or into an own growing one. error: 0, -ENOBUFS (caller's buffer full, or over `limit`), -ENOMEM. */
+/* Writes into a caller's buffer, or into an own growing one. error: 0, -ENOBUFS (caller's buffer full, or over `limit`), -ENOMEM,
+ * -EINVAL (a time that riad_get_time would refuse). A zeroed writer has room for nothing. */
 struct riad_writer {
     uint8_t *data;
     size_t size;
