@@ -1,0 +1,78 @@
+/* Layer index. Row images (FORMAT 6): the values that changes carry, SQLite holds and core decides on. Plain structs and their codecs. */
+#ifndef RIAD_ROW_H
+#define RIAD_ROW_H
+
+#include "riad/bytes.h"
+#include "riad/segments.h"
+
+enum {
+    RIAD_ROOT_INODE = 1,
+    RIAD_FIRST_COOKIE = 3, /* 1 and 2 stand for "." and ".." */
+    RIAD_NAME_MAX = 255,
+    RIAD_SYMLINK_MAX = 4095,
+    RIAD_XATTR_VALUE_MAX = 65536,
+    RIAD_INODE_ROW_SIZE = 152,
+    RIAD_BLOCK_SIZE = 4096,
+};
+#define RIAD_FILE_SIZE_MAX ((uint64_t)1 << 62)
+#define RIAD_NO_TRUNCATE_MARK UINT64_MAX
+
+struct riad_inode {
+    uint64_t inode;
+    uint32_t generation;
+    uint32_t mode;
+    uint32_t nlink;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t flags;
+    uint64_t rdev;
+    uint64_t size;
+    uint64_t blocks; /* charged, of RIAD_BLOCK_SIZE */
+    struct timespec atime, mtime, ctime, btime;
+    uint64_t parent;
+    uint64_t next_cookie;
+    uint64_t version;
+    uint64_t birth;
+    uint64_t truncate_mark;
+    uint32_t xattr_bytes;
+};
+
+struct riad_dentry {
+    uint64_t parent;
+    uint64_t cookie;
+    uint64_t inode;
+    uint8_t type; /* DT_* */
+    uint16_t name_size;
+    char name[RIAD_NAME_MAX + 1]; /* zero-terminated for convenience */
+};
+
+enum riad_extent_kind { RIAD_EXTENT_DATA = 1, RIAD_EXTENT_UNWRITTEN };
+
+struct riad_extent {
+    uint64_t inode;
+    uint64_t offset;
+    uint64_t length;
+    enum riad_extent_kind kind;
+    uint8_t unit_shift; /* 12..16; 0 for unwritten */
+    uint32_t skip;
+    uint64_t segment;
+    uint64_t position;
+    uint32_t run_length;
+    struct riad_birth born; /* identity of the run's first record */
+    uint64_t birth; /* change number */
+    uint16_t tag_count;
+    uint8_t tags[RIAD_RUN_RECORDS_MAX * RIAD_TAG_SIZE];
+};
+
+void riad_inode_encode(const struct riad_inode *row, struct riad_writer *out);
+/* Each refuses what FORMAT does not allow: -EBADMSG. Trailing bytes are refused. */
+int riad_inode_decode(const uint8_t *data, size_t size, struct riad_inode *ret) RIAD_MUST_CHECK;
+void riad_extent_encode(const struct riad_extent *row, struct riad_writer *out);
+int riad_extent_decode(const uint8_t *data, size_t size, struct riad_extent *ret) RIAD_MUST_CHECK;
+/* Blocks charged for xattrs of that many bytes. */
+static inline uint64_t riad_xattr_blocks(uint32_t bytes)
+{
+    return ((uint64_t)bytes + RIAD_BLOCK_SIZE - 1) / RIAD_BLOCK_SIZE;
+}
+
+#endif
