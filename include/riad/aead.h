@@ -8,7 +8,7 @@
 
 enum { RIAD_TAG_SIZE = 16, RIAD_AEAD_KEY_SIZE = 32 };
 
-struct riad_segment_of_bytes {
+struct riad_buffer {
     void *data;
     size_t size;
 };
@@ -16,12 +16,12 @@ struct riad_segment_of_bytes {
 /* Seals in place semantics by pieces: input pieces are encrypted one after another into ret (may equal the only input piece).
  * ret has room for the sum of sizes. The caller guarantees that (key, counter) was never used before (K5). -EIO. */
 int riad_aead_seal(const uint8_t key[RIAD_AEAD_KEY_SIZE], uint64_t counter, const void *aad, size_t aad_size,
-        const struct riad_segment_of_bytes *pieces, size_t count, uint8_t *ret,
+        const struct riad_buffer *pieces, size_t count, uint8_t *ret,
         uint8_t ret_tag[RIAD_TAG_SIZE]) RIAD_MUST_CHECK;
 /* Decrypts ciphertext into the pieces, in order; the sum of their sizes is the ciphertext's size. -EBADMSG if not authentic: then the pieces
  * hold garbage that must not be used. -EIO. */
 int riad_aead_open(const uint8_t key[RIAD_AEAD_KEY_SIZE], uint64_t counter, const void *aad, size_t aad_size,
-        const uint8_t *ciphertext, const uint8_t tag[RIAD_TAG_SIZE], const struct riad_segment_of_bytes *pieces,
+        const uint8_t *ciphertext, const uint8_t tag[RIAD_TAG_SIZE], const struct riad_buffer *pieces,
         size_t count) RIAD_MUST_CHECK;
 /* The same with a free 12-byte nonce, for key slots and wraps, whose key is used once. */
 int riad_aead_seal_nonce(const struct riad_secret *key, const uint8_t nonce[12], const void *aad,
