@@ -1,0 +1,76 @@
+/* The open workspace as core's files share it. */
+#ifndef RIAD_WORKSPACE_PRIV_H
+#define RIAD_WORKSPACE_PRIV_H
+
+#include <pthread.h>
+
+#include "riad/filesystem.h"
+
+struct riad_references; /* references_priv.h: how many the kernel holds, by inode */
+struct riad_background; /* background.c: threads */
+
+struct riad_workspace {
+    /* Fixed between open and close. */
+    int workspace_fd;
+    int state_fd;
+    int lock_fd;
+    int mark_fd;
+    char *name;
+    char *state_path;
+    struct riad_keys *keys;
+    struct riad_segments *segments;
+    struct riad_log *log;
+    struct riad_store_binding binding;
+    struct riad_public_key signer;
+    struct riad_id workspace_id;
+    struct riad_id node;
+    struct riad_hash roster_head;
+    uint32_t term;
+    uint32_t lease_seconds;
+    bool read_only_open;
+    struct riad_background *background;
+
+    pthread_mutex_t mutation; /* guards all below */
+    struct riad_index *index;
+    struct riad_change change; /* the one being built; its buffer is reused */
+    struct riad_writer content; /* the encoded change; reused */
+    struct riad_references *references;
+    struct riad_limit limit;
+    enum riad_workspace_state state;
+    uint64_t lease_until; /* CLOCK_BOOTTIME ns until which the last heartbeat speaks for us (O2) */
+    uint64_t last_store_check; /* when statvfs was last asked, ns */
+    uint64_t store_blocks_free;
+    uint64_t commits, replayed_changes, checkpoints;
+    char event[160];
+};
+
+/* Takes the mutation lock for a reading operation. 0 with the lock held, or -ESTALE / -EIO without it. */
+int riad_workspace_lock(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+void riad_workspace_unlock(struct riad_workspace *workspace);
+/* Takes the lock for a mutation, checks state and lease (O2: a lapsed owner renews first, outside the lock), begins workspace->change with the present time.
+ * 0 with the lock held, or -EROFS, -ESTALE without it. caller may be NULL (background work). */
+int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
+/* Would usage plus these deltas pass the limit? -EDQUOT if a positive delta would (P7), -ENOSPC if the store has no room for new data. (mutation) */
+int riad_mutation_charge(
+        struct riad_workspace *workspace, int64_t blocks_delta, int64_t inodes_delta) RIAD_MUST_CHECK;
+/* Encodes workspace->change, places and appends payload (NULL: none) and change, applies it to the index; commits the batch when it is large. The lock stays held.
+ * An error of the log leaves the rows unchanged; an error of the index after the append turns the workspace read-only, as the log then knows more (-EIO). (mutation) */
+int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
+static inline void riad_mutation_end(struct riad_workspace *workspace)
+{
+    riad_workspace_unlock(workspace);
+}
+/* Raises an event: one diagnostic line, and the status's last event. Takes no lock of its own; (mutation). */
+void riad_workspace_event(struct riad_workspace *workspace, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* The time of the change being built. */
+static inline struct timespec riad_mutation_time(const struct riad_workspace *workspace)
+{
+    return workspace->change.time;
+}
+/* Removes an inode without names and references: one change, and the reaping of its extents in slices (L8). Called without the lock. */
+int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
+/* Finishes a truncation that was cut short (truncate mark, L8), in slices. Called without the lock. */
+int riad_truncate_finish(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
+
+#endif
