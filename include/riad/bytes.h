@@ -1,14 +1,17 @@
-/* Bounded cursors for the one canonical encoding (FORMAT 1): little-endian, fixed width, length-prefixed.
+/* Bounded cursors for the one canonical encoding (FORMAT 1): little-endian, fixed width,
+ * length-prefixed.
  *
- * Errors stick: after the first failure every further call does nothing (reads give zero or empty), and the cursor's
- * `error` says why. So a codec is written straight down and checked once, at its end. No locks; one thread per cursor. */
+ * Errors stick: after the first failure every further call does nothing (reads give zero or empty),
+ * and the cursor's `error` says why. So a codec is written straight down and checked once, at its
+ * end. No locks; one thread per cursor. */
 #ifndef RIAD_BYTES_H
 #define RIAD_BYTES_H
 
 #include "riad/types.h"
 
-/* Writes into a caller's buffer, or into an own growing one. error: 0, -ENOBUFS (caller's buffer full, or over `limit`), -ENOMEM,
- * -EINVAL (a time that riad_get_time would refuse). A zeroed writer has room for nothing. */
+/* Writes into a caller's buffer, or into an own growing one. error: 0, -ENOBUFS (caller's buffer
+ * full, or over `limit`), -ENOMEM, -EINVAL (a time that riad_get_time would refuse). A zeroed
+ * writer has room for nothing. */
 struct riad_writer {
     uint8_t *data;
     size_t size;
@@ -20,7 +23,8 @@ struct riad_writer {
 
 /* Uses `capacity` bytes at data; frees nothing. */
 void riad_writer_init_fixed(struct riad_writer *writer, void *data, size_t capacity);
-/* Grows on the heap up to limit bytes; the first `reserve` are allocated lazily at the first write. */
+/* Grows on the heap up to limit bytes; the first `reserve` are allocated lazily at the first write.
+ */
 void riad_writer_init_growing(struct riad_writer *writer, size_t reserve, size_t limit);
 /* Frees an own buffer and empties the writer; for _cleanup_. Also right on a zeroed struct. */
 void riad_writer_done(struct riad_writer *writer);
@@ -55,7 +59,8 @@ uint32_t riad_get_u32(struct riad_reader *reader);
 uint64_t riad_get_u64(struct riad_reader *reader);
 /* Copies exactly size bytes to ret (zeros on failure). */
 void riad_get_bytes(struct riad_reader *reader, void *ret, size_t size);
-/* Borrow from the reader's bytes; valid as long as they are. NULL and 0 on failure, or when longer than max. */
+/* Borrow from the reader's bytes; valid as long as they are. NULL and 0 on failure, or when longer
+ * than max. */
 const uint8_t *riad_get_span(struct riad_reader *reader, size_t size);
 const uint8_t *riad_get_b16(struct riad_reader *reader, size_t max, size_t *ret_size);
 const uint8_t *riad_get_b32(struct riad_reader *reader, size_t max, size_t *ret_size);
@@ -66,14 +71,16 @@ void riad_get_hash(struct riad_reader *reader, struct riad_hash *ret);
 void riad_get_end(struct riad_reader *reader, struct riad_end *ret);
 /* Refuses unless the next count bytes are all zero. */
 void riad_get_zeros(struct riad_reader *reader, size_t count);
-/* Reads an extensions block: unknown tags below 0x8000 are skipped, others and any disorder are refused (FORMAT 1). */
+/* Reads an extensions block: unknown tags below 0x8000 are skipped, others and any disorder are
+ * refused (FORMAT 1). */
 void riad_get_extensions(struct riad_reader *reader);
 /* Marks the reader failed, for a value the caller refuses. */
 void riad_reader_refuse(struct riad_reader *reader);
 /* 0 if nothing failed and no byte is left, else -EBADMSG. */
 int riad_reader_finish(const struct riad_reader *reader) RIAD_MUST_CHECK;
 
-/* Hexadecimal names. ret has room for 2 * size + 1. Parsing takes exactly 2 * size lower-case digits, else -EINVAL. */
+/* Hexadecimal names. ret has room for 2 * size + 1. Parsing takes exactly 2 * size lower-case
+ * digits, else -EINVAL. */
 void riad_hex_encode(const void *data, size_t size, char *ret);
 int riad_hex_decode(const char *text, void *ret, size_t size) RIAD_MUST_CHECK;
 

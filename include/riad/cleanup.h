@@ -18,7 +18,8 @@ void riad_free_pointer(void *pointer_to_pointer);
 #define _cleanup_fclose_ _cleanup_(riad_close_file)
 #define _cleanup_free_ _cleanup_(riad_free_pointer)
 
-/* Hands a resource over: returns it and leaves the empty value behind, so that its cleanup does nothing. */
+/* Hands a resource over: returns it and leaves the empty value behind, so that its cleanup does
+ * nothing. */
 static inline int riad_take_fd(int *fd)
 {
     int taken = *fd;
@@ -27,20 +28,21 @@ static inline int riad_take_fd(int *fd)
     return taken;
 }
 
-#define riad_take_pointer(pointer)                                                                 \
-    __extension__({                                                                                \
-        __typeof__(pointer) taken_ = (pointer);                                                    \
-        (pointer) = NULL;                                                                          \
-        taken_;                                                                                    \
+#define riad_take_pointer(pointer)              \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
 
-/* Defines type##_freep for _cleanup_(type##_freep) from a NULL-safe destructor. */
-#define RIAD_DEFINE_CLEANUP(type, destructor)                                                      \
-    static inline void destructor##p(type **pointer)                                               \
-    {                                                                                              \
-        if (*pointer)                                                                              \
-            destructor(*pointer);                                                                  \
-    }                                                                                              \
+/* Defines x_freep, for _cleanup_(x_freep), from the destructor x_free of `type *`. */
+#define RIAD_DEFINE_CLEANUP(type, destructor)        \
+    static inline void destructor##p(type **pointer) \
+    {                                                \
+        if (*pointer) {                              \
+            destructor(*pointer);                    \
+        }                                            \
+    }                                                \
     struct riad_cleanup_semicolon_
 
 #endif

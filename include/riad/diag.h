@@ -1,5 +1,6 @@
-/* Lines for people: diagnostics on stderr and events. Lower layers return errors and do not log; fuse, node, cli and core's background
- * work log once. Plaintext names appear at debug level only. Thread-safe. */
+/* Lines for people: diagnostics on stderr and events. Lower layers return errors and do not log;
+ * fuse, node, cli and core's background work log once. Plaintext names appear at debug level only.
+ * Thread-safe. */
 #ifndef RIAD_DIAG_H
 #define RIAD_DIAG_H
 
@@ -11,7 +12,9 @@ enum riad_level { RIAD_ERROR, RIAD_WARNING, RIAD_INFO, RIAD_DEBUG };
 void riad_diag_set_level(enum riad_level level);
 /* Where lines go after detaching from the terminal; -1 keeps stderr. The fd is borrowed. */
 void riad_diag_set_fd(int fd);
-/* One line, at most 1 KiB, prefixed with time and level when not on a terminal; control bytes in it are escaped. Keeps errno. */
-void riad_diag(enum riad_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line, at most 1 KiB, prefixed with time and level when not on a terminal; control bytes in it
+ * are escaped. Keeps errno. */
+void riad_diag(enum riad_level level, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,4 +1,5 @@
-/* The closed list of errors that riad's functions return, as negative errno, and the exit codes of the commands.
+/* The closed list of errors that riad's functions return, as negative errno, and the exit codes of
+ * the commands.
  *
  *   -EBADMSG   not authentic, or not decodable: forged, damaged, or a bug of the writer
  *   -EUCLEAN   damage: authentic bytes are missing or contradict each other

@@ -1,7 +1,9 @@
-/* The replaceable table of the system calls that touch the store and the state directory (as SQLite's aSyscall).
+/* The replaceable table of the system calls that touch the store and the state directory (as
+ * SQLite's aSyscall).
  *
- * log, catalog and core call through riad_sys so that tests can fail, cut or record the Nth call. The table is set before threads
- * start and not changed while they run. Each entry has exactly the contract of its system call (-1 and errno). */
+ * log, catalog and core call through riad_sys so that tests can fail, cut or record the Nth call.
+ * The table is set before threads start and not changed while they run. Each entry has exactly the
+ * contract of its system call (-1 and errno). */
 #ifndef RIAD_SYSOPS_H
 #define RIAD_SYSOPS_H
 

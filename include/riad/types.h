@@ -1,4 +1,5 @@
-/* Plain values that several layers exchange. They own nothing and have no behaviour but comparison. */
+/* Plain values that several layers exchange. They own nothing and have no behaviour but comparison.
+ */
 #ifndef RIAD_TYPES_H
 #define RIAD_TYPES_H
 
@@ -27,7 +28,8 @@ struct riad_sequence {
     uint64_t number;
 };
 
-/* A place in a workspace's history: the file offset just behind a change, and that change's identity. All zero: empty history. */
+/* A place in a workspace's history: the file offset just behind a change, and that change's
+ * identity. All zero: empty history. */
 struct riad_end {
     uint64_t segment;
     uint64_t offset;
