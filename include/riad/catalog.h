@@ -1,0 +1,43 @@
+/* Layer catalog. The catalog: workspaces and limits, as chained, signed batches (FORMAT 3.5, O3). */
+#ifndef RIAD_CATALOG_H
+#define RIAD_CATALOG_H
+
+#include "riad/roster.h"
+
+/* Limits as set, in bytes and counts; 0 = none. */
+struct riad_catalog_limit {
+    uint64_t bytes_soft, bytes_hard, inodes_soft, inodes_hard;
+    uint32_t grace_bytes, grace_inodes;
+};
+
+struct riad_catalog_workspace {
+    struct riad_id id;
+    enum riad_workspace_kind kind;
+    bool deleted;
+    struct riad_id owner;
+    struct riad_catalog_limit limit; /* the last one set */
+};
+
+struct riad_catalog {
+    struct riad_catalog_workspace *workspaces;
+    size_t workspace_count;
+    uint64_t next_number;
+    struct riad_hash head; /* hash of the last batch; zeros: empty */
+};
+
+/* Reads and verifies all batches. */
+int riad_catalog_load(const struct riad_store *store, const struct riad_public_key *signer, struct riad_catalog *ret) RIAD_MUST_CHECK;
+void riad_catalog_done(struct riad_catalog *catalog);
+/* NULL if the catalog has none of that id. Borrowed. */
+const struct riad_catalog_workspace *riad_catalog_find(
+        const struct riad_catalog *catalog, const struct riad_id *workspace);
+/* Each catches up, appends one batch and publishes it with link; repeats when another process was faster. *catalog is brought up to date. */
+int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace, enum riad_workspace_kind kind,
+        const struct riad_id *owner, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys, struct riad_catalog *catalog,
+        const struct riad_id *workspace, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+/* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local state; -ESTALE if the catalog is older or another history (K6). Updates the mark. */
+int riad_catalog_check_mark(const struct riad_catalog *catalog, int state_fd) RIAD_MUST_CHECK;
+
+#endif

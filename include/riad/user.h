@@ -1,0 +1,49 @@
+/* Layer catalog. A user's file: public keys, and the slots that open the private ones (FORMAT 3.1, K1). */
+#ifndef RIAD_USER_H
+#define RIAD_USER_H
+
+#include "riad/store.h"
+
+enum { RIAD_SLOTS_MAX = 16, RIAD_RECOVERY_TEXT_SIZE = 64 /* 56 characters, 7 dashes, a zero */ };
+enum riad_slot_kind { RIAD_SLOT_PASSPHRASE = 1, RIAD_SLOT_RECOVERY, RIAD_SLOT_KEY_FILE };
+
+struct riad_slot {
+    enum riad_slot_kind kind;
+    uint32_t generation;
+    struct timespec created;
+    uint8_t kdf, log_n;
+    uint32_t r, p;
+    uint8_t salt[32];
+    uint8_t commitment[32];
+    uint8_t nonce[12];
+    uint8_t sealed[80];
+};
+
+struct riad_user {
+    struct riad_id id;
+    struct timespec created;
+    uint32_t generation;
+    struct riad_public_key wrap_key, sign_key;
+    size_t slot_count;
+    struct riad_slot slots[RIAD_SLOTS_MAX];
+    char name[256];
+};
+
+/* A new user with fresh key pairs and no slots; *ret_keys is the caller's. */
+int riad_user_create(struct riad_user *ret, struct riad_keypair *ret_keys) RIAD_MUST_CHECK;
+/* Puts a slot of the kind in place of all older ones of that kind (fresh salt, generation + 1). secret: a passphrase, or 32 bytes. Runs scrypt for passphrases. */
+int riad_user_set_slot(struct riad_user *user, const struct riad_store *store, const struct riad_keypair *keys,
+        enum riad_slot_kind kind, const struct riad_secret *secret) RIAD_MUST_CHECK;
+/* Signs and publishes user/<id>, replacing it. */
+int riad_user_save(const struct riad_user *user, const struct riad_store *store, const struct riad_keypair *keys) RIAD_MUST_CHECK;
+/* Reads without trusting: the signature can be checked only after unlocking. -EBADMSG, -ENOENT. */
+int riad_user_load(const struct riad_store *store, const struct riad_id *id, struct riad_user *ret) RIAD_MUST_CHECK;
+/* Tries the slots of the kind; recomputes public halves and verifies the file's signature with them (K3). -ENOKEY the secret fits no slot; -EBADMSG tampered. */
+int riad_user_unlock(const struct riad_store *store, const struct riad_user *user, enum riad_slot_kind kind,
+        const struct riad_secret *secret, struct riad_keypair *ret) RIAD_MUST_CHECK;
+
+/* 256 random bits and their text form; parsing ignores case, spaces and dashes: -EINVAL if it is no code (a typing error: checksum). */
+int riad_recovery_new(struct riad_secret **ret, char ret_text[RIAD_RECOVERY_TEXT_SIZE]) RIAD_MUST_CHECK;
+int riad_recovery_parse(const struct riad_secret *text, struct riad_secret **ret) RIAD_MUST_CHECK;
+
+#endif
