@@ -17,7 +17,7 @@ int riad_sha256(const struct riad_piece *pieces, size_t count, struct riad_hash 
 /* HMAC-SHA256; key of any size. */
 int riad_hmac(const struct riad_secret *key, const struct riad_piece *pieces, size_t count,
         struct riad_hash *ret) RIAD_MUST_CHECK;
-/* RFC 5869 with SHA-256; info is the concatenation of the pieces (at most 512 bytes). *ret is a new secret of size bytes. */
+/* RFC 5869 with SHA-256; info is the concatenation of the pieces (at most 512 bytes in at most 8 pieces, else -EINVAL). *ret is a new secret of size bytes. */
 int riad_hkdf(const struct riad_secret *ikm, const void *salt, size_t salt_size, const struct riad_piece *info,
         size_t count, size_t size, struct riad_secret **ret) RIAD_MUST_CHECK;
 

@@ -15,7 +15,8 @@ struct riad_store_binding {
     struct riad_hash json; /* SHA-256 of riad.json */
 };
 
-/* Appends a complete signed envelope of the body to out. */
+/* Appends a complete signed envelope of the body to out. -EINVAL for a body above the maximum; out->error; -ENOMEM, -EIO. On failure out
+ * holds what it held. */
 int riad_envelope_sign(enum riad_envelope_type type, const struct riad_store_binding *binding,
         const struct riad_keypair *signer, const void *body, size_t size, struct riad_writer *out) RIAD_MUST_CHECK;
 /* Verifies everything: magic, versions, binding, label, key id, signature, no trailing bytes. *ret_body borrows from data.

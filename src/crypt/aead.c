@@ -1,7 +1,6 @@
 #include "riad/aead.h"
 
 #include <limits.h>
-
 #include <openssl/evp.h>
 
 #include "riad/error.h"
@@ -93,9 +92,8 @@ static bool open_pieces(EVP_CIPHER_CTX *context, const struct job *job, const ui
     for (size_t i = 0; i < count; i++) {
         int size = (int)pieces[i].size;
 
-        if (size > 0 &&
-                (EVP_DecryptUpdate(context, pieces[i].data, &n, ciphertext, size) != 1 ||
-                        n != size)) {
+        if (size > 0 && (EVP_DecryptUpdate(context, pieces[i].data, &n, ciphertext, size) != 1 ||
+                                n != size)) {
             return false;
         }
         ciphertext += size;

@@ -1,11 +1,10 @@
-#include "algorithms_priv.h"
-
-#include <pthread.h>
-
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <pthread.h>
 
 #include "riad/error.h"
+
+#include "algorithms_priv.h"
 
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static struct riad_algorithms all;

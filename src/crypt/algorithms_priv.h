@@ -1,4 +1,5 @@
-/* The algorithms of cipher suite 1, fetched from OpenSSL once: an implicit fetch at each call takes shared locks. */
+/* The algorithms of cipher suite 1, fetched from OpenSSL once: an implicit fetch at each call takes
+ * shared locks. */
 #ifndef RIAD_ALGORITHMS_PRIV_H
 #define RIAD_ALGORITHMS_PRIV_H
 

@@ -1,5 +1,3 @@
-#include "context_priv.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -7,12 +5,14 @@
 #include "riad/error.h"
 
 #include "algorithms_priv.h"
+#include "context_priv.h"
 
 struct contexts {
     EVP_CIPHER_CTX *by_use[RIAD_CONTEXT_USES];
 };
 
-/* The key only brings the destructor; reading goes through the thread's own pointer, which is faster. */
+/* The key only brings the destructor; reading goes through the thread's own pointer, which is
+ * faster. */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static pthread_key_t destructor_key;
 static int prepare_error; /* written under `prepared`, constant afterwards */

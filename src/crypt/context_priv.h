@@ -1,4 +1,5 @@
-/* One cipher context per thread and use, made at the thread's first call and freed when the thread ends. */
+/* One cipher context per thread and use, made at the thread's first call and freed when the thread
+ * ends. */
 #ifndef RIAD_CONTEXT_PRIV_H
 #define RIAD_CONTEXT_PRIV_H
 

@@ -1,8 +1,7 @@
 #include "riad/digest.h"
 
-#include <sys/random.h>
-
 #include <openssl/evp.h>
+#include <sys/random.h>
 
 #include "riad/error.h"
 
@@ -25,8 +24,7 @@ int riad_sha256(const struct riad_piece *pieces, size_t count, struct riad_hash 
     _cleanup_(free_digest) EVP_MD_CTX *context = EVP_MD_CTX_new();
     struct riad_hash hash;
 
-    if (!algorithms || !context ||
-            EVP_DigestInit_ex2(context, algorithms->sha256, NULL) != 1) {
+    if (!algorithms || !context || EVP_DigestInit_ex2(context, algorithms->sha256, NULL) != 1) {
         return riad_openssl_error();
     }
     for (size_t i = 0; i < count; i++) {

@@ -121,8 +121,8 @@ int riad_scrypt(const struct riad_secret *passphrase, const void *salt, size_t s
     int error;
 
     /* K1: the store must neither weaken the guess nor exhaust the memory. */
-    if (log_n < RIAD_SCRYPT_LOG_N_MIN || log_n > RIAD_SCRYPT_LOG_N_MAX || r != SCRYPT_R ||
-            p < 1 || p > SCRYPT_P_MAX) {
+    if (log_n < RIAD_SCRYPT_LOG_N_MIN || log_n > RIAD_SCRYPT_LOG_N_MAX || r != SCRYPT_R || p < 1 ||
+            p > SCRYPT_P_MAX) {
         return -ERANGE;
     }
     error = riad_secret_new(size, &result);
@@ -130,9 +130,9 @@ int riad_scrypt(const struct riad_secret *passphrase, const void *salt, size_t s
         return error;
     }
     n = UINT64_C(1) << log_n;
-    if (EVP_PBE_scrypt((const char *)riad_secret_peek(passphrase), riad_secret_size(passphrase), salt,
-                salt_size, n, r, p, 128 * r * (n + p) + SCRYPT_SLACK, riad_secret_bytes(result),
-                size) != 1) {
+    if (EVP_PBE_scrypt((const char *)riad_secret_peek(passphrase), riad_secret_size(passphrase),
+                salt, salt_size, n, r, p, 128 * r * (n + p) + SCRYPT_SLACK,
+                riad_secret_bytes(result), size) != 1) {
         return riad_openssl_error();
     }
     *ret = riad_take_pointer(result);

@@ -1,20 +1,19 @@
-/* Each secret lies alone between two guard pages, its last byte just before the second one: running over its end
- * faults at once, and neither swap, a core dump nor a forked child gets it. */
+/* Each secret lies alone between two guard pages, its last byte just before the second one: running
+ * over its end faults at once, and neither swap, a core dump nor a forked child gets it. */
 #include "riad/secret.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-
 #include "riad/digest.h"
 #include "riad/error.h"
 
-enum { SECRET_MAX = 4096, PASSPHRASE_MAX = 1024 };
+enum { PASSPHRASE_MAX = 1024 };
 
 struct riad_secret {
     uint8_t *data;
@@ -31,8 +30,8 @@ static size_t page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Opens the pages between the guards. WIPEONFORK and DONTDUMP may be unknown to a kernel or a sandbox; a lock may be over
- * the limit: the secret is used all the same. */
+/* Opens the pages between the guards. WIPEONFORK and DONTDUMP may be unknown to a kernel or a
+ * sandbox; a lock may be over the limit: the secret is used all the same. */
 static int open_pages(const struct riad_secret *secret)
 {
     uint8_t *pages = secret->map + page_size();
@@ -75,7 +74,7 @@ int riad_secret_new(size_t size, struct riad_secret **ret)
     _cleanup_free_ struct riad_secret *secret = NULL;
     int r;
 
-    if (size == 0 || size > SECRET_MAX) {
+    if (size == 0 || size > RIAD_SECRET_MAX) {
         return -EINVAL;
     }
     secret = calloc(1, sizeof *secret);
@@ -186,7 +185,8 @@ int riad_secret_harden_process(void)
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* Reads straight into the secret until it is full, the input ends or, on a terminal, a line ends. */
+/* Reads straight into the secret until it is full, the input ends or, on a terminal, a line ends.
+ */
 static int fill(int fd, struct riad_secret *secret, size_t *ret_size)
 {
     bool terminal = isatty(fd) == 1;
