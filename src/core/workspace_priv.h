@@ -3,8 +3,10 @@
 #define RIAD_WORKSPACE_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "riad/filesystem.h"
+#include "riad/mark.h"
 
 struct riad_references; /* references_priv.h: how many the kernel holds, by inode */
 struct riad_background; /* background.c: threads */
@@ -28,11 +30,20 @@ struct riad_workspace {
     uint32_t term;
     uint32_t lease_seconds;
     bool read_only_open;
-    struct riad_background *background;
+    struct riad_background *background; /* NULL before the threads start and after they ended */
+
+    pthread_mutex_t beat; /* guards beat_count, and serialises the heartbeat's writing */
+    uint64_t beat_count;
+    pthread_mutex_t marking;          /* guards mark */
+    struct riad_mark mark;            /* the last one written */
+    pthread_mutex_t checkpointing;    /* one checkpoint at a time */
+    _Atomic uint64_t unsynced_bound;  /* L5, bytes */
+    _Atomic unsigned bulk_epoch;      /* riad_bulk_begin; */
+    _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */
 
     pthread_mutex_t mutation; /* guards all below */
     struct riad_index *index;
-    struct riad_change change; /* the one being built; its buffer is reused */
+    struct riad_change change;  /* the one being built; its buffer is reused */
     struct riad_writer content; /* the encoded change; reused */
     struct riad_references *references;
     struct riad_limit limit;
@@ -44,23 +55,38 @@ struct riad_workspace {
     char event[160];
 };
 
-/* Takes the mutation lock for a reading operation. 0 with the lock held, or -ESTALE / -EIO without it. */
+/* Takes the mutation lock for a reading operation. 0 with the lock held, or -ESTALE / -EIO without
+ * it. */
 int riad_workspace_lock(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 void riad_workspace_unlock(struct riad_workspace *workspace);
-/* Takes the lock for a mutation, checks state and lease (O2: a lapsed owner renews first, outside the lock), begins workspace->change with the present time.
- * 0 with the lock held, or -EROFS, -ESTALE without it. caller may be NULL (background work). */
-int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
-/* Would usage plus these deltas pass the limit? -EDQUOT if a positive delta would (P7), -ENOSPC if the store has no room for new data. (mutation) */
-int riad_mutation_charge(
-        struct riad_workspace *workspace, int64_t blocks_delta, int64_t inodes_delta) RIAD_MUST_CHECK;
-/* Encodes workspace->change, places and appends payload (NULL: none) and change, applies it to the index; commits the batch when it is large. The lock stays held.
- * An error of the log leaves the rows unchanged; an error of the index after the append turns the workspace read-only, as the log then knows more (-EIO). (mutation) */
-int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
+/* Takes the lock for a mutation, checks state and lease (O2: a lapsed owner renews first, outside
+ * the lock), begins workspace->change with the present time. Waits, without the lock, while too
+ * much is unsynced (L5) or the store cannot be asked about the lease. 0 with the lock held, or
+ * -EROFS, -ESTALE, -EIO without it. caller may be NULL (background work). */
+int riad_mutation_begin(
+        struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
+/* Would usage plus these deltas pass the limit? -EDQUOT if a positive delta would (P7), -ENOSPC if
+ * the store has no room for new data. (mutation) */
+int riad_mutation_charge(struct riad_workspace *workspace, int64_t blocks_delta,
+        int64_t inodes_delta) RIAD_MUST_CHECK;
+/* Encodes workspace->change, places and appends payload (NULL: none) and change, applies it to the
+ * index; commits the batch when it is large. The lock stays held. An error of the log leaves the
+ * rows unchanged; an error of the index after the append turns the workspace read-only, as the log
+ * then knows more (-EIO). (mutation) */
+int riad_mutation_commit(
+        struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
 static inline void riad_mutation_end(struct riad_workspace *workspace)
 {
     riad_workspace_unlock(workspace);
 }
-/* Raises an event: one diagnostic line, and the status's last event. Takes no lock of its own; (mutation). */
+/* Brackets what writes bulk payloads: begin before riad_log_write_bulk, end when the change that
+ * refers to the payload was committed or given up. A data segment dies only when everything that
+ * began while it was open for appending has ended: until then a payload in it may have no extent
+ * yet. Thread-safe, no lock. */
+unsigned riad_bulk_begin(struct riad_workspace *workspace);
+void riad_bulk_end(struct riad_workspace *workspace, unsigned ticket);
+/* Raises an event: one diagnostic line, and the status's last event. Takes no lock of its own;
+ * (mutation). */
 void riad_workspace_event(struct riad_workspace *workspace, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* The time of the change being built. */
@@ -68,9 +94,11 @@ static inline struct timespec riad_mutation_time(const struct riad_workspace *wo
 {
     return workspace->change.time;
 }
-/* Removes an inode without names and references: one change, and the reaping of its extents in slices (L8). Called without the lock. */
+/* Removes an inode without names and references: one change, and the reaping of its extents in
+ * slices (L8). Called without the lock. */
 int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
-/* Finishes a truncation that was cut short (truncate mark, L8), in slices. Called without the lock. */
+/* Finishes a truncation that was cut short (truncate mark, L8), in slices. Called without the lock.
+ */
 int riad_truncate_finish(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
 
 #endif
