@@ -213,7 +213,7 @@ static int fill(int fd, struct riad_secret *secret, size_t *ret_size)
 int riad_secret_read_fd(int fd, struct riad_secret **ret)
 {
     _cleanup_secret_ struct riad_secret *secret = NULL;
-    size_t size;
+    size_t size = 0;
     int r;
 
     /* One byte for the newline and one that only a longer passphrase reaches. */

@@ -1,0 +1,126 @@
+#include <errno.h>
+
+#include "riad/error.h"
+#include "riad/keys.h"
+
+#include "crypt/vectors.h"
+
+/* Computed by an independent program (Python cryptography) from FORMAT 4.1: root 0.., workspace
+ * 0x40.., stream 0x60... */
+enum { EPOCH = 0x01020304 };
+
+struct fixture {
+    struct riad_id workspace;
+    struct riad_id stream;
+    struct riad_secret *root;
+    struct riad_keys *keys;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+
+    count_up(&f.workspace, sizeof f.workspace, 0x40);
+    count_up(&f.stream, sizeof f.stream, 0x60);
+    f.root = secret_counting(32, 0);
+    assert_int_equal(riad_keys_new(&f.workspace, EPOCH, f.root, &f.keys), 0);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    riad_keys_free(f->keys);
+    riad_secret_free(f->root);
+    return 0;
+}
+
+static void stream_keys(void **state)
+{
+    static const char *const expected[] = {
+        [RIAD_PURPOSE_CHANGE] = "e83a8420c63c6fa7df1ef11bcee1b8a8bcc033ca24da3905ac3f8d0263e8c785",
+        [RIAD_PURPOSE_DATA] = "66ec7c1c7ebb0d44a3013bc13552a85fe28b7c899e327cef5e2c184946f59026",
+        [RIAD_PURPOSE_CHECKPOINT] =
+                "cff1891138c22e31147dd4391086e512114d039a3e791bb2def34661e130e896",
+    };
+    struct fixture *f = *state;
+    uint8_t key[RIAD_AEAD_KEY_SIZE];
+
+    for (int i = RIAD_PURPOSE_CHANGE; i <= RIAD_PURPOSE_CHECKPOINT; i++) {
+        assert_int_equal(
+                riad_keys_stream(f->keys, (enum riad_purpose)i, &f->stream, EPOCH, key), 0);
+        assert_hex(key, expected[i]);
+    }
+}
+
+static void unknown_epochs_and_purposes_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t key[RIAD_AEAD_KEY_SIZE] = { 7 };
+
+    assert_int_equal(
+            riad_keys_stream(f->keys, RIAD_PURPOSE_DATA, &f->stream, EPOCH - 1, key), -ENOKEY);
+    assert_int_equal(
+            riad_keys_stream(f->keys, RIAD_PURPOSE_DATA, &f->stream, EPOCH + 1, key), -ENOKEY);
+    assert_int_equal(
+            riad_keys_stream(f->keys, (enum riad_purpose)3, &f->stream, EPOCH, key), -EINVAL);
+    assert_int_equal(key[0], 7);
+}
+
+static void assert_seals(const struct riad_siv *siv, const char *expected)
+{
+    uint8_t sealed[22];
+
+    assert_int_equal(riad_siv_seal(siv, "aad", 3, "\001hello", 6, sealed), 0);
+    assert_hex(sealed, expected);
+}
+
+static void the_other_purposes(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_seals(riad_keys_name(f->keys), "159435b1dba3e2166ff0e572d2fc568928bc8a87310c");
+    assert_seals(riad_keys_xattr(f->keys), "5d1eda27447fc09b2c8bea022e3d46746bbfc77035ca");
+    assert_seals(riad_keys_label(f->keys), "0a8ca4112948fa28f04dfc10476e8fed37b86c12a05e");
+    assert_int_equal(riad_secret_size(riad_keys_beat(f->keys)), 32);
+    assert_hex(riad_secret_peek(riad_keys_beat(f->keys)),
+            "ae590faaee515c226bd8bd4beb42b4fa0a5f4d8d7742b69a3b9adfb2bdde97bb");
+    assert_int_equal(riad_keys_epoch(f->keys), EPOCH);
+    assert_true(riad_id_equal(riad_keys_workspace(f->keys), &f->workspace));
+}
+
+static void the_commitment(void **state)
+{
+    struct fixture *f = *state;
+    struct riad_hash commitment;
+
+    assert_int_equal(riad_keys_commitment(&f->workspace, f->root, &commitment), 0);
+    assert_hex(
+            commitment.bytes, "641bd9eec282b9c6420ceff30063df14c29543e3200877d05380eed8cef578ce");
+}
+
+static void a_root_of_another_size_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_secret_ struct riad_secret *odd = secret_counting(31, 0);
+    struct riad_keys *keys = NULL;
+
+    assert_int_equal(riad_keys_new(&f->workspace, 1, odd, &keys), -EINVAL);
+    assert_null(keys);
+    riad_keys_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(stream_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unknown_epochs_and_purposes_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_other_purposes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_commitment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_root_of_another_size_is_refused, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
