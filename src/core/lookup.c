@@ -1,0 +1,113 @@
+/* Names to inodes, and the references that the kernel holds. */
+#include <errno.h>
+
+#include "rows_priv.h"
+
+/* "." and ".." are asked for when a kernel reconnects an inode that it knows by number only. */
+static int find_relative(
+        struct riad_workspace *workspace, uint64_t inode, bool parent, struct riad_inode *ret)
+{
+    struct riad_inode row;
+    int r = riad_index_get_inode(workspace->index, inode, &row);
+
+    if (r < 0 || !parent) {
+        *ret = row;
+        return r;
+    }
+    if (!S_ISDIR(row.mode)) {
+        return -ENOTDIR;
+    }
+    return riad_index_get_inode(workspace->index, row.parent, ret);
+}
+
+static int find(
+        struct riad_workspace *workspace, uint64_t parent, const char *name, struct riad_inode *ret)
+{
+    struct riad_dentry entry;
+    bool dots = strcmp(name, "..") == 0;
+    int r;
+
+    if (dots || strcmp(name, ".") == 0) {
+        return find_relative(workspace, parent, dots, ret);
+    }
+    r = riad_name_check(name);
+    if (r < 0) {
+        return r;
+    }
+    return riad_get_entry(workspace, parent, name, &entry, ret);
+}
+
+int riad_lookup(
+        struct riad_workspace *workspace, uint64_t parent, const char *name, struct riad_inode *ret)
+{
+    struct riad_inode row;
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return r;
+    }
+    r = find(workspace, parent, name, &row);
+    if (r == 0) {
+        r = riad_references_add(workspace->references, row.inode, 1);
+    }
+    riad_workspace_unlock(workspace);
+    if (r < 0) {
+        return r;
+    }
+    *ret = row;
+    return 0;
+}
+
+void riad_reference(struct riad_workspace *workspace, uint64_t inode)
+{
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return;
+    }
+    r = riad_references_add(workspace->references, inode, 1);
+    if (r < 0) {
+        riad_workspace_event(workspace,
+                "no memory to count a reference to inode %llu: it may be freed while open",
+                (unsigned long long)inode);
+    }
+    riad_workspace_unlock(workspace);
+}
+
+void riad_forget(struct riad_workspace *workspace, uint64_t inode, uint64_t count)
+{
+    struct riad_inode row;
+    bool orphan = false;
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return;
+    }
+    if (riad_references_drop(workspace->references, inode, count) == 0) {
+        r = riad_index_get_inode(workspace->index, inode, &row);
+        orphan = r == 0 && row.nlink == 0;
+    }
+    riad_workspace_unlock(workspace);
+    if (orphan) {
+        r = riad_orphan_free(workspace, inode);
+    }
+    if (r < 0) {
+        return; /* whatever is left of an orphan goes when the workspace is next closed or opened */
+    }
+}
+
+int riad_readlink(struct riad_workspace *workspace, uint64_t inode, char **ret)
+{
+    struct riad_inode row;
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_index_get_inode(workspace->index, inode, &row);
+    if (r == 0) {
+        r = S_ISLNK(row.mode) ? riad_index_get_symlink(workspace->index, &row, ret) : -EINVAL;
+    }
+    riad_workspace_unlock(workspace);
+    return r;
+}

@@ -1,0 +1,264 @@
+/* Writes: sealed outside the lock, then one change. */
+#include <errno.h>
+
+#include "rows_priv.h"
+
+enum {
+    WRITE_MAX = 1 << 20,
+    SMALL_MAX = 1 << 16,   /* what rides in the log, as one record */
+    SMALL_UNIT_SHIFT = 14, /* bulk of files that may well be read in small pieces */
+    LARGE_UNIT_SHIFT = 16, /* bulk of big sequential files */
+    LARGE_FROM = 1 << 20, /* files from this offset on, and writes of half as much, count as such */
+};
+
+struct data_write {
+    const struct riad_caller *caller;
+    uint64_t inode;
+    uint64_t offset;
+    const uint8_t *data;
+    uint32_t size;           /* lowered to what fits under the limit */
+    struct riad_place place; /* of a bulk payload, else zero: riad_mutation_commit tells */
+};
+
+static bool is_bulk(const struct data_write *write)
+{
+    return write->size > SMALL_MAX;
+}
+
+static uint8_t unit_shift(const struct data_write *write)
+{
+    bool large = !is_bulk(write) || write->size >= LARGE_FROM / 2 || write->offset >= LARGE_FROM;
+
+    return large ? LARGE_UNIT_SHIFT : SMALL_UNIT_SHIFT;
+}
+
+static struct riad_birth birth_of(const struct data_write *write)
+{
+    return (struct riad_birth){
+        .inode = write->inode,
+        .generation = RIAD_FIRST_GENERATION,
+        .offset = write->offset,
+    };
+}
+
+static int seal(
+        struct riad_workspace *workspace, const struct data_write *write, struct riad_payload **ret)
+{
+    struct riad_birth birth = birth_of(write);
+
+    return riad_log_seal(workspace->log, is_bulk(write), &birth, 1U << unit_shift(write),
+            write->data, write->size, ret);
+}
+
+/* Lowers write->size to what fits under the limit; -EDQUOT if that is nothing. (mutation) */
+static int fit(
+        struct riad_workspace *workspace, const struct riad_inode *row, struct data_write *write)
+{
+    uint32_t size;
+    int r = riad_write_room(workspace, row, write->offset, write->size, &size);
+
+    if (r < 0) {
+        return r;
+    }
+    if (size == 0) {
+        return -EDQUOT;
+    }
+    write->size = size;
+    return 0;
+}
+
+/* After a refusal: -EAGAIN if a shorter write fits. (mutation) */
+static int shorten(
+        struct riad_workspace *workspace, const struct riad_inode *row, struct data_write *write)
+{
+    uint32_t size = write->size;
+    int r = fit(workspace, row, write);
+
+    if (r < 0) {
+        return r;
+    }
+    return write->size < size ? -EAGAIN : -EDQUOT;
+}
+
+/* Before bulk goes to the store: is there a file, and room for it? */
+static int check_room(struct riad_workspace *workspace, struct data_write *write)
+{
+    struct riad_inode row;
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_get_file(workspace, write->inode, &row);
+    if (r == 0 && write->offset + write->size > row.truncate_mark) {
+        r = RIAD_PENDING;
+    }
+    if (r == 0) {
+        r = fit(workspace, &row, write);
+    }
+    riad_workspace_unlock(workspace);
+    return r;
+}
+
+static void fill_extent(struct riad_workspace *workspace, const struct data_write *write,
+        const struct riad_payload *payload, struct riad_extent *ret)
+{
+    ret->inode = write->inode;
+    ret->offset = write->offset;
+    ret->length = write->size;
+    ret->kind = RIAD_EXTENT_DATA;
+    ret->unit_shift = unit_shift(write);
+    ret->skip = 0;
+    ret->segment = write->place.segment;
+    ret->position = write->place.position;
+    ret->run_length = write->size;
+    ret->born = birth_of(write);
+    ret->birth = riad_log_next_number(workspace->log);
+    ret->tag_count = (uint16_t)payload->count;
+    memcpy(ret->tags, payload->tags, (size_t)payload->count * RIAD_TAG_SIZE);
+}
+
+/* A run that goes on where the one before ended becomes one row with it. */
+static void put_extent(struct riad_workspace *workspace, const struct data_write *write,
+        const struct riad_payload *payload, struct riad_extent_edit *edit)
+{
+    struct riad_extent extent;
+
+    fill_extent(workspace, write, payload, &extent);
+    if (is_bulk(write) && edit->has_previous && riad_extent_grow(&edit->previous, &extent)) {
+        riad_change_put_extent(&workspace->change, &edit->previous);
+        return;
+    }
+    riad_change_put_extent(&workspace->change, &extent);
+}
+
+static int commit(struct riad_workspace *workspace, const struct data_write *write,
+        const struct riad_payload *payload, struct riad_inode *row, struct riad_extent_edit *edit)
+{
+    uint64_t end = write->offset + write->size;
+
+    riad_extent_edit_clear(edit, row->inode, &workspace->change);
+    put_extent(workspace, write, payload, edit);
+    row->blocks = (uint64_t)((int64_t)row->blocks + riad_extent_edit_filled(edit));
+    row->size = end > row->size ? end : row->size;
+    riad_kill_privileges(write->caller, row);
+    riad_touch(workspace, row);
+    riad_put_row(workspace, row);
+    return riad_mutation_commit(workspace, is_bulk(write) ? NULL : payload);
+}
+
+/* -EAGAIN with a lower write->size if only that much fits. (mutation) */
+static int write_locked(struct riad_workspace *workspace, struct data_write *write,
+        const struct riad_payload *payload)
+{
+    struct riad_extent_edit edit;
+    struct riad_inode row;
+    uint64_t end = write->offset + write->size;
+    int r = riad_get_file(workspace, write->inode, &row);
+
+    if (r < 0) {
+        return r;
+    }
+    if (end > row.truncate_mark) {
+        return RIAD_PENDING;
+    }
+    r = riad_scan_edit(workspace, &row, write->offset, end, &edit);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_mutation_charge(workspace, riad_extent_edit_filled(&edit), 0);
+    if (r == -EDQUOT) {
+        return shorten(workspace, &row, write);
+    }
+    return r < 0 ? r : commit(workspace, write, payload, &row, &edit);
+}
+
+static int mutate(struct riad_workspace *workspace, struct data_write *write,
+        const struct riad_payload *payload)
+{
+    int r = riad_mutation_begin(workspace, write->caller);
+
+    if (r < 0) {
+        return r;
+    }
+    r = write_locked(workspace, write, payload);
+    riad_mutation_end(workspace);
+    return r;
+}
+
+static int write_small(struct riad_workspace *workspace, struct data_write *write)
+{
+    _cleanup_(riad_payload_freep) struct riad_payload *payload = NULL;
+    int r;
+
+    write->place = (struct riad_place){ 0 };
+    r = seal(workspace, write, &payload);
+    return r < 0 ? r : mutate(workspace, write, payload);
+}
+
+/* The data segment must not die between the payload's arrival and the change that names it. */
+static int write_payload(struct riad_workspace *workspace, struct data_write *write,
+        const struct riad_payload *payload)
+{
+    unsigned ticket = riad_bulk_begin(workspace);
+    int r = riad_log_write_bulk(workspace->log, payload, write->inode, &write->place);
+
+    if (r == 0) {
+        r = mutate(workspace, write, payload);
+    }
+    riad_bulk_end(workspace, ticket);
+    return r;
+}
+
+static int write_bulk(struct riad_workspace *workspace, struct data_write *write)
+{
+    _cleanup_(riad_payload_freep) struct riad_payload *payload = NULL;
+    int r = check_room(workspace, write);
+
+    if (r < 0) {
+        return r;
+    }
+    if (!is_bulk(write)) {
+        return -EAGAIN;
+    }
+    r = seal(workspace, write, &payload);
+    return r < 0 ? r : write_payload(workspace, write, payload);
+}
+
+/* One attempt. -EAGAIN: again, with the lower size or behind a finished truncation. */
+static int attempt(struct riad_workspace *workspace, struct data_write *write)
+{
+    int r = is_bulk(write) ? write_bulk(workspace, write) : write_small(workspace, write);
+
+    if (r == RIAD_PENDING) {
+        r = riad_truncate_finish(workspace, write->inode);
+        return r < 0 ? r : -EAGAIN;
+    }
+    return r;
+}
+
+int riad_write(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
+        uint64_t offset, const uint8_t *data, uint32_t size, uint32_t *ret_size)
+{
+    struct data_write write = {
+        .caller = caller, .inode = inode, .offset = offset, .data = data, .size = size
+    };
+    int r;
+
+    if (offset >= RIAD_FILE_SIZE_MAX) {
+        return -EFBIG;
+    }
+    if (write.size > WRITE_MAX) {
+        write.size = WRITE_MAX;
+    }
+    if (write.size > RIAD_FILE_SIZE_MAX - offset) {
+        write.size = (uint32_t)(RIAD_FILE_SIZE_MAX - offset);
+    }
+    do {
+        r = write.size > 0 ? attempt(workspace, &write) : 0;
+    } while (r == -EAGAIN);
+    if (r == 0) {
+        *ret_size = write.size;
+    }
+    return r;
+}
