@@ -15,6 +15,7 @@ struct riad_host_config {
     const char *store_path; /* absolute */
     const struct riad_host_mount *mounts;
     size_t mount_count;
+    const char *all_below; /* instead of mounts: every workspace, each on all_below/NAME, made if missing; NULL */
     const char *options; /* -o */
     const char *state_dir; /* NULL = default */
     bool allow_other, read_only;
@@ -42,7 +43,9 @@ void riad_unlocked_done(struct riad_unlocked *unlocked);
 /* Finds a live workspace by name; roster and keys are the caller's. -ENOENT. */
 int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *name, struct riad_roster *ret_roster,
         struct riad_keys **ret_keys, const struct riad_catalog_workspace **ret_entry) RIAD_MUST_CHECK;
-/* The exit code and sentence for an errno of these layers. */
+/* The name of a workspace of the catalog. -ENOKEY, -EBADMSG: its roster or wrap is damaged. */
+int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_id *workspace, char ret[256]) RIAD_MUST_CHECK;
+/* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
 
 #endif

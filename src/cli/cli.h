@@ -1,0 +1,96 @@
+/* The riad command: a table of noun-verb commands, one file each, and what they share. */
+#ifndef RIAD_CLI_H
+#define RIAD_CLI_H
+
+#include <getopt.h>
+#include <jansson.h>
+
+#include "riad/error.h"
+#include "riad/host.h"
+
+struct command {
+    const char *name;      /* "quota set" */
+    const char *arguments; /* as shown in the usage line */
+    const char *summary;   /* one line */
+    const char *help;      /* options and what a user must know */
+    int (*run)(int argc, char **argv);
+};
+
+int command_init(int argc, char **argv);
+int command_mount(int argc, char **argv);
+int command_unmount(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_sync(int argc, char **argv);
+int command_passwd(int argc, char **argv);
+int command_recovery(int argc, char **argv);
+int command_workspace_create(int argc, char **argv);
+int command_workspace_list(int argc, char **argv);
+int command_quota_set(int argc, char **argv);
+int command_quota_show(int argc, char **argv);
+int command_fsck(int argc, char **argv);
+
+extern const struct command commands[];
+
+/* --- options that many commands share; parsed by one function --- */
+struct options {
+    const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *workspace,
+            *state_dir, *mount_options;
+    const char *bytes, *inodes; /* -B, -I */
+    int passphrase_fd;
+    bool json, foreground, all, allow_other, lazy, recovery, quiet;
+};
+/* letters: which options the command takes, of "pPrknwsoBIjfaAlRq" (see options.c); others are
+ * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
+ * reported), or -1: help was asked for and printed. */
+int parse_options(int argc, char **argv, const char *letters, struct options *ret);
+/* Reports a wrong use: one sentence and the usage line of the command. Returns RIAD_EXIT_USAGE. */
+int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "riad: sentence" on stderr; returns code. */
+int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- sizes and counts --- */
+/* 10G = 10 GiB, 1.5T; 1M inodes = 10^6. -EINVAL. "none" or 0 = no limit. */
+int parse_bytes(const char *text, uint64_t *ret) RIAD_MUST_CHECK;
+int parse_count(const char *text, uint64_t *ret) RIAD_MUST_CHECK;
+/* Changes what -B and -I name in *ret; reports what is no size or count. Exit code. */
+int parse_limits(const struct options *options, struct riad_catalog_limit *ret);
+/* "1.5 GiB", "12 k"; "none" for 0 if zero_is_none. ret has 32 bytes. */
+const char *show_bytes(uint64_t bytes, bool zero_is_none, char ret[32]);
+const char *show_count(uint64_t count, bool zero_is_none, char ret[32]);
+
+/* --- secrets --- */
+/* The secret to unlock with: --passphrase-file, --passphrase-fd, --recovery-file, --key-file,
+ * RIAD_PASSPHRASE_FILE, or a prompt on the terminal. Exit code. */
+int read_secret(const struct options *options, const char *store, enum riad_slot_kind *ret_kind,
+        struct riad_secret **ret);
+/* A new passphrase: file, or asked twice. */
+int read_new_secret(const char *file, const char *what, struct riad_secret **ret);
+/* Prints the recovery code and what it is for. */
+void show_recovery(const char text[RIAD_RECOVERY_TEXT_SIZE], const char *store);
+
+/* --- stores and mounts --- */
+/* Opens state and store, reads the secret, unlocks; all reported. Exit code. */
+struct session {
+    struct riad_state state;
+    struct riad_unlocked unlocked;
+    char *store; /* absolute */
+};
+int open_session(const struct options *options, const char *store, struct session *ret);
+void close_session(struct session *session);
+#define _cleanup_session_ __attribute__((cleanup(close_session)))
+/* Lexically absolute path whose parent is resolved, so that a dead mount is never touched; heap,
+ * NULL on error (errno). */
+char *absolute_path(const char *path);
+/* Every mount of every running process: a JSON array of mount objects of the control protocol, each
+ * with "pid". */
+int list_mounts(const struct riad_state *state, json_t **ret);
+/* The mount at or above path; borrowed from mounts; NULL. */
+const json_t *find_mount(const json_t *mounts, const char *path);
+/* Is there a mount point at path (mountinfo)? *ret_riad: of type fuse.riad. */
+bool is_mount_point(const char *path, bool *ret_riad);
+/* Tells running mounts of the store that its catalog changed. */
+void notify_reload(const struct riad_state *state, const char *store);
+/* Prints and frees. */
+int print_json(json_t *object);
+
+#endif

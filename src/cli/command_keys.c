@@ -1,0 +1,82 @@
+/* riad passwd and riad recovery: new secrets in a user's slots. */
+#include <stdio.h>
+#include <string.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+static int replace_slot(
+        struct session *session, enum riad_slot_kind kind, const struct riad_secret *secret)
+{
+    struct riad_unlocked *unlocked = &session->unlocked;
+    int r = riad_user_set_slot(&unlocked->user, &unlocked->store, &unlocked->keypair, kind, secret);
+
+    if (r == 0) {
+        r = riad_user_save(&unlocked->user, &unlocked->store, &unlocked->keypair);
+    }
+    return r < 0 ? fail(riad_exit_of(r),
+                           "cannot write the user file of %s: %s: the old secret still holds",
+                           session->store, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int command_passwd(int argc, char **argv)
+{
+    _cleanup_session_ struct session session = { 0 };
+    _cleanup_secret_ struct riad_secret *fresh = NULL;
+    struct options options;
+    int code, r = parse_options(argc, argv, "pPrksnR", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 != argc) {
+        return usage_error("name the store");
+    }
+    code = open_session(&options, argv[optind], &session);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    code = read_new_secret(options.new_passphrase_file, "New passphrase", &fresh);
+    if (code == RIAD_EXIT_DONE) {
+        code = replace_slot(&session, RIAD_SLOT_PASSPHRASE, fresh);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        fprintf(stderr, "The passphrase was changed. Copies of the store made before still open "
+                        "with the old one.\n");
+    }
+    return code;
+}
+
+int command_recovery(int argc, char **argv)
+{
+    _cleanup_session_ struct session session = { 0 };
+    _cleanup_secret_ struct riad_secret *fresh = NULL;
+    char text[RIAD_RECOVERY_TEXT_SIZE];
+    struct options options;
+    int code, r = parse_options(argc, argv, "pPrksjR", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 != argc) {
+        return usage_error("name the store");
+    }
+    code = open_session(&options, argv[optind], &session);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = riad_recovery_new(&fresh, text);
+    code = r < 0 ? fail(RIAD_EXIT_FAILED, "cannot make a code: %s", strerror(-r))
+                 : replace_slot(&session, RIAD_SLOT_RECOVERY, fresh);
+    if (code == RIAD_EXIT_DONE && options.json) {
+        code = print_json(json_pack("{s:s, s:s}", "store", session.store, "recovery_code", text));
+    } else if (code == RIAD_EXIT_DONE) {
+        show_recovery(text, session.store);
+        puts("The code before this one opens the store no longer (an old copy of the store it "
+             "does).");
+    }
+    riad_wipe(text, sizeof text);
+    return code;
+}

@@ -1,0 +1,109 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "";
+}
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+/* Keeps the mounts that are at, above or of the path; all if it is NULL. New array. */
+static json_t *select_mounts(const json_t *mounts, const char *path)
+{
+    const json_t *at = path ? find_mount(mounts, path) : NULL;
+    json_t *selected = json_array(), *mount;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        if (!path || mount == at || strcmp(text(mount, "store"), path) == 0) {
+            json_array_append(selected, mount);
+        }
+    }
+    return selected;
+}
+
+static void print_table(const json_t *mounts)
+{
+    json_t *mount;
+    size_t i;
+
+    printf("%-16s %-10s %10s %10s %9s %9s  %s\n", "WORKSPACE", "STATE", "USED", "LIMIT", "INODES",
+            "LIMIT", "MOUNTED ON");
+    json_array_foreach(mounts, i, mount)
+    {
+        char used[32], limit[32], inodes[32], inodes_limit[32];
+
+        printf("%-16s %-10s %10s %10s %9s %9s  %s\n", text(mount, "workspace"),
+                text(mount, "state"), show_bytes(number(mount, "bytes_used"), false, used),
+                show_bytes(number(mount, "bytes_limit"), true, limit),
+                show_count(number(mount, "inodes_used"), false, inodes),
+                show_count(number(mount, "inodes_limit"), true, inodes_limit),
+                text(mount, "directory"));
+        if (text(mount, "event")[0]) {
+            printf("  event: %s\n", text(mount, "event"));
+        }
+    }
+}
+
+static int show(const struct options *options, const json_t *mounts, const char *path)
+{
+    json_t *selected = select_mounts(mounts, path);
+    int code = RIAD_EXIT_DONE;
+
+    if (options->json) {
+        return print_json(json_pack("{s:o}", "mounts", selected));
+    }
+    if (json_array_size(selected) > 0) {
+        print_table(selected);
+    } else if (path) {
+        code = fail(RIAD_EXIT_NOT_MOUNTED, "nothing of %s is mounted by you", path);
+    } else {
+        puts("Nothing is mounted. `riad mount STORE DIR` mounts a workspace.");
+    }
+    json_decref(selected);
+    return code;
+}
+
+int command_status(int argc, char **argv)
+{
+    _cleanup_free_ char *path = NULL;
+    struct riad_state state;
+    struct options options;
+    json_t *mounts;
+    int r = parse_options(argc, argv, "js", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 < argc) {
+        return usage_error("name one directory or store, or none for all");
+    }
+    path = optind < argc ? absolute_path(argv[optind]) : NULL;
+    if (optind < argc && !path) {
+        return fail(RIAD_EXIT_FAILED, "%s: %s", argv[optind], strerror(errno));
+    }
+    r = riad_state_open(options.state_dir, &state);
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
+    }
+    r = list_mounts(&state, &mounts);
+    riad_state_close(&state);
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    }
+    r = show(&options, mounts, path);
+    json_decref(mounts);
+    return r;
+}

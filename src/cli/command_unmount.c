@@ -1,0 +1,104 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+enum { DURABLE_TIMEOUT_MS = 3600 * 1000 };
+
+/* Sends an operation to the process that hosts the mount; reports what it says. */
+static int call(
+        const struct riad_state *state, const json_t *mount, const char *operation, bool lazy)
+{
+    json_t *reply, *arguments = json_pack("{s:O, s:b}", "directory",
+                           json_object_get(mount, "directory"), "lazy", lazy);
+    int pid = (int)json_integer_value(json_object_get(mount, "pid"));
+    int code = RIAD_EXIT_DONE;
+    int r = riad_control_call(state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
+
+    json_decref(arguments);
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "the process %d did not answer: %s", pid, strerror(-r));
+    }
+    if (!json_is_true(json_object_get(reply, "ok"))) {
+        const char *sentence = json_string_value(json_object_get(reply, "error"));
+
+        code = (int)json_integer_value(json_object_get(reply, "exit"));
+        code = fail(code ? code : RIAD_EXIT_FAILED, "%s: %s",
+                json_string_value(json_object_get(mount, "directory")),
+                sentence ? sentence : "failed");
+    }
+    json_decref(reply);
+    return code;
+}
+
+static int on_mount(
+        const struct options *options, const char *path, const char *operation, bool exactly)
+{
+    struct riad_state state;
+    const json_t *mount;
+    json_t *mounts;
+    int code, r = riad_state_open(options->state_dir, &state);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
+    }
+    r = list_mounts(&state, &mounts);
+    if (r < 0) {
+        riad_state_close(&state);
+        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    }
+    mount = find_mount(mounts, path);
+    if (!mount || (exactly && strcmp(json_string_value(json_object_get(mount, "directory")),
+                                      path) != 0)) {
+        code = fail(RIAD_EXIT_NOT_MOUNTED,
+                "no riad workspace of yours is mounted on %s: `riad status` shows the mounts",
+                path);
+    } else {
+        code = call(&state, mount, operation, options->lazy);
+    }
+    json_decref(mounts);
+    riad_state_close(&state);
+    return code;
+}
+
+int command_unmount(int argc, char **argv)
+{
+    _cleanup_free_ char *path = NULL;
+    struct options options;
+    int r = parse_options(argc, argv, "ls", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 != argc) {
+        return usage_error("name the directory to unmount");
+    }
+    path = absolute_path(argv[optind]);
+    if (!path) {
+        return fail(RIAD_EXIT_NOT_MOUNTED, "%s: %s", argv[optind], strerror(errno));
+    }
+    return on_mount(&options, path, "unmount", true);
+}
+
+int command_sync(int argc, char **argv)
+{
+    _cleanup_free_ char *path = NULL;
+    struct options options;
+    int r = parse_options(argc, argv, "s", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 < argc) {
+        return usage_error("name one directory, or none for the current one");
+    }
+    path = absolute_path(optind < argc ? argv[optind] : ".");
+    if (!path) {
+        return fail(RIAD_EXIT_NOT_MOUNTED, "%s: %s", optind < argc ? argv[optind] : ".",
+                strerror(errno));
+    }
+    return on_mount(&options, path, "sync", false);
+}

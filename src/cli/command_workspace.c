@@ -1,0 +1,156 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+/* A workspace's name may become a directory's (mount --all) and a table's cell. */
+static bool is_good_name(const char *name)
+{
+    size_t size = strlen(name);
+
+    if (size == 0 || size > 64 || name[0] == '.' || name[0] == '-') {
+        return false;
+    }
+    for (const char *c = name; *c; c++) {
+        if ((unsigned char)*c <= ' ' || *c == '/' || *c == 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int check_name(const struct session *session, const char *name)
+{
+    const struct riad_catalog_workspace *entry;
+    struct riad_roster roster;
+    struct riad_keys *keys;
+    int r;
+
+    if (!is_good_name(name)) {
+        return fail(RIAD_EXIT_USAGE,
+                "`%s` is no good name: 1 to 64 bytes, no spaces or `/`, not beginning with `.` or "
+                "`-`",
+                name);
+    }
+    r = riad_unlocked_workspace(&session->unlocked, name, &roster, &keys, &entry);
+    if (r == 0) {
+        riad_keys_free(keys);
+        riad_roster_done(&roster);
+        return fail(RIAD_EXIT_FAILED, "%s has a workspace `%s` already", session->store, name);
+    }
+    return r == -ENOENT ? RIAD_EXIT_DONE
+                        : fail(riad_exit_of(r),
+                                  "the workspaces of %s cannot be read: run `riad fsck %s`",
+                                  session->store, session->store);
+}
+
+static int create(struct session *session, const char *name, const struct riad_catalog_limit *limit,
+        bool json)
+{
+    struct riad_unlocked *unlocked = &session->unlocked;
+    char hex[33];
+    struct riad_id id;
+    int r = riad_roster_create(
+            &unlocked->store, RIAD_KIND_PROJECT, name, &unlocked->user, &unlocked->keypair, &id);
+
+    if (r == 0) {
+        r = riad_catalog_add_workspace(&unlocked->store, &unlocked->keypair, &unlocked->catalog,
+                &id, RIAD_KIND_PROJECT, &unlocked->user.id, limit);
+    }
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot make the workspace `%s`: %s", name, strerror(-r));
+    }
+    riad_hex_encode(&id, sizeof id, hex);
+    if (json) {
+        return print_json(json_pack("{s:s, s:s}", "workspace", name, "id", hex));
+    }
+    printf("Made the workspace `%s`. Mount it with: riad mount -w %s %s DIR\n", name, name,
+            session->store);
+    return RIAD_EXIT_DONE;
+}
+
+int command_workspace_create(int argc, char **argv)
+{
+    _cleanup_session_ struct session session = { 0 };
+    struct riad_catalog_limit limit = { 0 };
+    struct options options;
+    int code, r = parse_options(argc, argv, "pPrksjBI", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 2 != argc) {
+        return usage_error("name the store and the new workspace");
+    }
+    code = parse_limits(&options, &limit);
+    if (code == RIAD_EXIT_DONE) {
+        code = open_session(&options, argv[optind], &session);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = check_name(&session, argv[optind + 1]);
+    }
+    return code == RIAD_EXIT_DONE ? create(&session, argv[optind + 1], &limit, options.json) : code;
+}
+
+static json_t *pack(const struct session *session, const struct riad_catalog_workspace *entry)
+{
+    char name[256] = "", id[33];
+    int r = riad_unlocked_name(&session->unlocked, &entry->id, name);
+
+    riad_hex_encode(&entry->id, sizeof entry->id, id);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "workspace", r < 0 ? "" : name, "id", id,
+            "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project", "bytes_limit",
+            (json_int_t)entry->limit.bytes_hard, "inodes_limit",
+            (json_int_t)entry->limit.inodes_hard, "damaged", r < 0);
+}
+
+static int print_list(json_t *list)
+{
+    json_t *item;
+    size_t i;
+
+    printf("%-24s %-8s %10s %9s  %s\n", "WORKSPACE", "KIND", "LIMIT", "INODES", "ID");
+    json_array_foreach(list, i, item)
+    {
+        char bytes[32], inodes[32];
+        const char *name = json_string_value(json_object_get(item, "workspace"));
+
+        printf("%-24s %-8s %10s %9s  %s\n", *name ? name : "(damaged: run riad fsck)",
+                json_string_value(json_object_get(item, "kind")),
+                show_bytes((uint64_t)json_integer_value(json_object_get(item, "bytes_limit")), true,
+                        bytes),
+                show_count((uint64_t)json_integer_value(json_object_get(item, "inodes_limit")),
+                        true, inodes),
+                json_string_value(json_object_get(item, "id")));
+    }
+    json_decref(list);
+    return RIAD_EXIT_DONE;
+}
+
+int command_workspace_list(int argc, char **argv)
+{
+    _cleanup_session_ struct session session = { 0 };
+    struct options options;
+    json_t *list;
+    int code, r = parse_options(argc, argv, "pPrksj", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 != argc) {
+        return usage_error("name the store");
+    }
+    code = open_session(&options, argv[optind], &session);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    list = json_array();
+    for (size_t i = 0; list && i < session.unlocked.catalog.workspace_count; i++) {
+        if (!session.unlocked.catalog.workspaces[i].deleted) {
+            json_array_append_new(list, pack(&session, &session.unlocked.catalog.workspaces[i]));
+        }
+    }
+    return options.json ? print_json(json_pack("{s:o}", "workspaces", list)) : print_list(list);
+}

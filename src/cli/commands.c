@@ -1,0 +1,74 @@
+#include "cli.h"
+
+#define SECRET_HELP                                                                          \
+    "  --passphrase-file F   read the passphrase from F (one trailing newline is ignored)\n" \
+    "  --passphrase-fd N     read it from descriptor N\n"                                    \
+    "  --recovery-file F     unlock with the recovery code in F\n"                           \
+    "  --key-file F          unlock with a key file of 32 bytes\n"                           \
+    "  --state-dir DIR       local state (default: /var/lib/riad for root, else "            \
+    "~/.local/state/riad)\n"
+#define LIMIT_HELP                                                             \
+    "  -B SIZE               limit on bytes: 10G is 10 GiB; none = no limit\n" \
+    "  -I COUNT              limit on inodes: 1M is 1,000,000; none = no limit\n"
+
+const struct command commands[] = {
+    { "init", "STORE", "make a store with a workspace `home`",
+            LIMIT_HELP
+            "  --passphrase-file F   the new passphrase (asked twice otherwise)\n"
+            "  --passphrase-fd N     read it from descriptor N\n"
+            "  --state-dir DIR       local state\n"
+            "  --json                print ids and the recovery code as JSON\n"
+            "The recovery code is shown once: it unlocks the store when the passphrase is lost.\n",
+            command_init },
+    { "mount", "STORE DIR", "mount a workspace on an empty directory",
+            SECRET_HELP
+            "  -w, --workspace NAME  which one (default: home)\n"
+            "  --all                 every workspace, each on DIR/NAME, by one process\n"
+            "  --recovery            ask for the recovery code instead of the passphrase\n"
+            "  -o OPTIONS            mount options: ro, noexec, allow_other, max_threads=N\n"
+            "  -f, --foreground      stay in front; end with Ctrl-C\n"
+            "Returns when the mount is usable.\n",
+            command_mount },
+    { "unmount", "DIR", "unmount; returns when everything is durable",
+            "  --lazy                detach even when files are open; they stay usable until "
+            "closed\n"
+            "  --state-dir DIR       local state\n",
+            command_unmount },
+    { "status", "[DIR|STORE]", "what is mounted, and how it does",
+            "  --json                all figures and counters\n  --state-dir DIR       local "
+            "state\n",
+            command_status },
+    { "sync", "[DIR]", "make everything durable (sync(1) does not reach FUSE)",
+            "  --state-dir DIR       local state\n", command_sync },
+    { "passwd", "STORE", "change the passphrase",
+            SECRET_HELP
+            "  --new-passphrase-file F   the new one (asked twice otherwise)\n"
+            "  --recovery            ask for the recovery code instead of the old passphrase\n"
+            "An old copy of the store still opens with the old passphrase.\n",
+            command_passwd },
+    { "recovery", "STORE", "issue a new recovery code; the old one ends",
+            SECRET_HELP "  --json                print the code as JSON\n"
+                        "An old copy of the store still opens with the old code.\n",
+            command_recovery },
+    { "workspace create", "STORE NAME", "make another workspace",
+            LIMIT_HELP SECRET_HELP "  --json                print its id as JSON\n",
+            command_workspace_create },
+    { "workspace list", "STORE", "the workspaces of a store",
+            SECRET_HELP "  --json                as JSON\n", command_workspace_list },
+    { "quota set", "STORE", "set a workspace's limits",
+            LIMIT_HELP "  -w, --workspace NAME  which one (default: home)\n" SECRET_HELP
+                       "A mounted workspace obeys at once. A limit may lie below what is used: "
+                       "then nothing grows until\n"
+                       "enough is deleted.\n",
+            command_quota_set },
+    { "quota show", "DIR|STORE", "limits and usage",
+            "  --json                as JSON\n" SECRET_HELP
+            "A mounted workspace needs no passphrase.\n",
+            command_quota_show },
+    { "fsck", "STORE", "check a store that is not mounted: exit 15 if damage was found",
+            "  -w, --workspace NAME  only this one (default: all)\n" SECRET_HELP
+            "  --json                findings and figures as JSON\n  -q, --quiet           no "
+            "progress\n",
+            command_fsck },
+    { NULL, NULL, NULL, NULL, NULL },
+};

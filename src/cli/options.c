@@ -1,0 +1,154 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P', OPTION_ALLOW_OTHER = 'A' };
+
+/* The letter is the option's name in parse_options' list; only those also written "-x" are short
+ * options. */
+static const struct option long_options[] = {
+    { "passphrase-file", required_argument, NULL, 'p' },
+    { "passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD },
+    { "recovery-file", required_argument, NULL, 'r' },
+    { "key-file", required_argument, NULL, 'k' },
+    { "new-passphrase-file", required_argument, NULL, 'n' },
+    { "workspace", required_argument, NULL, 'w' },
+    { "state-dir", required_argument, NULL, 's' },
+    { "json", no_argument, NULL, 'j' },
+    { "foreground", no_argument, NULL, 'f' },
+    { "all", no_argument, NULL, 'a' },
+    { "lazy", no_argument, NULL, 'l' },
+    { "recovery", no_argument, NULL, 'R' },
+    { "quiet", no_argument, NULL, 'q' },
+    { "help", no_argument, NULL, OPTION_HELP },
+    { NULL, 0, NULL, 0 },
+};
+static const char short_options[] = ":w:o:B:I:fqh";
+
+static const struct command *current;
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "Usage: riad %s %s\n", current->name, current->arguments);
+}
+
+/* The command that argv belongs to, found by its function's name in argv[0], or argv[-1] and
+ * argv[0]. */
+static void find_current(char **argv)
+{
+    for (current = commands; current->name; current++) {
+        const char *space = strchr(current->name, ' ');
+        const char *last = space ? space + 1 : current->name;
+
+        if (strcmp(last, argv[0]) != 0) {
+            continue;
+        }
+        if (!space || strncmp(current->name, argv[-1], (size_t)(space - current->name)) == 0) {
+            return;
+        }
+    }
+}
+
+int usage_error(const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("riad: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    print_usage(stderr);
+    return RIAD_EXIT_USAGE;
+}
+
+int fail(int code, const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("riad: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return code;
+}
+
+static void store_text(struct options *options, int letter, const char *value)
+{
+    const char **const slot = letter == 'p'   ? &options->passphrase_file
+                              : letter == 'r' ? &options->recovery_file
+                              : letter == 'k' ? &options->key_file
+                              : letter == 'n' ? &options->new_passphrase_file
+                              : letter == 'w' ? &options->workspace
+                              : letter == 's' ? &options->state_dir
+                              : letter == 'o' ? &options->mount_options
+                              : letter == 'B' ? &options->bytes
+                                              : &options->inodes;
+
+    *slot = value;
+}
+
+static void store_flag(struct options *options, int letter)
+{
+    bool *const slot = letter == 'j'   ? &options->json
+                       : letter == 'f' ? &options->foreground
+                       : letter == 'a' ? &options->all
+                       : letter == 'l' ? &options->lazy
+                       : letter == 'R' ? &options->recovery
+                                       : &options->quiet;
+
+    *slot = true;
+}
+
+static int store_option(struct options *options, int letter)
+{
+    char *end;
+    long fd;
+
+    if (letter == OPTION_PASSPHRASE_FD) {
+        fd = strtol(optarg, &end, 10);
+        if (*end || end == optarg || fd < 0 || fd > 65535) {
+            return usage_error(
+                    "--passphrase-fd takes the number of an open descriptor, not `%s`", optarg);
+        }
+        options->passphrase_fd = (int)fd;
+    } else if (strchr("prknwsoBI", letter)) {
+        store_text(options, letter, optarg);
+    } else {
+        store_flag(options, letter);
+    }
+    return 0;
+}
+
+int parse_options(int argc, char **argv, const char *letters, struct options *ret)
+{
+    struct options options = { .passphrase_fd = -1 };
+    int letter, r;
+
+    find_current(argv);
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (letter == OPTION_HELP) {
+            print_usage(stdout);
+            printf("%s\n\n%s", current->summary, current->help);
+            return -1;
+        }
+        if (letter == ':') {
+            return usage_error("%s wants a value", argv[optind - 1]);
+        }
+        if (letter == '?' || !strchr(letters, letter)) {
+            return usage_error("`riad %s` takes no option %s: --help tells more", current->name,
+                    argv[optind - 1]);
+        }
+        r = store_option(&options, letter);
+        if (r != 0) {
+            return r;
+        }
+    }
+    *ret = options;
+    return 0;
+}

@@ -1,0 +1,216 @@
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+char *absolute_path(const char *path)
+{
+    _cleanup_free_ char *copy = strdup(path);
+    _cleanup_free_ char *parent = NULL;
+    char *slash, *result = NULL;
+
+    if (!copy || !*path) {
+        return NULL;
+    }
+    while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/') {
+        copy[strlen(copy) - 1] = 0;
+    }
+    slash = strrchr(copy, '/');
+    if (strcmp(copy, "/") == 0 || strcmp(slash ? slash + 1 : copy, ".") == 0 ||
+            strcmp(slash ? slash + 1 : copy, "..") == 0) {
+        return realpath(copy, NULL);
+    }
+    if (slash) {
+        *slash = 0;
+    }
+    parent = realpath(slash ? (slash == copy ? "/" : copy) : ".", NULL);
+    if (!parent) {
+        return NULL;
+    }
+    if (asprintf(&result, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
+                slash ? slash + 1 : copy) < 0) {
+        return NULL;
+    }
+    return result;
+}
+
+int open_session(const struct options *options, const char *store, struct session *ret)
+{
+    _cleanup_secret_ struct riad_secret *secret = NULL;
+    struct riad_reason reason = { "" };
+    enum riad_slot_kind kind;
+    struct session session = { .state = { .fd = -1 } };
+    int code, r;
+
+    r = riad_state_open(options->state_dir, &session.state);
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s (see --state-dir)",
+                strerror(-r));
+    }
+    session.store = realpath(store, NULL);
+    if (!session.store) {
+        code = fail(RIAD_EXIT_NOT_A_STORE, "no store at %s: %s", store, strerror(errno));
+    } else {
+        code = read_secret(options, store, &kind, &secret);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = riad_unlock_store(
+                session.store, kind, secret, &session.state, &session.unlocked, &reason);
+        if (code != RIAD_EXIT_DONE) {
+            fail(code, "%s", reason.text);
+        }
+    }
+    if (code != RIAD_EXIT_DONE) {
+        riad_state_close(&session.state);
+        free(session.store);
+        return code;
+    }
+    *ret = session;
+    return RIAD_EXIT_DONE;
+}
+
+void close_session(struct session *session)
+{
+    if (session->store) {
+        riad_unlocked_done(&session->unlocked);
+        riad_state_close(&session->state);
+        free(session->store);
+        session->store = NULL;
+    }
+}
+
+static void add_mounts(json_t *list, int pid, json_t *reply)
+{
+    json_t *mounts = json_object_get(reply, "mounts"), *mount;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        json_object_set_new(mount, "pid", json_integer(pid));
+        json_array_append(list, mount);
+    }
+}
+
+int list_mounts(const struct riad_state *state, json_t **ret)
+{
+    _cleanup_free_ int *pids = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    int r = riad_control_list(state, &pids, &count);
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        json_t *reply;
+
+        /* A process that does not answer now must not hide the others. */
+        if (riad_control_call(state, pids[i], "status", NULL, 5000, &reply) == 0) {
+            add_mounts(list, pids[i], reply);
+            json_decref(reply);
+        }
+    }
+    if (r < 0) {
+        json_decref(list);
+        return r;
+    }
+    *ret = list;
+    return 0;
+}
+
+const json_t *find_mount(const json_t *mounts, const char *path)
+{
+    const json_t *best = NULL;
+    json_t *mount;
+    size_t i, best_size = 0;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        const char *directory = json_string_value(json_object_get(mount, "directory"));
+        size_t size = directory ? strlen(directory) : 0;
+
+        if (size > best_size && strncmp(path, directory, size) == 0 &&
+                (path[size] == 0 || path[size] == '/')) {
+            best = mount;
+            best_size = size;
+        }
+    }
+    return best;
+}
+
+/* mountinfo writes space, tab, newline and backslash as octal escapes. */
+static void unescape(char *text)
+{
+    char *out = text;
+
+    for (const char *in = text; *in; out++) {
+        unsigned value;
+
+        if (*in == '\\' && sscanf(in + 1, "%3o", &value) == 1) {
+            *out = (char)value;
+            in += 4;
+        } else {
+            *out = *in++;
+        }
+    }
+    *out = 0;
+}
+
+bool is_mount_point(const char *path, bool *ret_riad)
+{
+    _cleanup_fclose_ FILE *file = fopen("/proc/self/mountinfo", "re");
+    char line[8192], point[4097], type[256];
+    bool found = false;
+
+    while (file && fgets(line, sizeof line, file)) {
+        const char *rest = strstr(line, " - ");
+
+        if (!rest || sscanf(line, "%*d %*d %*s %*s %4096s", point) != 1 ||
+                sscanf(rest, " - %255s", type) != 1) {
+            continue;
+        }
+        unescape(point);
+        if (strcmp(point, path) == 0) {
+            found = true;
+            *ret_riad = strcmp(type, "fuse.riad") == 0;
+        }
+    }
+    return found;
+}
+
+void notify_reload(const struct riad_state *state, const char *store)
+{
+    json_t *mounts, *mount, *reply;
+    size_t i;
+
+    if (list_mounts(state, &mounts) < 0) {
+        return;
+    }
+    json_array_foreach(mounts, i, mount)
+    {
+        const char *of = json_string_value(json_object_get(mount, "store"));
+        int pid = (int)json_integer_value(json_object_get(mount, "pid"));
+
+        if (!of || strcmp(of, store) != 0) {
+            continue;
+        }
+        if (riad_control_call(state, pid, "reload", NULL, 10000, &reply) < 0) {
+            fail(0, "process %d did not take over the change: it applies at its next mount", pid);
+        } else {
+            json_decref(reply);
+        }
+    }
+    json_decref(mounts);
+}
+
+int print_json(json_t *object)
+{
+    int r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
+
+    json_decref(object);
+    putchar('\n');
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "out of memory") : RIAD_EXIT_DONE;
+}

@@ -1,0 +1,24 @@
+/* The wire of the control socket, shared by its two ends: one JSON object and a newline each way.
+ */
+#ifndef RIAD_CONTROL_PRIV_H
+#define RIAD_CONTROL_PRIV_H
+
+#include <sys/un.h>
+
+#include "riad/control.h"
+
+enum {
+    RIAD_CONTROL_LINE_MAX = 64 << 10,
+    RIAD_CONTROL_CLIENT_MS = 5000,
+    RIAD_CONTROL_CLIENTS_MAX = 16
+};
+
+/* Reads one line of at most RIAD_CONTROL_LINE_MAX bytes before the deadline (CLOCK_MONOTONIC ms)
+ * and parses it; -ETIMEDOUT, -EBADMSG, -ECONNRESET. */
+int riad_control_receive(int fd, int64_t deadline, json_t **ret) RIAD_MUST_CHECK;
+int riad_control_send(int fd, int64_t deadline, const json_t *message) RIAD_MUST_CHECK;
+int64_t riad_control_now(void);
+/* Connects to or names STATE/run/<pid>.sock through /proc/self/fd, so that long paths fit. */
+int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret) RIAD_MUST_CHECK;
+
+#endif

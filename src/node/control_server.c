@@ -1,0 +1,239 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/fdio.h"
+
+#include "control_priv.h"
+
+/* A thread accepts; each client gets a thread of its own, so that a slow one stalls nobody; their
+ * number is bounded. */
+struct riad_control {
+    int run_fd;
+    int listen_fd;
+    int stop_fd;
+    char name[32];
+    riad_control_handler handler;
+    void *context;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards clients */
+    pthread_cond_t idle;
+    unsigned clients;
+};
+
+struct client {
+    struct riad_control *control;
+    int fd;
+};
+
+/* The peer's uid comes from the kernel: our own or root. */
+static bool is_permitted(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void serve(struct riad_control *control, int fd)
+{
+    int64_t deadline = riad_control_now() + RIAD_CONTROL_CLIENT_MS;
+    const char *operation;
+    json_t *request, *reply = NULL;
+
+    if (!is_permitted(fd) || riad_control_receive(fd, deadline, &request) < 0) {
+        return;
+    }
+    operation = json_string_value(json_object_get(request, "op"));
+    if (json_integer_value(json_object_get(request, "version")) != 1 || !operation) {
+        reply = json_pack(
+                "{s:b, s:s}", "ok", 0, "error", "this request is not of control protocol 1");
+    } else {
+        reply = control->handler(control->context, operation, request);
+    }
+    /* The handler may have taken its time (a sync): the reply has its own. */
+    if (reply && riad_control_send(fd, riad_control_now() + RIAD_CONTROL_CLIENT_MS, reply) < 0) {
+        shutdown(fd, SHUT_RDWR);
+    }
+    json_decref(reply);
+    json_decref(request);
+}
+
+static void *client_main(void *argument)
+{
+    struct client *client = argument;
+    struct riad_control *control = client->control;
+
+    serve(control, client->fd);
+    close(client->fd);
+    free(client);
+    pthread_mutex_lock(&control->lock);
+    control->clients--;
+    pthread_cond_broadcast(&control->idle);
+    pthread_mutex_unlock(&control->lock);
+    return NULL;
+}
+
+static bool take_place(struct riad_control *control)
+{
+    bool free_place;
+
+    pthread_mutex_lock(&control->lock);
+    free_place = control->clients < RIAD_CONTROL_CLIENTS_MAX;
+    control->clients += free_place;
+    pthread_mutex_unlock(&control->lock);
+    return free_place;
+}
+
+static void start_client(struct riad_control *control, int fd)
+{
+    struct client *client;
+    pthread_t thread;
+
+    if (!take_place(control)) {
+        close(fd);
+        return;
+    }
+    client = malloc(sizeof *client);
+    if (client) {
+        *client = (struct client){ .control = control, .fd = fd };
+        if (pthread_create(&thread, NULL, client_main, client) == 0) {
+            pthread_detach(thread);
+            return;
+        }
+        free(client);
+    }
+    close(fd);
+    pthread_mutex_lock(&control->lock);
+    control->clients--;
+    pthread_mutex_unlock(&control->lock);
+}
+
+static void *accept_main(void *argument)
+{
+    struct riad_control *control = argument;
+    struct pollfd items[2] = { { .fd = control->listen_fd, .events = POLLIN },
+        { .fd = control->stop_fd, .events = POLLIN } };
+
+    for (;;) {
+        int fd;
+
+        if (poll(items, 2, -1) < 0 && errno != EINTR) {
+            return NULL;
+        }
+        if (items[1].revents) {
+            return NULL;
+        }
+        fd = items[0].revents ? accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (fd >= 0) {
+            start_client(control, fd);
+        }
+    }
+}
+
+static int open_socket(struct riad_control *control)
+{
+    struct sockaddr_un address;
+    mode_t mask;
+    int r;
+
+    r = riad_control_address(control->run_fd, getpid(), &address);
+    if (r < 0) {
+        return r;
+    }
+    snprintf(control->name, sizeof control->name, "%d.sock", getpid());
+    unlinkat(control->run_fd, control->name, 0);
+    control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (control->listen_fd < 0) {
+        return -errno;
+    }
+    mask = umask(0177);
+    r = bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno
+                                                                                        : 0;
+    umask(mask);
+    if (r == 0 && listen(control->listen_fd, RIAD_CONTROL_CLIENTS_MAX) < 0) {
+        r = -errno;
+    }
+    return r;
+}
+
+static void release(struct riad_control *control)
+{
+    riad_close_fd(&control->listen_fd);
+    riad_close_fd(&control->stop_fd);
+    if (control->run_fd >= 0 && control->name[0]) {
+        unlinkat(control->run_fd, control->name, 0);
+    }
+    riad_close_fd(&control->run_fd);
+    pthread_cond_destroy(&control->idle);
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+static int start(const struct riad_state *state, struct riad_control *control)
+{
+    int r = riad_mkdir_at(state->fd, "run");
+
+    if (r < 0) {
+        return r;
+    }
+    control->run_fd = riad_open_dir_at(state->fd, "run");
+    if (control->run_fd < 0) {
+        return control->run_fd;
+    }
+    control->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (control->stop_fd < 0) {
+        return -errno;
+    }
+    r = open_socket(control);
+    if (r < 0) {
+        return r;
+    }
+    return -pthread_create(&control->thread, NULL, accept_main, control);
+}
+
+int riad_control_start(const struct riad_state *state, riad_control_handler handler, void *context,
+        struct riad_control **ret)
+{
+    struct riad_control *control = calloc(1, sizeof *control);
+    int r;
+
+    if (!control) {
+        return -ENOMEM;
+    }
+    control->run_fd = control->listen_fd = control->stop_fd = -1;
+    control->handler = handler;
+    control->context = context;
+    pthread_mutex_init(&control->lock, NULL);
+    pthread_cond_init(&control->idle, NULL);
+    r = start(state, control);
+    if (r < 0) {
+        release(control);
+        return r;
+    }
+    *ret = control;
+    return 0;
+}
+
+void riad_control_stop(struct riad_control *control)
+{
+    if (!control) {
+        return;
+    }
+    eventfd_write(control->stop_fd, 1);
+    pthread_join(control->thread, NULL);
+    pthread_mutex_lock(&control->lock);
+    while (control->clients > 0) {
+        pthread_cond_wait(&control->idle, &control->lock);
+    }
+    pthread_mutex_unlock(&control->lock);
+    release(control);
+}

@@ -1,0 +1,116 @@
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "control_priv.h"
+
+int64_t riad_control_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret)
+{
+    int n;
+
+    *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%d.sock", run_fd, pid);
+    return n < 0 || (size_t)n >= sizeof ret->sun_path ? -ENAMETOOLONG : 0;
+}
+
+static int wait_for(int fd, short events, int64_t deadline)
+{
+    struct pollfd item = { .fd = fd, .events = events };
+    int64_t left = deadline - riad_control_now();
+    int r;
+
+    if (left <= 0) {
+        return -ETIMEDOUT;
+    }
+    r = poll(&item, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+    if (r < 0) {
+        return errno == EINTR ? 0 : -errno;
+    }
+    return r == 0 ? -ETIMEDOUT : 0;
+}
+
+static int parse(const char *line, size_t size, json_t **ret)
+{
+    json_t *message = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+
+    if (!message) {
+        return -EBADMSG;
+    }
+    if (!json_is_object(message)) {
+        json_decref(message);
+        return -EBADMSG;
+    }
+    *ret = message;
+    return 0;
+}
+
+int riad_control_receive(int fd, int64_t deadline, json_t **ret)
+{
+    _cleanup_free_ char *line = malloc(RIAD_CONTROL_LINE_MAX);
+    size_t size = 0;
+    int r;
+
+    if (!line) {
+        return -ENOMEM;
+    }
+    while (size == 0 || line[size - 1] != '\n') {
+        ssize_t n;
+
+        if (size == RIAD_CONTROL_LINE_MAX) {
+            return -EBADMSG;
+        }
+        r = wait_for(fd, POLLIN, deadline);
+        if (r < 0) {
+            return r;
+        }
+        n = recv(fd, line + size, RIAD_CONTROL_LINE_MAX - size, MSG_DONTWAIT);
+        if (n == 0) {
+            return -ECONNRESET;
+        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        }
+        size += n > 0 ? (size_t)n : 0;
+    }
+    return parse(line, size, ret);
+}
+
+int riad_control_send(int fd, int64_t deadline, const json_t *message)
+{
+    _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);
+    size_t size, done = 0;
+    int r;
+
+    if (!text) {
+        return -ENOMEM;
+    }
+    size = strlen(text);
+    text[size++] = '\n'; /* takes the terminator's place */
+    while (done < size) {
+        ssize_t n;
+
+        r = wait_for(fd, POLLOUT, deadline);
+        if (r < 0) {
+            return r;
+        }
+        n = send(fd, text + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}

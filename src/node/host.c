@@ -1,0 +1,184 @@
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/diag.h"
+#include "riad/error.h"
+
+#include "host_priv.h"
+
+/* The signals that ask for an orderly end are read from a descriptor: no handler runs anywhere.
+ * Blocked before threads start, which inherit it. */
+static int block_signals(void)
+{
+    sigset_t set;
+    int fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+        return -errno;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_mounts(struct riad_host *host, struct riad_reason *reason)
+{
+    int code = RIAD_EXIT_DONE;
+
+    for (size_t i = 0; i < host->wanted_count && code == RIAD_EXIT_DONE; i++) {
+        host->mount_count = i + 1;
+        code = riad_host_open_mount(host, &host->wanted[i], &host->mounts[i], reason);
+    }
+    /* From here on the purpose subkeys are enough (K4). */
+    host->signer = host->unlocked.keypair.sign_key;
+    riad_keypair_done(&host->unlocked.keypair);
+    return code;
+}
+
+static void unmount_all(struct riad_host *host)
+{
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+
+        /* Busy files do not hold a dying process back: detach, and what was acknowledged is made
+         * durable. */
+        if (mount->session && riad_session_unmount(mount->session, false) < 0 &&
+                riad_session_unmount(mount->session, true) < 0) {
+            riad_diag(RIAD_ERROR, "%s: cannot unmount %s", mount->source, mount->directory);
+        }
+    }
+}
+
+/* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */
+static size_t wait_once(struct riad_host *host, int signals)
+{
+    _cleanup_free_ struct pollfd *items = calloc(host->mount_count + 1, sizeof *items);
+    size_t left = 0;
+
+    if (!items) {
+        return host->mount_count;
+    }
+    items[host->mount_count] = (struct pollfd){ .fd = signals, .events = POLLIN };
+    for (size_t i = 0; i < host->mount_count; i++) {
+        int fd = host->mounts[i].session ? riad_session_ended_fd(host->mounts[i].session) : -1;
+
+        items[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+    }
+    if (poll(items, host->mount_count + 1, -1) < 0) {
+        return host->mount_count;
+    }
+    if (items[host->mount_count].revents) {
+        struct signalfd_siginfo info;
+
+        if (read(signals, &info, sizeof info) == sizeof info) {
+            unmount_all(host);
+        }
+    }
+    for (size_t i = 0; i < host->mount_count; i++) {
+        if (items[i].revents) {
+            riad_host_close_mount(host, &host->mounts[i]);
+        }
+        left += host->mounts[i].session != NULL;
+    }
+    return left;
+}
+
+/* After a failed start: whatever was opened is undone. */
+static void abandon(struct riad_host *host)
+{
+    unmount_all(host);
+    for (size_t i = 0; i < host->mount_count; i++) {
+        if (host->mounts[i].workspace) {
+            riad_host_close_mount(host, &host->mounts[i]);
+        }
+    }
+}
+
+static int serve(struct riad_host *host, int signals, void (*ready)(void *context), void *context,
+        struct riad_reason *reason)
+{
+    int r = riad_control_start(&host->state, riad_host_request, host, &host->control);
+
+    if (r < 0) {
+        snprintf(reason->text, sizeof reason->text, "cannot open the control socket in %s: %s",
+                host->state.path, strerror(-r));
+        abandon(host);
+        return RIAD_EXIT_FAILED;
+    }
+    ready(context);
+    while (wait_once(host, signals) > 0) {
+    }
+    riad_control_stop(host->control);
+    for (size_t i = 0; i < host->mount_count; i++) {
+        r = host->mounts[i].result < 0 ? host->mounts[i].result : r;
+    }
+    return r < 0 ? RIAD_EXIT_FAILED : RIAD_EXIT_DONE;
+}
+
+static int start(struct riad_host *host, int signals, void (*ready)(void *context), void *context,
+        struct riad_reason *reason)
+{
+    const struct riad_host_config *config = host->config;
+    int code = riad_unlock_store(config->store_path, config->secret_kind, config->secret,
+            &host->state, &host->unlocked, reason);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    host->signer = host->unlocked.keypair.sign_key;
+    code = riad_host_plan(host, reason);
+    if (code == RIAD_EXIT_DONE) {
+        code = open_mounts(host, reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = serve(host, signals, ready, context, reason);
+    } else {
+        abandon(host);
+    }
+    riad_host_plan_done(host);
+    riad_unlocked_done(&host->unlocked);
+    return code;
+}
+
+static int with_state(struct riad_host *host, int signals, void (*ready)(void *context),
+        void *context, struct riad_reason *reason)
+{
+    int code, r = riad_state_open(host->config->state_dir, &host->state);
+
+    if (r < 0) {
+        snprintf(reason->text, sizeof reason->text,
+                "cannot use the state directory: %s (see --state-dir)", strerror(-r));
+        return riad_exit_of(r);
+    }
+    code = start(host, signals, ready, context, reason);
+    riad_state_close(&host->state);
+    return code;
+}
+
+int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
+        void *context, struct riad_reason *ret_reason)
+{
+    _cleanup_close_ int signals = block_signals();
+    struct riad_host host = { .config = config, .state = { .fd = -1 } };
+    int code;
+
+    if (signals < 0) {
+        snprintf(ret_reason->text, sizeof ret_reason->text, "cannot make a signal descriptor: %s",
+                strerror(-signals));
+        return RIAD_EXIT_FAILED;
+    }
+    pthread_mutex_init(&host.lock, NULL);
+    pthread_cond_init(&host.changed, NULL);
+    code = with_state(&host, signals, ready, context, ret_reason);
+    pthread_cond_destroy(&host.changed);
+    pthread_mutex_destroy(&host.lock);
+    return code;
+}

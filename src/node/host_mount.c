@@ -1,0 +1,177 @@
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/diag.h"
+#include "riad/error.h"
+
+#include "host_priv.h"
+
+struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit)
+{
+    struct riad_limit core = { .blocks = limit->bytes_hard / RIAD_BLOCK_SIZE,
+        .inodes = limit->inodes_hard };
+
+    /* A limit below one block must not turn into "no limit". */
+    if (limit->bytes_hard > 0 && core.blocks == 0) {
+        core.blocks = 1;
+    }
+    return core;
+}
+
+static void show_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    if (total > 0) {
+        fprintf(stderr, "\r%s: %3.0f %%%s", what, 100.0 * (double)done / (double)total,
+                done >= total ? "\n" : "");
+    } else {
+        fprintf(stderr, "\r%s: %llu", what, (unsigned long long)done);
+    }
+    fflush(stderr);
+}
+
+static int find_workspace(struct riad_host *host, const char *name, struct riad_roster *ret_roster,
+        struct riad_keys **ret_keys, const struct riad_catalog_workspace **ret_entry,
+        struct riad_reason *reason)
+{
+    int r = riad_unlocked_workspace(&host->unlocked, name, ret_roster, ret_keys, ret_entry);
+
+    if (r == -ENOENT) {
+        snprintf(reason->text, sizeof reason->text,
+                "no workspace `%s` in %s: `riad workspace list` shows what there is", name,
+                host->config->store_path);
+    } else if (r < 0) {
+        snprintf(reason->text, sizeof reason->text,
+                "the keys of workspace `%s` in %s were tampered with or are damaged (%s)", name,
+                host->config->store_path, strerror(-r));
+    }
+    return riad_exit_of(r);
+}
+
+static void fill_config(const struct riad_host *host, const struct riad_host_mount *wanted,
+        const struct riad_roster *roster, const struct riad_catalog_workspace *entry,
+        struct riad_workspace_config *config)
+{
+    *config = (struct riad_workspace_config){
+        .workspace_fd = -1,
+        .state_fd = -1,
+        .name = wanted->workspace,
+        .binding = host->unlocked.store.binding,
+        .signer = host->signer,
+        .term_signer = &host->unlocked.keypair,
+        .node = host->state.node,
+        .boot = host->state.boot,
+        .roster_head = roster->head,
+        .limit = riad_host_limit(&entry->limit),
+        .root_uid = geteuid(),
+        .root_gid = getegid(),
+        .root_mode = S_IFDIR | 0700,
+        .progress = host->config->progress ? show_progress : NULL,
+    };
+}
+
+/* Takes keys over. */
+static int open_workspace(struct riad_host *host, struct riad_workspace_config *config,
+        const struct riad_id *id, struct riad_keys *keys, struct riad_workspace **ret,
+        struct riad_reason *reason)
+{
+    _cleanup_free_ char *state_path = NULL;
+    _cleanup_close_ int state_fd = riad_state_directory(&host->state, "ws", id, &state_path);
+    _cleanup_close_ int fd = riad_store_open_workspace(&host->unlocked.store, id);
+    int r;
+
+    if (state_fd < 0 || fd < 0) {
+        riad_keys_free(keys);
+        r = fd < 0 ? fd : state_fd;
+        snprintf(reason->text, sizeof reason->text, "cannot open the %s of workspace `%s`: %s",
+                fd < 0 ? "store directory" : "state directory", config->name, strerror(-r));
+        return riad_exit_of(r);
+    }
+    config->workspace_fd = fd;
+    config->state_fd = state_fd;
+    config->state_path = state_path;
+    config->keys = keys;
+    return riad_exit_of(riad_workspace_open(config, ret, reason));
+}
+
+static int mount_session(struct riad_host *host, const struct riad_host_mount *wanted,
+        struct riad_mount *mount, struct riad_reason *reason)
+{
+    struct riad_session_config config = { .workspace = mount->workspace,
+        .mountpoint = wanted->directory,
+        .source = mount->source,
+        .allow_other = host->config->allow_other,
+        .read_only = host->config->read_only,
+        .options = host->config->options };
+    int r = riad_session_mount(&config, &mount->session, reason);
+
+    if (r == -EINVAL) {
+        return RIAD_EXIT_USAGE;
+    }
+    if (r < 0) {
+        return r == -EBUSY ? RIAD_EXIT_ALREADY_MOUNTED : RIAD_EXIT_NO_FUSE;
+    }
+    r = riad_session_start(mount->session);
+    if (r < 0) {
+        snprintf(reason->text, sizeof reason->text, "the kernel did not start the mount on %s: %s",
+                wanted->directory, strerror(-r));
+    }
+    return riad_exit_of(r);
+}
+
+int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
+        struct riad_mount *mount, struct riad_reason *ret_reason)
+{
+    const struct riad_catalog_workspace *entry;
+    struct riad_workspace_config config;
+    struct riad_roster roster = { 0 };
+    struct riad_keys *keys = NULL;
+    int code = find_workspace(host, wanted->workspace, &roster, &keys, &entry, ret_reason);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    fill_config(host, wanted, &roster, entry, &config);
+    mount->id = roster.workspace;
+    riad_roster_done(&roster);
+    mount->directory = wanted->directory;
+    if (asprintf(&mount->source, "riad:%s", wanted->workspace) < 0) {
+        mount->source = NULL;
+        riad_keys_free(keys);
+        return RIAD_EXIT_FAILED;
+    }
+    code = open_workspace(host, &config, &mount->id, keys, &mount->workspace, ret_reason);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    mount->phase = RIAD_MOUNT_RUNNING;
+    return mount_session(host, wanted, mount, ret_reason);
+}
+
+void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
+{
+    int r;
+
+    pthread_mutex_lock(&host->lock);
+    mount->phase = RIAD_MOUNT_CLOSING;
+    pthread_cond_broadcast(&host->changed);
+    while (mount->users > 0) {
+        pthread_cond_wait(&host->changed, &host->lock);
+    }
+    pthread_mutex_unlock(&host->lock);
+    riad_session_free(mount->session);
+    r = riad_workspace_close(mount->workspace);
+    if (r < 0) {
+        riad_diag(RIAD_ERROR, "%s: not everything could be made durable: %s", mount->source,
+                strerror(-r));
+    }
+    pthread_mutex_lock(&host->lock);
+    mount->phase = RIAD_MOUNT_CLOSED;
+    mount->result = r;
+    mount->session = NULL;
+    mount->workspace = NULL;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
+}

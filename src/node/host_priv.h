@@ -1,0 +1,57 @@
+/* The running host, shared by its main loop and its control requests. */
+#ifndef RIAD_HOST_PRIV_H
+#define RIAD_HOST_PRIV_H
+
+#include <pthread.h>
+
+#include "riad/host.h"
+
+enum riad_mount_phase {
+    RIAD_MOUNT_EMPTY,
+    RIAD_MOUNT_RUNNING,
+    RIAD_MOUNT_CLOSING,
+    RIAD_MOUNT_CLOSED
+};
+
+struct riad_mount {
+    /* Fixed once running. */
+    const char *directory;
+    char *source;
+    struct riad_id id;
+    struct riad_workspace *workspace;
+    struct riad_session *session;
+
+    enum riad_mount_phase phase; /* host->lock */
+    int result;                  /* host->lock: of the closing */
+    unsigned users; /* host->lock: control requests that use workspace or session just now */
+};
+
+struct riad_host {
+    const struct riad_host_config *config;
+    struct riad_state state;
+    struct riad_unlocked unlocked; /* its keypair is wiped once every workspace is open (K4) */
+    struct riad_public_key signer;
+    struct riad_control *control;
+    struct riad_host_mount *wanted; /* what to mount; names and directories owned */
+    struct riad_mount *mounts;      /* as many */
+    size_t wanted_count;
+    size_t mount_count;   /* of them opened, or being opened */
+    pthread_mutex_t lock; /* guards phases and users of mounts; never held during work */
+    pthread_cond_t changed;
+};
+
+/* Handler of the control socket. */
+json_t *riad_host_request(void *host, const char *operation, const json_t *request);
+/* Fills wanted and mounts from the configuration: as named, or every workspace of the catalog. Exit
+ * code and reason. */
+int riad_host_plan(struct riad_host *host, struct riad_reason *ret_reason);
+void riad_host_plan_done(struct riad_host *host);
+/* The limit of the catalog as core takes it. */
+struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
+/* Opens, mounts and starts one mount; returns an exit code and the reason. */
+int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
+        struct riad_mount *mount, struct riad_reason *ret_reason);
+/* The session ended: waits for control requests on it, closes the workspace, makes all durable. */
+void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount);
+
+#endif

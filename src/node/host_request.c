@@ -1,0 +1,230 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "host_priv.h"
+
+static json_t *failure(int code, const char *sentence)
+{
+    return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", sentence, "exit", code);
+}
+
+static json_t *pack_requests(const struct riad_session *session)
+{
+    struct riad_session_counters counters;
+    json_t *object = json_object();
+
+    riad_session_count(session, &counters);
+    for (unsigned i = 0; object && i < RIAD_OPCODES_MAX; i++) {
+        const char *name = riad_session_opcode_name(i);
+
+        if (name && counters.requests[i] > 0) {
+            json_object_set_new(object, name, json_integer((json_int_t)counters.requests[i]));
+        }
+    }
+    return object;
+}
+
+static const char *state_name(enum riad_workspace_state state)
+{
+    static const char *const names[] = { [RIAD_WORKSPACE_RUNNING] = "running",
+        [RIAD_WORKSPACE_READ_ONLY] = "read-only",
+        [RIAD_WORKSPACE_SUPERSEDED] = "superseded" };
+
+    return names[state];
+}
+
+static json_t *pack_log(const struct riad_workspace_status *status)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "appends",
+            (json_int_t)status->log.appends, "append_bytes", (json_int_t)status->log.append_bytes,
+            "bulk_writes", (json_int_t)status->log.bulk_writes, "bulk_bytes",
+            (json_int_t)status->log.bulk_bytes, "syncs", (json_int_t)status->log.syncs, "segments",
+            (json_int_t)status->log.segments, "index_commits", (json_int_t)status->commits,
+            "replayed_changes", (json_int_t)status->replayed_changes, "checkpoints",
+            (json_int_t)status->checkpoints, "unsynced_bytes", (json_int_t)status->unsynced_bytes);
+}
+
+static json_t *pack_mount(const struct riad_host *host, const struct riad_mount *mount)
+{
+    struct riad_workspace_status status;
+    char id[2 * sizeof mount->id + 1];
+    int r = riad_workspace_status(mount->workspace, &status);
+
+    if (r < 0) {
+        return json_pack("{s:s, s:s}", "directory", mount->directory, "error", strerror(-r));
+    }
+    riad_hex_encode(&mount->id, sizeof mount->id, id);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+                     "s:s, s:o, s:o}",
+            "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
+            mount->directory, "store", host->config->store_path, "state", state_name(status.state),
+            "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
+            (json_int_t)status.term, "bytes_used",
+            (json_int_t)(status.usage.blocks * RIAD_BLOCK_SIZE), "bytes_limit",
+            (json_int_t)(status.limit.blocks * RIAD_BLOCK_SIZE), "inodes_used",
+            (json_int_t)status.usage.inodes, "inodes_limit", (json_int_t)status.limit.inodes,
+            "changes", (json_int_t)status.end.sequence.number, "changes_durable",
+            (json_int_t)status.synced.sequence.number, "inodes_referenced",
+            (json_int_t)status.references, "event", status.event, "log", pack_log(&status),
+            "requests", pack_requests(mount->session));
+}
+
+/* Keeps workspace and session alive while a request uses them. */
+static bool hold(struct riad_host *host, struct riad_mount *mount)
+{
+    bool running;
+
+    pthread_mutex_lock(&host->lock);
+    running = mount->phase == RIAD_MOUNT_RUNNING;
+    mount->users += running;
+    pthread_mutex_unlock(&host->lock);
+    return running;
+}
+
+static void release(struct riad_host *host, struct riad_mount *mount)
+{
+    pthread_mutex_lock(&host->lock);
+    mount->users--;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
+}
+
+/* The mount a request names by "directory"; NULL if none. */
+static struct riad_mount *find(struct riad_host *host, const json_t *request)
+{
+    const char *directory = json_string_value(json_object_get(request, "directory"));
+
+    for (size_t i = 0; directory && i < host->mount_count; i++) {
+        if (strcmp(host->mounts[i].directory, directory) == 0) {
+            return &host->mounts[i];
+        }
+    }
+    return NULL;
+}
+
+static json_t *answer_status(struct riad_host *host, const json_t *request)
+{
+    json_t *list = json_array();
+
+    (void)request;
+    for (size_t i = 0; list && i < host->mount_count; i++) {
+        if (hold(host, &host->mounts[i])) {
+            json_array_append_new(list, pack_mount(host, &host->mounts[i]));
+            release(host, &host->mounts[i]);
+        }
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "mounts", list);
+}
+
+/* Waits until the main loop closed the mount: unmount returns when everything is durable. */
+static int wait_closed(struct riad_host *host, struct riad_mount *mount)
+{
+    int r;
+
+    pthread_mutex_lock(&host->lock);
+    while (mount->phase != RIAD_MOUNT_CLOSED) {
+        pthread_cond_wait(&host->changed, &host->lock);
+    }
+    r = mount->result;
+    pthread_mutex_unlock(&host->lock);
+    return r;
+}
+
+static json_t *answer_unmount(struct riad_host *host, const json_t *request)
+{
+    struct riad_mount *mount = find(host, request);
+    int r;
+
+    if (!mount || !hold(host, mount)) {
+        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    r = riad_session_unmount(mount->session, json_is_true(json_object_get(request, "lazy")));
+    release(host, mount);
+    if (r == -EBUSY) {
+        return failure(RIAD_EXIT_FAILED, "files are still open there: close them, or use --lazy");
+    }
+    r = r < 0 ? r : wait_closed(host, mount);
+    if (r < 0) {
+        return failure(RIAD_EXIT_FAILED, strerror(-r));
+    }
+    return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_sync(struct riad_host *host, const json_t *request)
+{
+    int result = 0;
+
+    (void)request;
+    for (size_t i = 0; i < host->mount_count; i++) {
+        if (hold(host, &host->mounts[i])) {
+            int r = riad_workspace_sync(host->mounts[i].workspace);
+
+            result = r < 0 ? r : result;
+            release(host, &host->mounts[i]);
+        }
+    }
+    return result < 0 ? failure(RIAD_EXIT_FAILED, strerror(-result)) : json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_checkpoint(struct riad_host *host, const json_t *request)
+{
+    struct riad_mount *mount = find(host, request);
+    int r;
+
+    if (!mount || !hold(host, mount)) {
+        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    r = riad_workspace_checkpoint(mount->workspace);
+    release(host, mount);
+    return r < 0 ? failure(riad_exit_of(r), strerror(-r)) : json_pack("{s:b}", "ok", 1);
+}
+
+/* The catalog changed (a limit): it is read and verified anew with the trust anchor kept from
+ * unlocking (K3). */
+static json_t *answer_reload(struct riad_host *host, const json_t *request)
+{
+    struct riad_catalog catalog;
+    int r = riad_catalog_load(&host->unlocked.store, &host->signer, &catalog);
+
+    (void)request;
+    if (r < 0) {
+        return failure(riad_exit_of(r), "the catalog cannot be read or was tampered with");
+    }
+    for (size_t i = 0; i < host->mount_count; i++) {
+        const struct riad_catalog_workspace *entry =
+                riad_catalog_find(&catalog, &host->mounts[i].id);
+
+        if (entry && hold(host, &host->mounts[i])) {
+            struct riad_limit limit = riad_host_limit(&entry->limit);
+
+            riad_workspace_set_limit(host->mounts[i].workspace, &limit);
+            release(host, &host->mounts[i]);
+        }
+    }
+    riad_catalog_done(&catalog);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+json_t *riad_host_request(void *host, const char *operation, const json_t *request)
+{
+    static const struct {
+        const char *operation;
+        json_t *(*answer)(struct riad_host *host, const json_t *request);
+    } table[] = {
+        { "status", answer_status },
+        { "unmount", answer_unmount },
+        { "sync", answer_sync },
+        { "checkpoint", answer_checkpoint },
+        { "reload", answer_reload },
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].operation, operation) == 0) {
+            return table[i].answer(host, request);
+        }
+    }
+    return failure(RIAD_EXIT_USAGE, "unknown operation");
+}

@@ -1,0 +1,230 @@
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/host.h"
+
+int riad_exit_of(int error)
+{
+    switch (-error) {
+    case 0:
+        return RIAD_EXIT_DONE;
+    case ENOKEY:
+        return RIAD_EXIT_WRONG_SECRET;
+    case EMEDIUMTYPE:
+        return RIAD_EXIT_NOT_A_STORE;
+    case EPROTONOSUPPORT:
+        return RIAD_EXIT_TOO_NEW;
+    case EBUSY:
+        return RIAD_EXIT_OWNED;
+    case EUCLEAN:
+    case EBADMSG:
+    case ESTALE:
+        return RIAD_EXIT_DAMAGED;
+    case EDQUOT:
+        return RIAD_EXIT_OVER_LIMIT;
+    case EPERM:
+        return RIAD_EXIT_NOT_PERMITTED;
+    default:
+        return RIAD_EXIT_FAILED;
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static int explain(
+        struct riad_reason *reason, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason->text, sizeof reason->text, format, arguments);
+    va_end(arguments);
+    return riad_exit_of(error);
+}
+
+static int open_store(const char *path, struct riad_store *ret, struct riad_reason *reason)
+{
+    int r = riad_store_open(path, ret);
+
+    if (r == -EMEDIUMTYPE || r == -ENOENT || r == -ENOTDIR) {
+        return explain(reason, -EMEDIUMTYPE, "%s is not a riad store: make one with `riad init %s`",
+                path, path);
+    }
+    if (r == -EPROTONOSUPPORT) {
+        return explain(reason, r,
+                "the store %s has a newer format than this riad (%s) reads: use a newer riad", path,
+                RIAD_VERSION);
+    }
+    if (r < 0) {
+        return explain(reason, r, "cannot open the store %s: %s", path, strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
+/* A personal store has exactly one user. */
+static int load_user(const char *path, struct riad_unlocked *unlocked, struct riad_reason *reason)
+{
+    _cleanup_free_ struct riad_id *ids = NULL;
+    size_t count;
+    int r = riad_store_list_users(&unlocked->store, &ids, &count);
+
+    if (r == 0 && count != 1) {
+        return explain(reason, -EUCLEAN,
+                "the store %s has %zu user files where a personal store has one", path, count);
+    }
+    if (r == 0) {
+        r = riad_user_load(&unlocked->store, &ids[0], &unlocked->user);
+    }
+    if (r < 0) {
+        return explain(reason, r,
+                "the user file of the store %s cannot be read (%s): restore it from a backup", path,
+                strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
+static int open_slot(const char *path, enum riad_slot_kind kind, const struct riad_secret *secret,
+        struct riad_unlocked *unlocked, struct riad_reason *reason)
+{
+    int r = riad_user_unlock(&unlocked->store, &unlocked->user, kind, secret, &unlocked->keypair);
+
+    if (r == -ENOKEY) {
+        return explain(reason, r, "wrong %s for the store %s",
+                kind == RIAD_SLOT_RECOVERY   ? "recovery code"
+                : kind == RIAD_SLOT_KEY_FILE ? "key file"
+                                             : "passphrase",
+                path);
+    }
+    if (r < 0) {
+        return explain(reason, r,
+                "the user file of the store %s was tampered with or is damaged (%s)", path,
+                strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
+static int load_catalog(const char *path, const struct riad_state *state,
+        struct riad_unlocked *unlocked, struct riad_reason *reason)
+{
+    _cleanup_free_ char *state_path = NULL;
+    _cleanup_close_ int fd = -1;
+    int r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
+
+    if (r < 0) {
+        return explain(reason, r,
+                "the catalog of the store %s was tampered with or is damaged (%s)", path,
+                strerror(-r));
+    }
+    fd = riad_state_directory(state, "store", &unlocked->store.binding.store, &state_path);
+    r = fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
+    if (r == -ESTALE) {
+        return explain(reason, r,
+                "the catalog of the store %s is older than this node has seen: the store was "
+                "rolled back",
+                path);
+    }
+    if (r < 0) {
+        return explain(
+                reason, r, "cannot use the state directory %s: %s", state->path, strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
+int riad_unlock_store(const char *store_path, enum riad_slot_kind kind,
+        const struct riad_secret *secret, const struct riad_state *state, struct riad_unlocked *ret,
+        struct riad_reason *ret_reason)
+{
+    struct riad_unlocked unlocked = { .store = { .fd = -1 } };
+    int code = open_store(store_path, &unlocked.store, ret_reason);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = load_user(store_path, &unlocked, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = open_slot(store_path, kind, secret, &unlocked, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = load_catalog(store_path, state, &unlocked, ret_reason);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        riad_unlocked_done(&unlocked);
+        return code;
+    }
+    *ret = unlocked;
+    return RIAD_EXIT_DONE;
+}
+
+void riad_unlocked_done(struct riad_unlocked *unlocked)
+{
+    riad_catalog_done(&unlocked->catalog);
+    riad_keypair_done(&unlocked->keypair);
+    riad_store_close(&unlocked->store);
+}
+
+static int open_workspace_keys(const struct riad_unlocked *unlocked, const struct riad_id *id,
+        struct riad_roster *ret_roster, struct riad_keys **ret_keys, char ret_name[256])
+{
+    struct riad_roster roster;
+    _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
+    int r = riad_roster_load(&unlocked->store, id, &unlocked->keypair.sign_key, &roster);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_roster_unlock(
+            &unlocked->store, &roster, &unlocked->user.id, &unlocked->keypair, &keys);
+    if (r == 0) {
+        r = riad_roster_name(&roster, keys, ret_name);
+    }
+    if (r < 0) {
+        riad_roster_done(&roster);
+        return r;
+    }
+    *ret_roster = roster;
+    *ret_keys = riad_take_pointer(keys);
+    return 0;
+}
+
+int riad_unlocked_name(
+        const struct riad_unlocked *unlocked, const struct riad_id *workspace, char ret[256])
+{
+    struct riad_roster roster;
+    struct riad_keys *keys;
+    int r = open_workspace_keys(unlocked, workspace, &roster, &keys, ret);
+
+    if (r == 0) {
+        riad_keys_free(keys);
+        riad_roster_done(&roster);
+    }
+    return r;
+}
+
+int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *name,
+        struct riad_roster *ret_roster, struct riad_keys **ret_keys,
+        const struct riad_catalog_workspace **ret_entry)
+{
+    int damaged = 0;
+
+    for (size_t i = 0; i < unlocked->catalog.workspace_count; i++) {
+        const struct riad_catalog_workspace *entry = &unlocked->catalog.workspaces[i];
+        char found[256] = "";
+        int r = entry->deleted
+                        ? -ENOENT
+                        : open_workspace_keys(unlocked, &entry->id, ret_roster, ret_keys, found);
+
+        if (r == 0 && strcmp(found, name) == 0) {
+            *ret_entry = entry;
+            return 0;
+        }
+        if (r == 0) {
+            riad_keys_free(*ret_keys);
+            riad_roster_done(ret_roster);
+        } else if (r != -ENOENT || !entry->deleted) {
+            /* One damaged workspace must not keep its owner from the others; if the name is not
+             * among those, the damage is the answer. */
+            damaged = r == -ENOENT ? -EUCLEAN : r;
+        }
+    }
+    return damaged < 0 ? damaged : -ENOENT;
+}
