@@ -1,4 +1,5 @@
-/* Layer catalog. The catalog: workspaces and limits, as chained, signed batches (FORMAT 3.5, O3). */
+/* Layer catalog. The catalog: workspaces and limits, as chained, signed batches (FORMAT 3.5, O3).
+ */
 #ifndef RIAD_CATALOG_H
 #define RIAD_CATALOG_H
 
@@ -18,26 +19,45 @@ struct riad_catalog_workspace {
     struct riad_catalog_limit limit; /* the last one set */
 };
 
+/* Where one batch ends: the number after its last entry, and its hash. */
+struct riad_catalog_end {
+    uint64_t next_number;
+    struct riad_hash head;
+};
+
 struct riad_catalog {
     struct riad_catalog_workspace *workspaces;
     size_t workspace_count;
+    struct riad_catalog_end *ends; /* of all batches, oldest first: what a mark must lie on */
+    size_t end_count;
     uint64_t next_number;
     struct riad_hash head; /* hash of the last batch; zeros: empty */
 };
 
-/* Reads and verifies all batches. */
-int riad_catalog_load(const struct riad_store *store, const struct riad_public_key *signer, struct riad_catalog *ret) RIAD_MUST_CHECK;
+/* Reads and verifies all batches. A zeroed struct is an empty catalog. -EBADMSG; -EUCLEAN a batch
+ * is missing before others; -EPROTONOSUPPORT an entry that this riad must not skip. */
+int riad_catalog_load(const struct riad_store *store, const struct riad_public_key *signer,
+        struct riad_catalog *ret) RIAD_MUST_CHECK;
 void riad_catalog_done(struct riad_catalog *catalog);
 /* NULL if the catalog has none of that id. Borrowed. */
 const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace);
-/* Each catches up, appends one batch and publishes it with link; repeats when another process was faster. *catalog is brought up to date. */
+/* Each catches up, appends one batch and publishes it with link; repeats when another process was
+ * faster. *catalog is brought up to date; on error it is untouched. As riad_catalog_load, and
+ * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit) it is not, or
+ * deleted; -EAGAIN others were faster a thousand times. */
 int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
-        struct riad_catalog *catalog, const struct riad_id *workspace, enum riad_workspace_kind kind,
-        const struct riad_id *owner, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
-int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys, struct riad_catalog *catalog,
-        const struct riad_id *workspace, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
-/* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local state; -ESTALE if the catalog is older or another history (K6). Updates the mark. */
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        enum riad_workspace_kind kind, const struct riad_id *owner,
+        const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+/* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local
+ * state; -ESTALE if the catalog is older or another history (K6). Updates the mark, which never
+ * goes back, also with several processes. -EBADMSG the mark itself is damaged: removing it makes
+ * this a first contact. Another process may have added a batch, and marked it, since *catalog was
+ * loaded: on -ESTALE load it again and believe the second answer. */
 int riad_catalog_check_mark(const struct riad_catalog *catalog, int state_fd) RIAD_MUST_CHECK;
 
 #endif

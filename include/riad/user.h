@@ -1,4 +1,5 @@
-/* Layer catalog. A user's file: public keys, and the slots that open the private ones (FORMAT 3.1, K1). */
+/* Layer catalog. A user's file: public keys, and the slots that open the private ones (FORMAT 3.1,
+ * K1). */
 #ifndef RIAD_USER_H
 #define RIAD_USER_H
 
@@ -31,19 +32,30 @@ struct riad_user {
 
 /* A new user with fresh key pairs and no slots; *ret_keys is the caller's. */
 int riad_user_create(struct riad_user *ret, struct riad_keypair *ret_keys) RIAD_MUST_CHECK;
-/* Puts a slot of the kind in place of all older ones of that kind (fresh salt, generation + 1). secret: a passphrase, or 32 bytes. Runs scrypt for passphrases. */
-int riad_user_set_slot(struct riad_user *user, const struct riad_store *store, const struct riad_keypair *keys,
-        enum riad_slot_kind kind, const struct riad_secret *secret) RIAD_MUST_CHECK;
-/* Signs and publishes user/<id>, replacing it. */
-int riad_user_save(const struct riad_user *user, const struct riad_store *store, const struct riad_keypair *keys) RIAD_MUST_CHECK;
+/* Puts a slot of the kind in place of all older ones of that kind (fresh salt, generation + 1).
+ * secret: a passphrase, or 32 bytes. Runs scrypt for passphrases. -EINVAL a secret that is not 32
+ * bytes, -E2BIG. */
+int riad_user_set_slot(struct riad_user *user, const struct riad_store *store,
+        const struct riad_keypair *keys, enum riad_slot_kind kind,
+        const struct riad_secret *secret) RIAD_MUST_CHECK;
+/* Signs and publishes user/<id>, replacing it. -EINVAL without slots: nobody could open it again;
+ * -EROFS. */
+int riad_user_save(const struct riad_user *user, const struct riad_store *store,
+        const struct riad_keypair *keys) RIAD_MUST_CHECK;
 /* Reads without trusting: the signature can be checked only after unlocking. -EBADMSG, -ENOENT. */
-int riad_user_load(const struct riad_store *store, const struct riad_id *id, struct riad_user *ret) RIAD_MUST_CHECK;
-/* Tries the slots of the kind; recomputes public halves and verifies the file's signature with them (K3). -ENOKEY the secret fits no slot; -EBADMSG tampered. */
-int riad_user_unlock(const struct riad_store *store, const struct riad_user *user, enum riad_slot_kind kind,
-        const struct riad_secret *secret, struct riad_keypair *ret) RIAD_MUST_CHECK;
+int riad_user_load(const struct riad_store *store, const struct riad_id *id,
+        struct riad_user *ret) RIAD_MUST_CHECK;
+/* Tries the slots of the kind; recomputes public halves and verifies the file's signature with them
+ * (K3), which must still say what *user says. -ENOKEY the secret fits no slot; -EBADMSG tampered.
+ * Runs scrypt for passphrases. */
+int riad_user_unlock(const struct riad_store *store, const struct riad_user *user,
+        enum riad_slot_kind kind, const struct riad_secret *secret,
+        struct riad_keypair *ret) RIAD_MUST_CHECK;
 
-/* 256 random bits and their text form; parsing ignores case, spaces and dashes: -EINVAL if it is no code (a typing error: checksum). */
-int riad_recovery_new(struct riad_secret **ret, char ret_text[RIAD_RECOVERY_TEXT_SIZE]) RIAD_MUST_CHECK;
+/* 256 random bits and their text form; parsing ignores case, spaces and dashes: -EINVAL if it is no
+ * code (a typing error: checksum). */
+int riad_recovery_new(
+        struct riad_secret **ret, char ret_text[RIAD_RECOVERY_TEXT_SIZE]) RIAD_MUST_CHECK;
 int riad_recovery_parse(const struct riad_secret *text, struct riad_secret **ret) RIAD_MUST_CHECK;
 
 #endif

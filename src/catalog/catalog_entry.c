@@ -1,0 +1,230 @@
+/* The codec of catalog batches, and what they add up to (FORMAT 3.5). */
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "catalog_priv.h"
+
+enum entry_kind { ENTRY_WORKSPACE = 1, ENTRY_LIMIT = 2 };
+enum { ENTRY_MAY_SKIP = 1, STATE_LIVE = 1, STATE_DELETED = 2 };
+enum { SUBJECT_WORKSPACE = 1, SUBJECT_USER, SUBJECT_GROUP, SUBJECT_MAX = 255, BODY_MAX = 128 };
+
+void riad_catalog_batch_encode(const struct riad_catalog_batch *batch, struct riad_writer *writer)
+{
+    riad_put_u64(writer, batch->first_number);
+    riad_put_hash(writer, &batch->previous);
+    riad_put_time(writer, batch->time);
+    riad_put_u32(writer, batch->count);
+}
+
+static void put_entry(
+        enum entry_kind kind, const struct riad_writer *body, struct riad_writer *writer)
+{
+    riad_put_u8(writer, (uint8_t)kind);
+    riad_put_u8(writer, 0);
+    riad_put_b32(writer, body->data, body->size);
+}
+
+void riad_catalog_put_workspace_entry(
+        const struct riad_catalog_workspace *workspace, struct riad_writer *writer)
+{
+    struct riad_writer body;
+    uint8_t bytes[BODY_MAX];
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_put_id(&body, &workspace->id);
+    riad_put_u8(&body, (uint8_t)workspace->kind);
+    riad_put_u8(&body, workspace->deleted ? STATE_DELETED : STATE_LIVE);
+    riad_put_id(&body, &workspace->owner);
+    put_entry(ENTRY_WORKSPACE, &body, writer);
+}
+
+void riad_catalog_put_limit_entry(const struct riad_id *workspace,
+        const struct riad_catalog_limit *limit, struct riad_writer *writer)
+{
+    struct riad_writer body;
+    uint8_t bytes[BODY_MAX];
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_put_u8(&body, SUBJECT_WORKSPACE);
+    riad_put_b16(&body, workspace->bytes, sizeof workspace->bytes);
+    riad_put_u64(&body, limit->bytes_soft);
+    riad_put_u64(&body, limit->bytes_hard);
+    riad_put_u64(&body, limit->inodes_soft);
+    riad_put_u64(&body, limit->inodes_hard);
+    riad_put_u32(&body, limit->grace_bytes);
+    riad_put_u32(&body, limit->grace_inodes);
+    put_entry(ENTRY_LIMIT, &body, writer);
+}
+
+static struct riad_catalog_workspace *find(
+        struct riad_catalog *catalog, const struct riad_id *workspace)
+{
+    return (struct riad_catalog_workspace *)riad_catalog_find(catalog, workspace);
+}
+
+/* The workspace's place; a new one, with the id only, if there was none. */
+static int find_or_add(
+        struct riad_catalog *catalog, const struct riad_id *id, struct riad_catalog_workspace **ret)
+{
+    struct riad_catalog_workspace *found = find(catalog, id);
+
+    if (!found) {
+        if (catalog->workspace_count == RIAD_CATALOG_WORKSPACES_MAX) {
+            return -EBADMSG;
+        }
+        found = reallocarray(catalog->workspaces, catalog->workspace_count + 1, sizeof *found);
+        if (!found) {
+            return -ENOMEM;
+        }
+        catalog->workspaces = found;
+        found += catalog->workspace_count++;
+        *found = (struct riad_catalog_workspace){ .id = *id };
+    }
+    *ret = found;
+    return 0;
+}
+
+static int apply_workspace(struct riad_catalog *catalog, struct riad_reader *body)
+{
+    struct riad_catalog_workspace *workspace;
+    struct riad_id id, owner;
+    uint8_t kind, state;
+    int r;
+
+    riad_get_id(body, &id);
+    kind = riad_get_u8(body);
+    state = riad_get_u8(body);
+    riad_get_id(body, &owner);
+    r = riad_reader_finish(body);
+    if (r < 0) {
+        return r;
+    }
+    if ((kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) ||
+            (state != STATE_LIVE && state != STATE_DELETED)) {
+        return -EBADMSG;
+    }
+    r = find_or_add(catalog, &id, &workspace);
+    if (r < 0) {
+        return r;
+    }
+    workspace->kind = kind;
+    workspace->deleted = state == STATE_DELETED;
+    workspace->owner = owner;
+    return 0;
+}
+
+static void get_limit(struct riad_reader *body, struct riad_catalog_limit *ret)
+{
+    ret->bytes_soft = riad_get_u64(body);
+    ret->bytes_hard = riad_get_u64(body);
+    ret->inodes_soft = riad_get_u64(body);
+    ret->inodes_hard = riad_get_u64(body);
+    ret->grace_bytes = riad_get_u32(body);
+    ret->grace_inodes = riad_get_u32(body);
+}
+
+/* -EPROTONOSUPPORT for limits of users and groups: passing one over would break P7. */
+static int apply_limit(struct riad_catalog *catalog, struct riad_reader *body)
+{
+    struct riad_catalog_workspace *workspace;
+    struct riad_catalog_limit limit;
+    uint8_t kind = riad_get_u8(body);
+    size_t size;
+    const uint8_t *subject = riad_get_b16(body, SUBJECT_MAX, &size);
+    struct riad_id id;
+    int r;
+
+    get_limit(body, &limit);
+    r = riad_reader_finish(body);
+    if (r < 0) {
+        return r;
+    }
+    if (kind == SUBJECT_USER || kind == SUBJECT_GROUP) {
+        return -EPROTONOSUPPORT;
+    }
+    if (kind != SUBJECT_WORKSPACE || size != sizeof id) {
+        return -EBADMSG;
+    }
+    memcpy(id.bytes, subject, sizeof id.bytes);
+    workspace = find(catalog, &id);
+    if (!workspace) {
+        return -EBADMSG;
+    }
+    workspace->limit = limit;
+    return 0;
+}
+
+static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
+{
+    uint8_t kind = riad_get_u8(reader);
+    uint8_t flags = riad_get_u8(reader);
+    size_t size;
+    const uint8_t *bytes = riad_get_b32(reader, RIAD_ENVELOPE_BODY_MAX, &size);
+    struct riad_reader body;
+
+    if (!bytes || (flags & ~ENTRY_MAY_SKIP) != 0) {
+        return -EBADMSG;
+    }
+    riad_reader_init(&body, bytes, size);
+    switch (kind) {
+    case ENTRY_WORKSPACE:
+        return apply_workspace(catalog, &body);
+    case ENTRY_LIMIT:
+        return apply_limit(catalog, &body);
+    default:
+        return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
+    }
+}
+
+static int add_end(struct riad_catalog *catalog, uint32_t count, const struct riad_hash *hash)
+{
+    struct riad_catalog_end *ends;
+
+    ends = reallocarray(catalog->ends, catalog->end_count + 1, sizeof *ends);
+    if (!ends) {
+        return -ENOMEM;
+    }
+    catalog->next_number += count;
+    catalog->head = *hash;
+    catalog->ends = ends;
+    ends[catalog->end_count++] = (struct riad_catalog_end){ catalog->next_number, *hash };
+    return 0;
+}
+
+static void decode_batch(struct riad_reader *reader, struct riad_catalog_batch *ret)
+{
+    ret->first_number = riad_get_u64(reader);
+    riad_get_hash(reader, &ret->previous);
+    ret->time = riad_get_time(reader);
+    ret->count = riad_get_u32(reader);
+    if (ret->count < 1 || ret->count > RIAD_CATALOG_ENTRIES_MAX) {
+        riad_reader_refuse(reader);
+    }
+}
+
+int riad_catalog_apply(struct riad_catalog *catalog, const uint8_t *body, size_t size,
+        const struct riad_hash *hash)
+{
+    struct riad_catalog_batch batch;
+    struct riad_reader reader;
+    int r;
+
+    riad_reader_init(&reader, body, size);
+    decode_batch(&reader, &batch);
+    if (reader.error < 0 || batch.first_number != catalog->next_number ||
+            !riad_hash_equal(&batch.previous, &catalog->head)) {
+        return -EBADMSG;
+    }
+    for (uint32_t i = 0; i < batch.count; i++) {
+        r = apply_entry(catalog, &reader);
+        if (r < 0) {
+            return r;
+        }
+    }
+    riad_get_extensions(&reader);
+    r = riad_reader_finish(&reader);
+    if (r < 0) {
+        return r;
+    }
+    return add_end(catalog, batch.count, hash);
+}

@@ -1,0 +1,31 @@
+/* Layer catalog, private. Batches of catalog entries (FORMAT 3.5). */
+#ifndef RIAD_CATALOG_PRIV_H
+#define RIAD_CATALOG_PRIV_H
+
+#include "riad/bytes.h"
+#include "riad/catalog.h"
+
+enum { RIAD_CATALOG_ENTRIES_MAX = 4096, RIAD_CATALOG_WORKSPACES_MAX = 1 << 20 };
+
+/* What precedes a batch's entries. */
+struct riad_catalog_batch {
+    uint64_t first_number;
+    struct riad_hash previous;
+    struct timespec time;
+    uint32_t count;
+};
+
+void riad_catalog_batch_encode(const struct riad_catalog_batch *batch, struct riad_writer *writer);
+/* The state, owner and kind of a workspace; not its limit. */
+void riad_catalog_put_workspace_entry(
+        const struct riad_catalog_workspace *workspace, struct riad_writer *writer);
+void riad_catalog_put_limit_entry(const struct riad_id *workspace,
+        const struct riad_catalog_limit *limit, struct riad_writer *writer);
+
+/* Applies the body of the batch that follows to *catalog, numbers and hashes included; hash: of its
+ * envelope. On an error the catalog may hold part of the batch: callers throw it away. -EBADMSG,
+ * -EPROTONOSUPPORT, -ENOMEM. */
+int riad_catalog_apply(struct riad_catalog *catalog, const uint8_t *body, size_t size,
+        const struct riad_hash *hash) RIAD_MUST_CHECK;
+
+#endif

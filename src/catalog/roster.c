@@ -1,0 +1,241 @@
+/* Rosters: reading the chain, unlocking a workspace, its name. */
+#include "riad/roster.h"
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "label_priv.h"
+#include "object_priv.h"
+#include "roster_priv.h"
+
+static struct riad_member *find_member(const struct riad_roster *roster, const struct riad_id *user)
+{
+    for (size_t i = 0; i < roster->member_count; i++) {
+        if (riad_id_equal(&roster->members[i].user, user)) {
+            return &roster->members[i];
+        }
+    }
+    return NULL;
+}
+
+static int put_member(struct riad_roster *roster, const struct riad_member *member)
+{
+    struct riad_member *present = find_member(roster, &member->user);
+    struct riad_member *grown;
+
+    if (present) {
+        *present = *member;
+        return 0;
+    }
+    if (roster->member_count == RIAD_MEMBERS_MAX) {
+        return -EBADMSG;
+    }
+    grown = reallocarray(roster->members, roster->member_count + 1, sizeof *grown);
+    if (!grown) {
+        return -ENOMEM;
+    }
+    roster->members = grown;
+    grown[roster->member_count++] = *member;
+    return 0;
+}
+
+static int remove_member(struct riad_roster *roster, const struct riad_id *user)
+{
+    struct riad_member *member = find_member(roster, user);
+
+    if (!member) {
+        return -EBADMSG;
+    }
+    *member = roster->members[--roster->member_count];
+    return 0;
+}
+
+static int apply_create(struct riad_roster *roster, const struct riad_roster_entry *entry)
+{
+    roster->kind = entry->workspace_kind;
+    roster->epoch = entry->epoch;
+    roster->commitment = entry->commitment;
+    memcpy(roster->sealed_name, entry->sealed_name, entry->sealed_name_size);
+    roster->sealed_name_size = entry->sealed_name_size;
+    return put_member(roster, &entry->member);
+}
+
+/* The chain binds each entry to its place: number, hash of the one before, workspace; only the
+ * first creates. */
+static int apply(struct riad_roster *roster, const struct riad_roster_entry *entry)
+{
+    bool first = roster->entries == 0;
+
+    if (!riad_id_equal(&entry->workspace, &roster->workspace) || entry->number != roster->entries ||
+            !riad_hash_equal(&entry->previous, &roster->head) ||
+            (entry->kind == RIAD_ROSTER_CREATE) != first) {
+        return -EBADMSG;
+    }
+    switch (entry->kind) {
+    case RIAD_ROSTER_CREATE:
+        return apply_create(roster, entry);
+    case RIAD_ROSTER_MEMBER_PUT:
+        return put_member(roster, &entry->member);
+    default:
+        return remove_member(roster, &entry->member.user);
+    }
+}
+
+static int read_entry(struct riad_reader *reader, const struct riad_store_binding *binding,
+        const struct riad_public_key *signer, struct riad_roster *roster)
+{
+    struct riad_roster_entry entry;
+    struct riad_hash head;
+    const uint8_t *body;
+    size_t size, body_size;
+    const uint8_t *envelope = riad_get_b32(reader, RIAD_ENVELOPE_MAX, &size);
+    int r;
+
+    if (!envelope) {
+        return -EBADMSG;
+    }
+    r = riad_envelope_verify(
+            RIAD_ENVELOPE_ROSTER, binding, signer, envelope, size, &body, &body_size);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_roster_entry_decode(body, body_size, &entry);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_roster_entry_hash(envelope, size, &head);
+    if (r < 0) {
+        return r;
+    }
+    r = apply(roster, &entry);
+    if (r < 0) {
+        return r;
+    }
+    roster->head = head;
+    roster->entries++;
+    return 0;
+}
+
+static int read_entries(const uint8_t *data, size_t size, const struct riad_store_binding *binding,
+        const struct riad_public_key *signer, struct riad_roster *roster)
+{
+    struct riad_reader reader;
+    int r;
+
+    riad_reader_init(&reader, data, size);
+    do {
+        r = read_entry(&reader, binding, signer, roster);
+    } while (r == 0 && reader.left > 0);
+    return r;
+}
+
+int riad_roster_load(const struct riad_store *store, const struct riad_id *workspace,
+        const struct riad_public_key *signer, struct riad_roster *ret)
+{
+    _cleanup_(riad_roster_done) struct riad_roster roster = { .workspace = *workspace };
+    _cleanup_close_ int fd = riad_store_open_workspace(store, workspace);
+    _cleanup_free_ uint8_t *data = NULL;
+    size_t size;
+    int r;
+
+    if (fd < 0) {
+        return fd;
+    }
+    r = riad_object_read(fd, ".", RIAD_ROSTER_NAME, RIAD_ROSTER_FILE_MAX, &data, &size);
+    if (r < 0) {
+        return r;
+    }
+    r = read_entries(data, size, &store->binding, signer, &roster);
+    if (r < 0) {
+        return r;
+    }
+    *ret = roster;
+    roster.members = NULL;
+    return 0;
+}
+
+void riad_roster_done(struct riad_roster *roster)
+{
+    free(roster->members);
+    roster->members = NULL;
+    roster->member_count = 0;
+}
+
+/* The roster says that this very file exists: missing, it is damage. */
+static int read_wrap(const struct riad_store *store, const struct riad_roster *roster,
+        const struct riad_member *member, uint8_t **ret_data, size_t *ret_size)
+{
+    _cleanup_close_ int fd = riad_store_open_workspace(store, &roster->workspace);
+    _cleanup_free_ uint8_t *data = NULL;
+    char name[RIAD_WRAP_NAME_SIZE];
+    struct riad_hash hash;
+    size_t size;
+    int r;
+
+    if (fd < 0) {
+        return fd;
+    }
+    riad_wrap_name(&member->user, roster->epoch, name);
+    r = riad_object_read(fd, "wrap", name, RIAD_WRAP_SIZE, &data, &size);
+    if (r < 0) {
+        return r == -ENOENT ? -EUCLEAN : r;
+    }
+    r = riad_wrap_hash(data, size, &hash);
+    if (r < 0) {
+        return r;
+    }
+    if (!riad_hash_equal(&hash, &member->wrap_hash)) {
+        return -EBADMSG;
+    }
+    *ret_data = riad_take_pointer(data);
+    *ret_size = size;
+    return 0;
+}
+
+/* K2: no AEAD here commits to its key, the signed roster does. */
+static int check_commitment(const struct riad_roster *roster, const struct riad_secret *root)
+{
+    struct riad_hash commitment;
+    int r;
+
+    r = riad_keys_commitment(&roster->workspace, root, &commitment);
+    if (r < 0) {
+        return r;
+    }
+    return riad_equal_constant_time(&commitment, &roster->commitment, sizeof commitment) ? 0
+                                                                                         : -EBADMSG;
+}
+
+int riad_roster_unlock(const struct riad_store *store, const struct riad_roster *roster,
+        const struct riad_id *user, const struct riad_keypair *keys, struct riad_keys **ret)
+{
+    const struct riad_wrap_scope scope = { store->binding.store, roster->workspace, roster->epoch };
+    const struct riad_member *member = find_member(roster, user);
+    _cleanup_secret_ struct riad_secret *root = NULL;
+    _cleanup_free_ uint8_t *wrap = NULL;
+    size_t size;
+    int r;
+
+    if (!member || memcmp(&member->wrap_key, &keys->wrap_key, sizeof keys->wrap_key) != 0) {
+        return -ENOKEY;
+    }
+    r = read_wrap(store, roster, member, &wrap, &size);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_wrap_open(&scope, keys, wrap, size, &root);
+    if (r < 0) {
+        return r;
+    }
+    r = check_commitment(roster, root);
+    if (r < 0) {
+        return r;
+    }
+    return riad_keys_new(&roster->workspace, roster->epoch, root, ret);
+}
+
+int riad_roster_name(const struct riad_roster *roster, const struct riad_keys *keys, char ret[256])
+{
+    return riad_label_open(
+            riad_keys_label(keys), roster->sealed_name, roster->sealed_name_size, ret);
+}

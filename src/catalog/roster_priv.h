@@ -1,0 +1,69 @@
+/* Layer catalog, private. Roster entries and wrap files (FORMAT 3.2, 3.3). */
+#ifndef RIAD_ROSTER_PRIV_H
+#define RIAD_ROSTER_PRIV_H
+
+#include "riad/bytes.h"
+#include "riad/roster.h"
+
+#define RIAD_ROSTER_NAME "roster"
+enum {
+    RIAD_ROSTER_FILE_MAX = 16 << 20,
+    RIAD_MEMBERS_MAX = 4096,
+    RIAD_SEALED_NAME_MAX =
+            336, /* 16 bytes of SIV; version byte, length and 255 bytes padded to 64 */
+};
+
+enum riad_roster_entry_kind {
+    RIAD_ROSTER_CREATE = 1,
+    RIAD_ROSTER_MEMBER_PUT,
+    RIAD_ROSTER_MEMBER_REMOVE,
+    RIAD_ROSTER_EPOCH,
+};
+
+struct riad_roster_entry {
+    struct riad_id workspace;
+    uint64_t number;
+    struct riad_hash previous;
+    struct timespec time;
+    enum riad_roster_entry_kind kind;
+    /* create */
+    enum riad_workspace_kind workspace_kind;
+    uint32_t epoch;
+    struct riad_hash commitment;
+    uint8_t sealed_name[RIAD_SEALED_NAME_MAX];
+    size_t sealed_name_size;
+    /* create, member put; of a member remove only the user */
+    struct riad_member member;
+};
+
+/* The body of an envelope. */
+void riad_roster_entry_encode(const struct riad_roster_entry *entry, struct riad_writer *writer);
+/* -EBADMSG; -EPROTONOSUPPORT for an epoch entry: this riad keeps the keys of one epoch. */
+int riad_roster_entry_decode(
+        const uint8_t *body, size_t size, struct riad_roster_entry *ret) RIAD_MUST_CHECK;
+/* Appends the signed entry with its length; *ret_hash is what the next entry names as previous. */
+int riad_roster_entry_sign(const struct riad_roster_entry *entry,
+        const struct riad_store_binding *binding, const struct riad_keypair *keys,
+        struct riad_writer *file, struct riad_hash *ret_hash) RIAD_MUST_CHECK;
+int riad_roster_entry_hash(
+        const void *envelope, size_t size, struct riad_hash *ret) RIAD_MUST_CHECK;
+
+/* What a wrap is bound to besides its recipient. */
+struct riad_wrap_scope {
+    struct riad_id store;
+    struct riad_id workspace;
+    uint32_t epoch;
+};
+
+enum { RIAD_WRAP_SIZE = 152, RIAD_ROOT_SIZE = 32, RIAD_WRAP_NAME_SIZE = 42 };
+
+/* The file's name in wrap/. */
+void riad_wrap_name(const struct riad_id *member, uint32_t epoch, char ret[RIAD_WRAP_NAME_SIZE]);
+int riad_wrap_seal(const struct riad_wrap_scope *scope, const struct riad_public_key *recipient,
+        const struct riad_secret *root, uint8_t ret[RIAD_WRAP_SIZE]) RIAD_MUST_CHECK;
+/* -EBADMSG, -EPROTONOSUPPORT (newer format or suite). */
+int riad_wrap_open(const struct riad_wrap_scope *scope, const struct riad_keypair *recipient,
+        const uint8_t *data, size_t size, struct riad_secret **ret) RIAD_MUST_CHECK;
+int riad_wrap_hash(const void *data, size_t size, struct riad_hash *ret) RIAD_MUST_CHECK;
+
+#endif
