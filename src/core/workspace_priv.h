@@ -11,6 +11,20 @@
 struct riad_references; /* references_priv.h: how many the kernel holds, by inode */
 struct riad_background; /* background.c: threads */
 
+/* What the upkeep of an open workspace remembers from round to round. */
+struct riad_upkeep {
+    /* The upkeep thread's. */
+    bool cleaned;               /* leftovers of older terms are gone */
+    uint64_t wal_commits;       /* commits when the WAL was last folded in */
+    uint64_t dead_segments[64]; /* closed and dead before bulk_epoch was last turned */
+    size_t dead_count;
+    bool beat_failing; /* the beat thread's */
+    /* Guarded by checkpointing. */
+    uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
+    uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */
+    uint64_t checkpoint_bytes; /* of the newest */
+};
+
 struct riad_workspace {
     /* Fixed between open and close. */
     int workspace_fd;
@@ -34,11 +48,12 @@ struct riad_workspace {
 
     pthread_mutex_t beat; /* guards beat_count, and serialises the heartbeat's writing */
     uint64_t beat_count;
-    pthread_mutex_t marking;          /* guards mark */
-    struct riad_mark mark;            /* the last one written */
-    pthread_mutex_t checkpointing;    /* one checkpoint at a time */
+    pthread_mutex_t marking;       /* guards mark */
+    struct riad_mark mark;         /* the last one written */
+    pthread_mutex_t checkpointing; /* one checkpoint at a time */
+    struct riad_upkeep upkeep;
     _Atomic uint64_t unsynced_bound;  /* L5, bytes */
-    _Atomic unsigned bulk_epoch;      /* riad_bulk_begin; */
+    _Atomic unsigned bulk_epoch;      /* riad_bulk_begin */
     _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */
 
     pthread_mutex_t mutation; /* guards all below */

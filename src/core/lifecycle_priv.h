@@ -1,0 +1,131 @@
+/* What the files of a workspace's lifecycle share: opening, recovery, ownership, durability,
+ * threads. Not for the file operations. */
+#ifndef RIAD_LIFECYCLE_PRIV_H
+#define RIAD_LIFECYCLE_PRIV_H
+
+#include "riad/checkpoint.h"
+#include "riad/error.h"
+
+#include "workspace_priv.h"
+
+enum {
+    RIAD_BATCH_MAX = 512,             /* changes in a batch; then it is committed inline */
+    RIAD_REPLAY_BATCH_MAX = 4096,     /* the same while the log is replayed */
+    RIAD_STORE_RESERVE_BLOCKS = 4096, /* P6: 16 MiB that only deleting may use */
+    RIAD_LEASE_SECONDS = 20,
+    RIAD_KEPT_CHECKPOINTS = 2, /* L6 */
+};
+#define RIAD_CHECKPOINT_GROWTH ((uint64_t)64 << 20) /* L6 */
+#define RIAD_SECOND_NS ((uint64_t)1000000000)
+
+/* CLOCK_BOOTTIME in ns: goes on during suspend, as the others' clocks do (O2). */
+uint64_t riad_clock_boottime(void);
+struct timespec riad_clock_now(void);
+void riad_sleep_ms(uint64_t milliseconds);
+
+/* state.c. Writes the sentence and returns error, for `return riad_reason_set(...)`. */
+int riad_reason_set(struct riad_reason *reason, int error, const char *format, ...)
+        __attribute__((format(printf, 3, 4))) RIAD_MUST_CHECK;
+/* Turn the workspace, once, with an event. (mutation) */
+void riad_workspace_freeze(struct riad_workspace *workspace, const char *why, int error);
+void riad_workspace_supersede(struct riad_workspace *workspace);
+/* The same for callers without the lock. */
+void riad_workspace_freeze_unlocked(struct riad_workspace *workspace, const char *why, int error);
+void riad_workspace_supersede_unlocked(struct riad_workspace *workspace);
+void riad_workspace_event_unlocked(struct riad_workspace *workspace, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+bool riad_workspace_running(struct riad_workspace *workspace);
+
+/* One opening: lives in riad_workspace_open or riad_fsck_run. */
+struct riad_opening {
+    const struct riad_workspace_config *config;
+    struct riad_reason *reason;
+    const struct riad_keys *keys;
+    const char *index_path; /* directory of the index being filled */
+    struct riad_index *index;
+    struct riad_history history;
+    struct riad_mark mark; /* all zero: none */
+    struct riad_beat seen; /* of the owner before, where its lease was watched to its end */
+    bool took_over;        /* the owner before may still live: look again after claiming */
+    bool tolerated;        /* the log is damaged, the index whole: only reading is allowed */
+    char damage[160];      /* then: of which kind */
+    uint64_t replayed;
+};
+
+/* ownership.c. Takes the lock of the state directory. -EBUSY. Returns the fd. */
+int riad_ownership_lock(const struct riad_workspace_config *config, struct riad_reason *reason);
+/* Loads the history, and waits where another node's lease may still run. -EBUSY, -EUCLEAN. */
+int riad_ownership_wait(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Publishes this opening's term on top of the history, behind the index's last change. */
+int riad_ownership_claim(struct riad_opening *opening, uint32_t *ret_term) RIAD_MUST_CHECK;
+
+/* lease.c. Checks for a higher term, writes the heartbeat and extends the lease. -ESTALE (the
+ * workspace was turned); other errors of the store: the lease stays as it was. No lock held. */
+int riad_lease_renew(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* Tells the others that nobody need wait. */
+int riad_lease_end(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* Whether the running owner should renew now. */
+bool riad_lease_due(struct riad_workspace *workspace);
+/* ns between two renewals: what half of a lease bears several times. */
+uint64_t riad_lease_period(const struct riad_workspace *workspace);
+
+/* recover.c. Opens the index at index_path and brings it to the end of the log (L3, L4). */
+int riad_recover(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Replays what the log has behind the index's last change. */
+int riad_recover_follow(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* rebuild.c. Fills an empty index from the newest checkpoint that is whole and on the history;
+ * leaves it empty if there is none. */
+int riad_rebuild_from_checkpoint(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Discards the index and opens an empty one. */
+int riad_rebuild_empty(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Loads one checkpoint into the empty index. -EBADMSG: not whole; the index must be discarded. */
+int riad_rebuild_load(struct riad_opening *opening, uint64_t segment) RIAD_MUST_CHECK;
+/* Whether a position can lie on the history: its term is linked and it is not past its bound. */
+bool riad_history_covers(const struct riad_history *history, const struct riad_end *end);
+/* The manifest of the newest checkpoint that lies on the history. -ENOENT. */
+int riad_checkpoint_newest(int workspace_fd, const struct riad_keys *keys,
+        const struct riad_history *history, struct riad_checkpoint_manifest *ret,
+        uint64_t *ret_segment) RIAD_MUST_CHECK;
+/* Bytes of log files behind a position. */
+int riad_log_bytes_behind(
+        int workspace_fd, const struct riad_end *end, uint64_t *ret) RIAD_MUST_CHECK;
+
+/* Makes durable what the process of the last term left in this node's page cache: else the history
+ * that a new term binds could lose its end in a power failure. */
+int riad_recover_sync(struct riad_opening *opening) RIAD_MUST_CHECK;
+
+/* leftovers.c. At open and close: finishes truncations, frees inodes without names. Failures are
+ * events: what is left waits for the next open. */
+void riad_leftovers_free(struct riad_workspace *workspace);
+
+/* background.c. */
+int riad_background_start(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* Ends and joins the threads; NULL-safe on workspace->background. */
+void riad_background_stop(struct riad_workspace *workspace);
+/* A batch has begun: commit it soon. */
+void riad_background_changed(struct riad_workspace *workspace);
+/* Too much is unsynced: wakes the syncing thread and waits until it is done, at most 100 ms (L5).
+ */
+void riad_background_wait_synced(struct riad_workspace *workspace);
+bool riad_background_stopping(struct riad_workspace *workspace);
+
+/* sync.c. One round of the syncing thread: data, log, mark; measures the bandwidth. */
+void riad_sync_round(struct riad_workspace *workspace);
+/* upkeep.c: one round each, by their threads. */
+void riad_batch_round(struct riad_workspace *workspace);
+void riad_beat_round(struct riad_workspace *workspace);
+void riad_upkeep_round(struct riad_workspace *workspace);
+void riad_store_measure(struct riad_workspace *workspace);
+/* checkpoint_rows.c. L6: whether the log has grown enough. Starts counting at open with measure. */
+bool riad_checkpoint_due(struct riad_workspace *workspace);
+int riad_checkpoint_measure(
+        struct riad_workspace *workspace, const struct riad_history *history) RIAD_MUST_CHECK;
+/* retire.c. Unlinks data segments that died (DESIGN L7), two rounds after they did. */
+void riad_retire_round(struct riad_workspace *workspace);
+/* Unlinks what older terms left in dead/, and temporary files of checkpoints. */
+void riad_retire_leftovers(struct riad_workspace *workspace);
+/* Moves a file into dead/<term>/ and unlinks it there. -ENOENT counts as done. */
+int riad_retire_file(struct riad_workspace *workspace, enum riad_segment_kind kind,
+        uint64_t segment) RIAD_MUST_CHECK;
+
+#endif

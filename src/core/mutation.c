@@ -1,0 +1,213 @@
+/* The one lock, and the way of a change: limits, log, index. */
+#include "lifecycle_priv.h"
+
+enum { RENEW_ATTEMPTS = 60, RENEW_PAUSE_MS = 500 };
+
+int riad_workspace_lock(struct riad_workspace *workspace)
+{
+    pthread_mutex_lock(&workspace->mutation);
+    if (workspace->state == RIAD_WORKSPACE_SUPERSEDED) {
+        pthread_mutex_unlock(&workspace->mutation);
+        return -ESTALE;
+    }
+    return 0;
+}
+
+void riad_workspace_unlock(struct riad_workspace *workspace)
+{
+    pthread_mutex_unlock(&workspace->mutation);
+}
+
+static int check_state(const struct riad_workspace *workspace)
+{
+    switch (workspace->state) {
+    case RIAD_WORKSPACE_RUNNING:
+        return 0;
+    case RIAD_WORKSPACE_READ_ONLY:
+        return -EROFS;
+    default:
+        return -ESTALE;
+    }
+}
+
+static int check_state_unlocked(struct riad_workspace *workspace)
+{
+    int r;
+
+    pthread_mutex_lock(&workspace->mutation);
+    r = check_state(workspace);
+    pthread_mutex_unlock(&workspace->mutation);
+    return r;
+}
+
+/* L5. */
+static int wait_for_room(struct riad_workspace *workspace)
+{
+    while (workspace->background &&
+            riad_log_unsynced(workspace->log) > atomic_load(&workspace->unsynced_bound)) {
+        int r = check_state_unlocked(workspace);
+
+        if (r < 0) {
+            return r;
+        }
+        riad_background_wait_synced(workspace);
+    }
+    return 0;
+}
+
+/* O2: a lapsed owner answers nobody until it has looked for a higher term. A store that does not
+ * answer is asked for half a minute. */
+static int renew(struct riad_workspace *workspace)
+{
+    int r = 0;
+
+    for (int i = 0; i < RENEW_ATTEMPTS; i++) {
+        r = riad_lease_renew(workspace);
+        if (r >= 0 || r == -ESTALE) {
+            return r;
+        }
+        riad_sleep_ms(RENEW_PAUSE_MS);
+    }
+    return -EIO;
+}
+
+/* 0: the lock is held; 1: it was let go, and the lease renewed. */
+static int enter(struct riad_workspace *workspace)
+{
+    int r;
+
+    pthread_mutex_lock(&workspace->mutation);
+    r = check_state(workspace);
+    if (r >= 0 && riad_clock_boottime() < workspace->lease_until) {
+        return 0;
+    }
+    pthread_mutex_unlock(&workspace->mutation);
+    if (r >= 0) {
+        r = renew(workspace);
+    }
+    return r < 0 ? r : 1;
+}
+
+int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_caller *caller)
+{
+    int r = wait_for_room(workspace);
+
+    if (r < 0) {
+        return r;
+    }
+    do {
+        r = enter(workspace);
+    } while (r > 0);
+    if (r < 0) {
+        return r;
+    }
+    riad_change_begin(&workspace->change, riad_clock_now(), caller ? caller->request : 0);
+    return 0;
+}
+
+static bool exceeds(uint64_t used, int64_t delta, uint64_t limit)
+{
+    return delta > 0 && limit > 0 && (used > limit || (uint64_t)delta > limit - used);
+}
+
+int riad_mutation_charge(
+        struct riad_workspace *workspace, int64_t blocks_delta, int64_t inodes_delta)
+{
+    struct riad_usage usage;
+    uint64_t grown = blocks_delta > 0 ? (uint64_t)blocks_delta : 0;
+
+    riad_index_usage(workspace->index, &usage);
+    if (exceeds(usage.blocks, blocks_delta, workspace->limit.blocks) ||
+            exceeds(usage.inodes, inodes_delta, workspace->limit.inodes)) {
+        return -EDQUOT;
+    }
+    if ((grown > 0 || inodes_delta > 0) &&
+            workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + grown) {
+        return -ENOSPC;
+    }
+    /* Until the store is measured again, what was charged is taken for gone. */
+    workspace->store_blocks_free -= grown;
+    return 0;
+}
+
+static int refused_by_log(struct riad_workspace *workspace, int error)
+{
+    if (error == -EROFS) {
+        riad_workspace_freeze(workspace, "the log takes no more changes", error);
+    }
+    return error;
+}
+
+static int append(struct riad_workspace *workspace, const struct riad_payload *payload,
+        struct riad_end *ret_end, uint64_t *ret_start)
+{
+    struct riad_place place;
+    int r = riad_log_place(workspace->log, payload ? payload->size : 0, &place);
+
+    if (r < 0) {
+        return refused_by_log(workspace, r);
+    }
+    riad_change_place_extents(&workspace->change, &place);
+    riad_writer_reset(&workspace->content);
+    r = riad_change_content(&workspace->change, &workspace->content);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_log_append(workspace->log, payload, workspace->content.data, workspace->content.size,
+            ret_end, ret_start);
+    return r < 0 ? refused_by_log(workspace, r) : 0;
+}
+
+static int apply(struct riad_workspace *workspace, const struct riad_end *end, uint64_t start)
+{
+    struct riad_reader operations;
+    int r;
+
+    riad_reader_init(
+            &operations, workspace->change.operations.data, workspace->change.operations.size);
+    r = riad_index_apply(workspace->index, &operations, end, start);
+    if (r >= 0 && riad_index_pending(workspace->index) >= RIAD_BATCH_MAX) {
+        r = riad_index_commit(workspace->index);
+    }
+    return r;
+}
+
+int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload)
+{
+    struct riad_end end;
+    uint64_t start;
+    int r = append(workspace, payload, &end, &start);
+
+    if (r < 0) {
+        return r;
+    }
+    r = apply(workspace, &end, start);
+    if (r < 0) {
+        riad_workspace_freeze(workspace, "the index failed", r);
+        return -EIO;
+    }
+    workspace->commits++;
+    if (riad_index_pending(workspace->index) == 1) {
+        riad_background_changed(workspace);
+    }
+    return 0;
+}
+
+unsigned riad_bulk_begin(struct riad_workspace *workspace)
+{
+    for (;;) {
+        unsigned epoch = atomic_load(&workspace->bulk_epoch);
+
+        atomic_fetch_add(&workspace->bulk_writers[epoch & 1], 1);
+        if (atomic_load(&workspace->bulk_epoch) == epoch) {
+            return epoch;
+        }
+        /* The epoch was turned in between: this entry may have been overlooked. */
+        atomic_fetch_sub(&workspace->bulk_writers[epoch & 1], 1);
+    }
+}
+
+void riad_bulk_end(struct riad_workspace *workspace, unsigned ticket)
+{
+    atomic_fetch_sub(&workspace->bulk_writers[ticket & 1], 1);
+}

@@ -1,0 +1,242 @@
+/* Becoming the owner: the node's own lock, the lease of the owner before, a term (O1, O2). */
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "riad/bytes.h"
+#include "riad/fdio.h"
+#include "riad/replay.h"
+#include "riad/sysops.h"
+
+#include "lifecycle_priv.h"
+
+enum { CLAIM_ATTEMPTS = 4 };
+
+int riad_ownership_lock(const struct riad_workspace_config *config, struct riad_reason *reason)
+{
+    _cleanup_close_ int fd = -1;
+
+    fd = riad_sys->openat(
+            config->state_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return riad_reason_set(reason, -errno, "cannot open the lock %s/lock: %s",
+                config->state_path, strerror(errno));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK) {
+            return riad_reason_set(reason, -EBUSY,
+                    "%s is in use by another process of this machine; unmount it there first",
+                    config->name);
+        }
+        return riad_reason_set(
+                reason, -errno, "cannot lock %s/lock: %s", config->state_path, strerror(errno));
+    }
+    return riad_take_fd(&fd);
+}
+
+static int refuse_owned(struct riad_opening *opening)
+{
+    const struct riad_history *history = &opening->history;
+    char node[2 * sizeof(struct riad_id) + 1] = "";
+
+    if (history->count > 0) {
+        riad_hex_encode(&history->terms[history->count - 1].node, sizeof(struct riad_id), node);
+    }
+    return riad_reason_set(opening->reason, -EBUSY,
+            "%s is in use on another machine (node %s); unmount it there first",
+            opening->config->name, node);
+}
+
+static int read_beat(struct riad_opening *opening, uint32_t term, struct riad_beat *ret)
+{
+    int r = riad_beat_read(opening->config->workspace_fd, opening->keys, term, ret);
+
+    if (r == -ENOENT) {
+        *ret = (struct riad_beat){ 0 };
+        return 0;
+    }
+    if (r < 0) {
+        return riad_reason_set(
+                opening->reason, r, "cannot read the heartbeat of term %u: %s", term, strerror(-r));
+    }
+    return 0;
+}
+
+/* 1: the owner ended its term; 0: no sign of life; -EBUSY: it lives, or somebody else took over. */
+static int look(struct riad_opening *opening, uint32_t term)
+{
+    const struct riad_workspace_config *config = opening->config;
+    struct riad_beat beat;
+    int r = read_beat(opening, term, &beat);
+
+    if (r < 0) {
+        return r;
+    }
+    if (beat.closed) {
+        return 1;
+    }
+    if (beat.count != opening->seen.count) {
+        return refuse_owned(opening);
+    }
+    r = riad_term_check(config->workspace_fd, &config->binding, &config->signer,
+            riad_keys_workspace(opening->keys), term);
+    if (r == -ESTALE) {
+        return refuse_owned(opening);
+    }
+    return r < 0 ? riad_reason_set(opening->reason, r, "cannot read the terms of %s: %s",
+                           config->name, strerror(-r))
+                 : 0;
+}
+
+static void tell(const struct riad_opening *opening, uint64_t done, uint64_t total)
+{
+    const struct riad_workspace_config *config = opening->config;
+
+    if (config->progress) {
+        config->progress(config->progress_context,
+                "seconds waited for another machine that did not unmount", done, total);
+    }
+}
+
+/* Judges the owner's heartbeat by this node's clock only (O2). */
+static int watch(struct riad_opening *opening, uint32_t term)
+{
+    uint64_t lease =
+            opening->config->lease_seconds ? opening->config->lease_seconds : RIAD_LEASE_SECONDS;
+    uint64_t begun = riad_clock_boottime();
+    uint64_t elapsed = 0;
+
+    while (elapsed < lease * RIAD_SECOND_NS) {
+        int r;
+
+        tell(opening, elapsed / RIAD_SECOND_NS, lease);
+        riad_sleep_ms(lease < 4 ? 100 : 500);
+        elapsed = riad_clock_boottime() - begun;
+        r = look(opening, term);
+        if (r != 0) {
+            return r < 0 ? r : 0;
+        }
+    }
+    tell(opening, lease, lease);
+    opening->took_over = true;
+    return 0;
+}
+
+/* Log files without a term would be taken for an empty workspace, and overwritten. */
+static int check_nothing_there(struct riad_opening *opening)
+{
+    _cleanup_free_ uint64_t *ids = NULL;
+    size_t count = 0;
+    int r = riad_segment_list(opening->config->workspace_fd, RIAD_SEGMENT_LOG, &ids, &count);
+
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot list the log of %s: %s",
+                opening->config->name, strerror(-r));
+    }
+    if (count > 0) {
+        return riad_reason_set(opening->reason, -EUCLEAN,
+                "%s has a log but no valid term (folder term/); restore it from a backup",
+                opening->config->name);
+    }
+    return 0;
+}
+
+int riad_ownership_wait(struct riad_opening *opening)
+{
+    const struct riad_workspace_config *config = opening->config;
+    const struct riad_term *last;
+    int r = riad_history_load(config->workspace_fd, &config->binding, &config->signer,
+            riad_keys_workspace(opening->keys), &opening->history);
+
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "the terms of %s cannot be verified: %s",
+                config->name, strerror(-r));
+    }
+    if (opening->history.count == 0) {
+        return check_nothing_there(opening);
+    }
+    last = &opening->history.terms[opening->history.count - 1];
+    if (riad_id_equal(&last->node, &config->node)) {
+        return 0; /* the lock of the state directory is ours: its process is gone */
+    }
+    r = read_beat(opening, last->number, &opening->seen);
+    if (r < 0 || opening->seen.closed) {
+        return r;
+    }
+    return watch(opening, last->number);
+}
+
+static int publish(struct riad_opening *opening)
+{
+    const struct riad_workspace_config *config = opening->config;
+    struct riad_history *history = &opening->history;
+    struct riad_term term = {
+        .workspace = *riad_keys_workspace(opening->keys),
+        .number = history->highest + 1,
+        .previous = history->count ? history->terms[history->count - 1].number : 0,
+        .node = config->node,
+        .boot = config->boot,
+        .roster_head = config->roster_head,
+        .epoch = riad_keys_epoch(opening->keys),
+        .time = riad_clock_now(),
+    };
+    uint64_t start;
+    int r;
+
+    riad_index_end(opening->index, &term.end, &start);
+    r = riad_term_claim(config->workspace_fd, &config->binding, config->term_signer, &term);
+    if (r == -EEXIST) {
+        return refuse_owned(opening);
+    }
+    if (r < 0) {
+        return riad_reason_set(
+                opening->reason, r, "cannot write a term of %s: %s", config->name, strerror(-r));
+    }
+    history->highest++;
+    return 0;
+}
+
+/* What the owner before made durable until it could see our claim counts: if the log went on while
+ * we read it, claim once more behind that; the term in between is not linked, so void. 1: it went
+ * on. */
+static int look_again(struct riad_opening *opening)
+{
+    struct riad_end before, after;
+    uint64_t start;
+    int r;
+
+    if (!opening->took_over) {
+        return 0;
+    }
+    riad_index_end(opening->index, &before, &start);
+    r = riad_recover_follow(opening);
+    if (r < 0) {
+        return r;
+    }
+    riad_index_end(opening->index, &after, &start);
+    return after.sequence.number != before.sequence.number;
+}
+
+int riad_ownership_claim(struct riad_opening *opening, uint32_t *ret_term)
+{
+    for (int i = 0; i < CLAIM_ATTEMPTS; i++) {
+        int r = 0;
+
+        if (opening->took_over && i == 0) {
+            r = look(opening, opening->history.terms[opening->history.count - 1].number);
+        }
+        if (r >= 0) {
+            r = publish(opening);
+        }
+        if (r >= 0) {
+            r = look_again(opening);
+        }
+        if (r < 0) {
+            return r;
+        }
+        if (r == 0) {
+            *ret_term = opening->history.highest;
+            return 0;
+        }
+    }
+    return refuse_owned(opening);
+}

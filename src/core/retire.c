@@ -1,0 +1,187 @@
+/* What nobody needs any more leaves the store: dead data segments, old checkpoints, leftovers. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "riad/fdio.h"
+#include "riad/sysops.h"
+
+#include "lifecycle_priv.h"
+
+static int make_grave(struct riad_workspace *workspace, char ret[static 32])
+{
+    int r;
+
+    snprintf(ret, 32, "dead/%08x", workspace->term);
+    r = riad_mkdir_at(workspace->workspace_fd, "dead");
+    return r < 0 ? r : riad_mkdir_at(workspace->workspace_fd, ret);
+}
+
+int riad_retire_file(
+        struct riad_workspace *workspace, enum riad_segment_kind kind, uint64_t segment)
+{
+    char from[32], grave[32], to[64];
+    int fd = workspace->workspace_fd;
+    int r = make_grave(workspace, grave);
+
+    if (r < 0) {
+        return r;
+    }
+    riad_segment_path(kind, segment, from);
+    snprintf(to, sizeof to, "%s/%016llx", grave, (unsigned long long)segment);
+    if (riad_sys->renameat(fd, from, fd, to) < 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    riad_segments_forget(workspace->segments, segment);
+    /* A file that stays is unlinked when the workspace is next opened. */
+    return riad_sys->unlinkat(fd, to, 0) < 0 ? -errno : 0;
+}
+
+/* Dead according to the index, and closed: nothing more is written to it. */
+static int find_dead(struct riad_workspace *workspace, uint64_t *ret, size_t max, size_t *ret_count)
+{
+    size_t count = 0;
+    size_t closed = 0;
+    int r;
+
+    pthread_mutex_lock(&workspace->mutation);
+    r = riad_index_dead_segments(workspace->index, ret, max, &count);
+    pthread_mutex_unlock(&workspace->mutation);
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!riad_log_is_open_segment(workspace->log, ret[i])) {
+            ret[closed++] = ret[i];
+        }
+    }
+    *ret_count = closed;
+    return 0;
+}
+
+static bool was_dead(const struct riad_upkeep *upkeep, uint64_t segment)
+{
+    for (size_t i = 0; i < upkeep->dead_count; i++) {
+        if (upkeep->dead_segments[i] == segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int bury(struct riad_workspace *workspace, uint64_t segment)
+{
+    int r = riad_retire_file(workspace, RIAD_SEGMENT_DATA, segment);
+
+    if (r < 0) {
+        return r;
+    }
+    pthread_mutex_lock(&workspace->mutation);
+    r = riad_index_drop_segment(workspace->index, segment);
+    riad_background_changed(workspace);
+    pthread_mutex_unlock(&workspace->mutation);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* Those that were dead before the epoch was turned, and still are now that every writer of that
+ * time has ended. The changes that freed them are synced first, and the term looked up behind that
+ * (riad_workspace_sync). */
+static int bury_all(struct riad_workspace *workspace)
+{
+    uint64_t now[64];
+    size_t count = 0;
+    int r = find_dead(workspace, now, sizeof now / sizeof now[0], &count);
+
+    if (r < 0 || count == 0) {
+        return r;
+    }
+    r = riad_workspace_sync(workspace);
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        if (was_dead(&workspace->upkeep, now[i])) {
+            r = bury(workspace, now[i]);
+        }
+    }
+    return r;
+}
+
+void riad_retire_round(struct riad_workspace *workspace)
+{
+    struct riad_upkeep *upkeep = &workspace->upkeep;
+    unsigned before = atomic_load(&workspace->bulk_epoch) - 1;
+    int r = 0;
+
+    if (atomic_load(&workspace->bulk_writers[before & 1]) > 0) {
+        return; /* somebody of the epoch before is still at it */
+    }
+    if (upkeep->dead_count > 0) {
+        r = bury_all(workspace);
+    }
+    upkeep->dead_count = 0;
+    if (r >= 0) {
+        r = find_dead(workspace, upkeep->dead_segments, 64, &upkeep->dead_count);
+    }
+    if (r < 0 && r != -ESTALE) {
+        riad_workspace_event_unlocked(
+                workspace, "space of deleted files is not given back yet: %s", strerror(-r));
+    }
+    if (upkeep->dead_count > 0) {
+        atomic_fetch_add(&workspace->bulk_epoch, 1);
+    }
+}
+
+/* Unlinks the files of a folder whose names begin with prefix; folders are left. */
+static void clear_folder(int parent_fd, const char *path, const char *prefix)
+{
+    _cleanup_closedir_ DIR *folder = NULL;
+    const struct dirent *entry;
+    int fd = riad_open_dir_at(parent_fd, path);
+
+    if (fd < 0) {
+        return;
+    }
+    folder = fdopendir(fd);
+    if (!folder) {
+        riad_close_fd(&fd);
+        return;
+    }
+    while ((entry = readdir(folder))) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+                strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            riad_sys->unlinkat(dirfd(folder), entry->d_name, 0);
+        }
+    }
+}
+
+static void clear_grave(int dead_fd, const char *name, uint32_t term)
+{
+    unsigned grave;
+    char trailing;
+
+    if (strlen(name) != 8 || sscanf(name, "%8x%c", &grave, &trailing) != 1 || grave >= term) {
+        return;
+    }
+    clear_folder(dead_fd, name, "");
+    riad_sys->unlinkat(dead_fd, name, AT_REMOVEDIR);
+}
+
+/* Nothing here is worth failing for: what cannot be removed is tried again at the next opening. */
+void riad_retire_leftovers(struct riad_workspace *workspace)
+{
+    _cleanup_closedir_ DIR *folder = NULL;
+    const struct dirent *entry;
+    int fd;
+
+    clear_folder(workspace->workspace_fd, "ckpt", ".tmp-");
+    fd = riad_open_dir_at(workspace->workspace_fd, "dead");
+    if (fd < 0) {
+        return;
+    }
+    folder = fdopendir(fd);
+    if (!folder) {
+        riad_close_fd(&fd);
+        return;
+    }
+    while ((entry = readdir(folder))) {
+        clear_grave(dirfd(folder), entry->d_name, workspace->term);
+    }
+}

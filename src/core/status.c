@@ -1,0 +1,47 @@
+#include <stdio.h>
+
+#include "lifecycle_priv.h"
+#include "references_priv.h"
+
+static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace_status *ret)
+{
+    uint64_t start;
+
+    pthread_mutex_lock(&workspace->mutation);
+    ret->state = workspace->state;
+    riad_index_usage(workspace->index, &ret->usage);
+    riad_index_end(workspace->index, &ret->end, &start);
+    ret->limit = workspace->limit;
+    ret->store_blocks_free = workspace->store_blocks_free;
+    ret->references = riad_references_inodes(workspace->references);
+    ret->commits = workspace->commits;
+    ret->replayed_changes = workspace->replayed_changes;
+    ret->checkpoints = workspace->checkpoints;
+    snprintf(ret->event, sizeof ret->event, "%s", workspace->event);
+    pthread_mutex_unlock(&workspace->mutation);
+}
+
+int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret)
+{
+    struct riad_workspace_status status = { .term = workspace->term };
+    uint64_t start;
+
+    copy_guarded(workspace, &status);
+    riad_log_synced(workspace->log, &status.synced, &start);
+    status.unsynced_bytes = riad_log_unsynced(workspace->log);
+    riad_log_count(workspace->log, &status.log);
+    *ret = status;
+    return 0;
+}
+
+void riad_workspace_set_limit(struct riad_workspace *workspace, const struct riad_limit *limit)
+{
+    pthread_mutex_lock(&workspace->mutation);
+    workspace->limit = *limit;
+    pthread_mutex_unlock(&workspace->mutation);
+}
+
+const char *riad_workspace_name(const struct riad_workspace *workspace)
+{
+    return workspace->name;
+}

@@ -1,0 +1,116 @@
+/* What the threads of an open workspace do in each round, but for syncing. */
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include "riad/sysops.h"
+
+#include "lifecycle_priv.h"
+
+enum { REAP_ROWS = 256, WAL_LARGE = 4 << 20 };
+
+/* Commits the open batch after one slice of reaping (L8). 1: more is left to reap. */
+static int commit_and_reap(struct riad_workspace *workspace)
+{
+    bool more = false;
+    int r = riad_index_reap(workspace->index, REAP_ROWS, &more);
+
+    if (r >= 0) {
+        r = riad_index_commit(workspace->index);
+    }
+    return r < 0 ? r : more;
+}
+
+void riad_batch_round(struct riad_workspace *workspace)
+{
+    int r;
+
+    do {
+        pthread_mutex_lock(&workspace->mutation);
+        r = workspace->state == RIAD_WORKSPACE_RUNNING ? commit_and_reap(workspace) : 0;
+        if (r < 0) {
+            riad_workspace_freeze(workspace, "the index failed", r);
+        }
+        pthread_mutex_unlock(&workspace->mutation);
+    } while (r > 0 && !riad_background_stopping(workspace));
+}
+
+void riad_store_measure(struct riad_workspace *workspace)
+{
+    struct statvfs st;
+    uint64_t blocks;
+
+    if (fstatvfs(workspace->workspace_fd, &st) < 0) {
+        return;
+    }
+    blocks = (uint64_t)st.f_bavail * (st.f_frsize ? st.f_frsize : st.f_bsize) / RIAD_BLOCK_SIZE;
+    pthread_mutex_lock(&workspace->mutation);
+    workspace->store_blocks_free = blocks;
+    workspace->last_store_check = riad_clock_boottime();
+    pthread_mutex_unlock(&workspace->mutation);
+}
+
+void riad_beat_round(struct riad_workspace *workspace)
+{
+    if (riad_lease_due(workspace)) {
+        int r = riad_lease_renew(workspace);
+        bool failing = r < 0 && r != -ESTALE;
+
+        if (failing && !workspace->upkeep.beat_failing) {
+            riad_workspace_event_unlocked(
+                    workspace, "the store does not take the heartbeat: %s", strerror(-r));
+        }
+        workspace->upkeep.beat_failing = failing;
+    }
+    riad_store_measure(workspace);
+}
+
+static void checkpoint_wal(struct riad_workspace *workspace)
+{
+    struct stat st;
+    uint64_t commits;
+    int r;
+
+    pthread_mutex_lock(&workspace->mutation);
+    commits = workspace->commits;
+    pthread_mutex_unlock(&workspace->mutation);
+    if (commits == workspace->upkeep.wal_commits ||
+            riad_sys->fstatat(workspace->state_fd, "index.db-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            st.st_size < WAL_LARGE) {
+        return;
+    }
+    r = riad_index_wal_checkpoint(workspace->index);
+    if (r < 0) {
+        riad_workspace_event_unlocked(
+                workspace, "the index's journal cannot be folded in: %s", strerror(-r));
+        return;
+    }
+    workspace->upkeep.wal_commits = commits;
+}
+
+static void checkpoint_rows(struct riad_workspace *workspace)
+{
+    int r;
+
+    if (!riad_checkpoint_due(workspace)) {
+        return;
+    }
+    r = riad_workspace_checkpoint(workspace);
+    if (r < 0 && r != -ECANCELED && r != -ESTALE) {
+        riad_workspace_event_unlocked(
+                workspace, "a checkpoint could not be written: %s", strerror(-r));
+    }
+}
+
+void riad_upkeep_round(struct riad_workspace *workspace)
+{
+    if (!riad_workspace_running(workspace)) {
+        return;
+    }
+    if (!workspace->upkeep.cleaned) {
+        workspace->upkeep.cleaned = true;
+        riad_retire_leftovers(workspace);
+    }
+    checkpoint_wal(workspace);
+    checkpoint_rows(workspace);
+    riad_retire_round(workspace);
+}
