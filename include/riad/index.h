@@ -7,6 +7,9 @@
  * (any thread). One connection reads and writes inside one open batch transaction; riad_index_commit ends it. SQLite: WAL, locking NORMAL, synchronous NORMAL,
  * wal_autocheckpoint off: riad_index_wal_checkpoint runs on a connection of its own.
  *
+ * Inode rows and live bytes are written back: SQLite sees them when the batch commits. The index is derived from the log, so it need not survive a failure of SQLite half way
+ * through a write: then it is broken, every later call gives -EIO, nothing more is committed, and closing and opening it gives the last committed batch.
+ *
  * Errors: -ENOENT no such row; -EIO SQLite failed; -EUCLEAN the database is not what this riad wrote (then: discard and rebuild); -ENOSPC its disk is full. */
 #ifndef RIAD_INDEX_H
 #define RIAD_INDEX_H
@@ -23,15 +26,17 @@ void riad_index_close(struct riad_index *index);
 /* Removes index.db and its -wal and -shm. */
 int riad_index_discard(const char *state_path) RIAD_MUST_CHECK;
 
-/* Applies an encoded change's operations (riad_change.operations or what riad_change_parse gave) in the open batch transaction, all or none (a savepoint), and records
+/* Applies an encoded change's operations (riad_change.operations or what riad_change_parse gave) in the open batch transaction, all or none, and records
  * end and start as the last change. Usage, next inode, segment live bytes are derived here and nowhere else. -EBADMSG: not decodable, or contradicts
- * the rows (a row to be removed is missing, a dentry name taken, extents overlap): nothing was applied. */
+ * the rows (a row to be removed is missing, a dentry name taken, extents overlap, an inode number in `garbage` is used again, a workspace put): nothing was applied. (No savepoint: the batch is rolled back and its earlier changes, kept in memory, are applied again.)
+ * The batch may be committed here too, between two changes, when its record grows over 1 MiB or it holds writes that are no changes. */
 int riad_index_apply(struct riad_index *index, const struct riad_reader *operations, const struct riad_end *end,
         uint64_t start) RIAD_MUST_CHECK;
-/* For checkpoints being loaded into an empty index: like apply, without end. */
+/* For checkpoints being loaded into an empty index: like apply, without end. operations are whole ones. After any error the index is broken: discard it. */
 int riad_index_load(struct riad_index *index, const uint8_t *operations, size_t size) RIAD_MUST_CHECK;
 int riad_index_set_end(struct riad_index *index, const struct riad_end *end, uint64_t start) RIAD_MUST_CHECK;
-/* Commits the batch, if one is open, and begins the next lazily. */
+/* Commits the batch, if one is open (reads open one too), and begins the next lazily. -ENOSPC may leave it open: try again. When the WAL is over 256 MiB, it is moved
+ * into the database here. */
 int riad_index_commit(struct riad_index *index) RIAD_MUST_CHECK;
 /* Changes applied since the last commit. */
 uint32_t riad_index_pending(const struct riad_index *index);
@@ -83,7 +88,10 @@ int riad_index_truncate_marks(
         struct riad_index *index, uint64_t after, uint64_t *ret_inodes, size_t max, size_t *ret_count) RIAD_MUST_CHECK;
 /* L8: extents of removed inodes are freed in slices after the change: frees up to max rows; *ret_more says whether some are left. Derived, never logged. */
 int riad_index_reap(struct riad_index *index, uint32_t max, bool *ret_more) RIAD_MUST_CHECK;
-/* Data segments (not log segments) that no extent refers to any more and did once, at most max. */
+/* Logical bytes of the segment that extents refer to, garbage included. -ENOENT: none ever did since the index was made. */
+int riad_index_segment_live(struct riad_index *index, uint64_t segment, uint64_t *ret_bytes) RIAD_MUST_CHECK;
+/* Data segments (not log segments) that no extent refers to any more and did once, at most max. A log segment is known by a change that ended in it: after a
+ * checkpoint was loaded, older log segments can show up here, so a caller must not take it for an error if there is no such data segment. */
 int riad_index_dead_segments(
         struct riad_index *index, uint64_t *ret_segments, size_t max, size_t *ret_count) RIAD_MUST_CHECK;
 /* Forgets a segment after it was renamed away. */
@@ -107,7 +115,7 @@ void riad_snapshot_header(const struct riad_snapshot *snapshot, struct riad_snap
 /* Every row as one encoded operation (FORMAT 5.3), inodes first, then dentries, symlinks, xattrs, extents; a negative result of function stops. */
 typedef int (*riad_snapshot_function)(void *context, const uint8_t *operation, size_t size);
 int riad_snapshot_rows(struct riad_snapshot *snapshot, riad_snapshot_function function, void *context) RIAD_MUST_CHECK;
-/* Every extent, by segment and position: for fsck and scrub. */
+/* Every data extent that is not garbage, by segment and position, for fsck and scrub; function as in riad_index_extents. */
 int riad_snapshot_extents(
         struct riad_snapshot *snapshot, riad_index_extent_function function, void *context) RIAD_MUST_CHECK;
 

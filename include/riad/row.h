@@ -68,6 +68,7 @@ void riad_inode_encode(const struct riad_inode *row, struct riad_writer *out);
 /* Each refuses what FORMAT does not allow: -EBADMSG. Trailing bytes are refused. */
 int riad_inode_decode(const uint8_t *data, size_t size, struct riad_inode *ret) RIAD_MUST_CHECK;
 void riad_extent_encode(const struct riad_extent *row, struct riad_writer *out);
+/* Leaves *ret undefined on failure. */
 int riad_extent_decode(const uint8_t *data, size_t size, struct riad_extent *ret) RIAD_MUST_CHECK;
 /* Blocks charged for xattrs of that many bytes. */
 static inline uint64_t riad_xattr_blocks(uint32_t bytes)

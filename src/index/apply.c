@@ -1,0 +1,200 @@
+/* Applying a change's operations: the only place where rows, usage and the next inode change. */
+#include <errno.h>
+
+#include "index_priv.h"
+#include "sealing_priv.h"
+#include "stored_priv.h"
+
+static int add_usage(struct riad_index *index, int64_t inodes, int64_t blocks)
+{
+    struct riad_usage usage = index->current.usage;
+
+    if (__builtin_add_overflow(usage.inodes, inodes, &usage.inodes) ||
+            __builtin_add_overflow(usage.blocks, blocks, &usage.blocks)) {
+        return -EBADMSG;
+    }
+    index->current.usage = usage;
+    return 0;
+}
+
+/* Extents of a removed inode may still be there (L8): they must not show in another one. */
+static int refuse_garbage(struct riad_index *index, uint64_t inode)
+{
+    _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_GARBAGE_HAS);
+    int r;
+
+    riad_bind_u64(statement, 1, inode);
+    r = riad_statement_step(statement);
+    return r == 1 ? -EBADMSG : r;
+}
+
+/* Blocks of the row as it is; -ENOENT if there is none. A number never given out needs no query. */
+static int get_blocks(struct riad_index *index, uint64_t inode, int64_t *ret)
+{
+    const struct riad_inode *row;
+    int r;
+
+    if (inode >= index->current.next_inode) {
+        return -ENOENT;
+    }
+    r = riad_cache_get(index, inode, &row);
+    if (r == 0) {
+        *ret = (int64_t)row->blocks;
+    }
+    return r;
+}
+
+static int put_inode(struct riad_index *index, const struct riad_operation *operation)
+{
+    const struct riad_inode *row = &operation->inode;
+    int64_t before = 0;
+    int64_t added = 0;
+    int r = get_blocks(index, row->inode, &before);
+
+    if (r == -ENOENT) {
+        added = 1;
+        r = row->inode < index->current.next_inode ? refuse_garbage(index, row->inode) : 0;
+    }
+    if (r < 0) {
+        return r;
+    }
+    r = add_usage(index, added, (int64_t)row->blocks - before);
+    if (r < 0) {
+        return r;
+    }
+    if (row->inode >= index->current.next_inode) {
+        index->current.next_inode = row->inode + 1;
+    }
+    return riad_cache_put(index, row);
+}
+
+static int remove_inode(struct riad_index *index, const struct riad_operation *operation)
+{
+    int64_t before = 0;
+    int r = get_blocks(index, operation->number, &before);
+
+    if (r < 0) {
+        return r == -ENOENT ? -EBADMSG : r;
+    }
+    r = add_usage(index, -1, -before);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_cache_remove(index, operation->number);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_apply_attributes_remove(index, operation->number);
+    if (r < 0) {
+        return r;
+    }
+    return riad_apply_extent_remove(index, operation->number);
+}
+
+static void bind_dentry(sqlite3_stmt *statement, const struct riad_dentry *row,
+        const uint8_t *sealed, size_t sealed_size)
+{
+    riad_bind_u64(statement, 1, row->parent);
+    riad_bind_u64(statement, 2, row->cookie);
+    riad_bind_u64(statement, 3, row->inode);
+    riad_bind_u64(statement, 4, row->type);
+    riad_bind_blob(statement, 5, sealed, sealed_size);
+}
+
+/* A row there already has this cookie, or this name. Only the first is a replacement. */
+static int replace_dentry(struct riad_index *index, const struct riad_dentry *row,
+        const uint8_t *sealed, size_t sealed_size)
+{
+    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_UPDATE);
+    int r;
+
+    bind_dentry(statement, row, sealed, sealed_size);
+    r = riad_statement_run(statement);
+    if (r < 0) {
+        return r;
+    }
+    return sqlite3_changes(index->database) == 1 ? 0 : -EBADMSG;
+}
+
+static int put_dentry(struct riad_index *index, const struct riad_operation *operation)
+{
+    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_INSERT);
+    const struct riad_dentry *row = &operation->dentry;
+    uint8_t sealed[RIAD_SEALED_NAME_MAX];
+    struct riad_sealing sealing;
+    size_t size;
+    int r;
+
+    riad_sealing_dentry(&sealing, index->keys, row->parent);
+    r = riad_seal_text(&sealing, row->name, row->name_size, sealed, &size);
+    if (r < 0) {
+        return r;
+    }
+    bind_dentry(statement, row, sealed, size);
+    r = riad_statement_run(statement);
+    return r == -EBADMSG ? replace_dentry(index, row, sealed, size) : r;
+}
+
+static int remove_dentry(struct riad_index *index, const struct riad_operation *operation)
+{
+    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_REMOVE);
+    int r;
+
+    riad_bind_u64(statement, 1, operation->dentry.parent);
+    riad_bind_u64(statement, 2, operation->dentry.cookie);
+    r = riad_statement_run(statement);
+    if (r < 0) {
+        return r;
+    }
+    return sqlite3_changes(index->database) == 1 ? 0 : -EBADMSG;
+}
+
+static int put_extent(struct riad_index *index, const struct riad_operation *operation)
+{
+    return riad_apply_extent_put(index, &operation->extent);
+}
+
+static int clear_extents(struct riad_index *index, const struct riad_operation *operation)
+{
+    return riad_apply_extent_clear(index, operation->number, operation->from, operation->to);
+}
+
+static int put_workspace(struct riad_index *index, const struct riad_operation *operation)
+{
+    if (operation->number > index->current.next_inode) {
+        index->current.next_inode = operation->number;
+    }
+    return 0;
+}
+
+typedef int (*applier)(struct riad_index *index, const struct riad_operation *operation);
+
+static const applier appliers[] = {
+    [RIAD_OP_INODE_PUT] = put_inode,
+    [RIAD_OP_INODE_REMOVE] = remove_inode,
+    [RIAD_OP_DENTRY_PUT] = put_dentry,
+    [RIAD_OP_DENTRY_REMOVE] = remove_dentry,
+    [RIAD_OP_XATTR_PUT] = riad_apply_xattr_put,
+    [RIAD_OP_XATTR_REMOVE] = riad_apply_xattr_remove,
+    [RIAD_OP_EXTENT_PUT] = put_extent,
+    [RIAD_OP_EXTENT_CLEAR] = clear_extents,
+    [RIAD_OP_SYMLINK_PUT] = riad_apply_symlink_put,
+    [RIAD_OP_WORKSPACE_PUT] = put_workspace,
+};
+
+int riad_apply_operations(struct riad_index *index, struct riad_reader operations, bool loading)
+{
+    struct riad_operation operation;
+    int r;
+
+    while ((r = riad_operation_next(&operations, &operation)) == 1) {
+        if (operation.kind == RIAD_OP_WORKSPACE_PUT && !loading) {
+            return -EBADMSG; /* only in checkpoints */
+        }
+        r = appliers[operation.kind](index, &operation);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return r;
+}

@@ -1,0 +1,37 @@
+#ifndef RIAD_CHECK_PRIV_H
+#define RIAD_CHECK_PRIV_H
+
+#include "snapshot_priv.h"
+
+/* A check under way. */
+struct riad_check {
+    struct riad_snapshot *snapshot;
+    riad_index_report_function report;
+    void *context;
+    uint64_t findings;
+};
+
+void riad_check_find(struct riad_check *check, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* Every inode against its extents, xattrs, target and dentries, in one pass over all of them by
+ * inode number; and the sums. */
+int riad_check_inodes(struct riad_check *check) RIAD_MUST_CHECK;
+
+/* What the rows beside the inode's say about it. */
+struct riad_facts {
+    uint64_t extents;
+    uint64_t blocks;     /* touched by extents before the truncate mark */
+    uint64_t end;        /* of the last extent */
+    uint64_t next_block; /* behind the last one counted */
+    uint64_t xattr_bytes;
+    bool target;
+    uint64_t links, parent;
+    uint8_t least_type, greatest_type;
+    uint64_t entries, subdirectories, least_cookie, greatest_cookie;
+};
+
+/* check_judge.c. */
+void riad_check_judge(
+        struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts);
+
+#endif

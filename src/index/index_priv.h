@@ -1,0 +1,128 @@
+/* The inside of an index. All fields are guarded by the workspace's mutation lock, but for those
+ * marked. */
+#ifndef RIAD_INDEX_PRIV_H
+#define RIAD_INDEX_PRIV_H
+
+#include "riad/index.h"
+#include "riad/keys.h"
+
+#include "database_priv.h"
+#include "statements_priv.h"
+
+enum {
+    RIAD_CACHED_INODES = 4096, /* a power of two */
+    RIAD_CACHED_SEGMENTS = 64, /* a power of two */
+    RIAD_END_SIZE = 60,
+    /* Removed inodes with more extents become garbage (L8). */
+    RIAD_REMOVE_EXTENTS_MAX = 256,
+};
+
+/* One row of the write-back cache: rows reach SQLite when they are pushed out or the batch
+ * commits, so an inode that changes with every operation is written once a batch. */
+struct riad_cached_inode {
+    struct riad_inode row;
+    bool full;
+    bool dirty;
+    bool listed; /* its slot is in `listed` */
+};
+
+struct riad_inode_cache {
+    struct riad_cached_inode slots[RIAD_CACHED_INODES]; /* by the low bits of the number */
+    uint16_t listed[RIAD_CACHED_INODES]; /* slots that were made dirty since the last flush */
+    size_t count;
+};
+
+/* Changes of segments' live bytes that SQLite has not been told yet. */
+struct riad_segment_delta {
+    uint64_t segment; /* 0: empty */
+    int64_t bytes;
+};
+
+struct riad_index {
+    const struct riad_keys *keys; /* borrowed, constant */
+    char *path;                   /* of the database; constant */
+    sqlite3 *database;
+    sqlite3 *checkpointer; /* any thread: opened with SQLite's own mutex; constant */
+    sqlite3_stmt *statements[RIAD_STATEMENT_COUNT];
+
+    struct riad_snapshot_header current;
+    struct riad_snapshot_header committed; /* as the last commit left it */
+    struct riad_inode_cache cache;
+    struct riad_segment_delta deltas[RIAD_CACHED_SEGMENTS];
+
+    /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone
+     * by rolling the batch back and applying these again: a savepoint would cost every change. */
+    struct riad_writer batch;
+    uint32_t pending;
+    bool open;       /* a transaction is */
+    bool changed;    /* something is to be written at commit */
+    bool unrecorded; /* the batch holds writes that are not in `batch`: commit before the next
+                        change */
+    bool broken;     /* SQLite failed half way: memory and database may differ for ever */
+
+    uint64_t wal_pages; /* after the last commit */
+    uint64_t wal_limit; /* commit checkpoints itself when wal_pages gets there */
+};
+
+static inline sqlite3_stmt *riad_index_statement(struct riad_index *index, enum riad_statement id)
+{
+    return index->statements[id];
+}
+
+/* batch.c: opens the batch transaction if none is; -EIO on a broken index. */
+int riad_index_begin(struct riad_index *index) RIAD_MUST_CHECK;
+/* Rolls the batch back to the last commit: rows, memory and all. */
+void riad_index_rollback(struct riad_index *index);
+/* Passes an error of a write on; any but -EBADMSG breaks the index. */
+int riad_index_fail(struct riad_index *index, int error);
+/* Writes out the caches: before queries that read tables they shadow. */
+int riad_index_flush(struct riad_index *index) RIAD_MUST_CHECK;
+
+/* meta.c: the one row of meta. */
+int riad_meta_create(sqlite3 *database, const struct riad_keys *keys) RIAD_MUST_CHECK;
+/* -EUCLEAN if it is not of this workspace and epoch. */
+int riad_meta_read(sqlite3 *database, const struct riad_keys *keys,
+        struct riad_snapshot_header *ret) RIAD_MUST_CHECK;
+int riad_meta_write(struct riad_index *index) RIAD_MUST_CHECK;
+
+/* inode_cache.c. *ret is borrowed until the next call. -ENOENT. */
+int riad_cache_get(
+        struct riad_index *index, uint64_t inode, const struct riad_inode **ret) RIAD_MUST_CHECK;
+int riad_cache_put(struct riad_index *index, const struct riad_inode *row) RIAD_MUST_CHECK;
+int riad_cache_remove(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
+int riad_cache_flush(struct riad_index *index) RIAD_MUST_CHECK;
+void riad_cache_clear(struct riad_index *index);
+
+/* segment_live.c: counts live bytes of a segment; segment 0 (unwritten) counts nowhere. */
+int riad_live_add(struct riad_index *index, uint64_t segment, int64_t bytes) RIAD_MUST_CHECK;
+int riad_live_flush(struct riad_index *index) RIAD_MUST_CHECK;
+/* Says that it is a log segment. */
+int riad_live_mark_log(struct riad_index *index, uint64_t segment) RIAD_MUST_CHECK;
+
+/* apply_extent.c. */
+int riad_apply_extent_put(struct riad_index *index, const struct riad_extent *row) RIAD_MUST_CHECK;
+int riad_apply_extent_clear(
+        struct riad_index *index, uint64_t inode, uint64_t from, uint64_t to) RIAD_MUST_CHECK;
+/* Frees the extents of a removed inode, or makes it garbage if they are many. */
+int riad_apply_extent_remove(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
+
+/* apply_attribute.c: xattrs and symlink targets. */
+int riad_apply_xattr_put(
+        struct riad_index *index, const struct riad_operation *operation) RIAD_MUST_CHECK;
+int riad_apply_xattr_remove(
+        struct riad_index *index, const struct riad_operation *operation) RIAD_MUST_CHECK;
+int riad_apply_symlink_put(
+        struct riad_index *index, const struct riad_operation *operation) RIAD_MUST_CHECK;
+int riad_apply_attributes_remove(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
+
+/* apply.c: applies operations, leaving what came before a refused one. loading: from a checkpoint.
+ */
+int riad_apply_operations(
+        struct riad_index *index, struct riad_reader operations, bool loading) RIAD_MUST_CHECK;
+
+static inline uint64_t riad_clamp_offset(uint64_t offset)
+{
+    return offset > INT64_MAX ? INT64_MAX : offset;
+}
+
+#endif
