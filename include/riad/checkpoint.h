@@ -1,4 +1,5 @@
-/* Layer log. Checkpoint files: sealed frames of row images (L6, FORMAT 7). Knows no rows: operations are bytes. One thread per object. */
+/* Layer log. Checkpoint files: sealed frames of row images (L6, FORMAT 7). Knows no rows:
+ * operations are bytes. One thread per object. */
 #ifndef RIAD_CHECKPOINT_H
 #define RIAD_CHECKPOINT_H
 
@@ -17,20 +18,26 @@ struct riad_checkpoint_manifest {
 struct riad_checkpoint_writer;
 /* Starts `ckpt/.tmp-<segment>`. */
 int riad_checkpoint_create(int workspace_fd, const struct riad_keys *keys, uint64_t segment,
-        const struct riad_checkpoint_manifest *manifest, struct riad_checkpoint_writer **ret) RIAD_MUST_CHECK;
-/* Adds one encoded operation (kind, flags, b32); frames of up to 1 MiB are compressed, sealed and written as they fill. */
-int riad_checkpoint_add(struct riad_checkpoint_writer *writer, const void *operation, size_t size) RIAD_MUST_CHECK;
-/* Writes the final frame, syncs, reads everything back and verifies it, then publishes ckpt/<segment> (L6). */
-int riad_checkpoint_finish(struct riad_checkpoint_writer *writer, uint64_t *ret_bytes) RIAD_MUST_CHECK;
+        const struct riad_checkpoint_manifest *manifest,
+        struct riad_checkpoint_writer **ret) RIAD_MUST_CHECK;
+/* Adds one encoded operation (kind, flags, b32); frames of up to 1 MiB are compressed, sealed and
+ * written as they fill. */
+int riad_checkpoint_add(
+        struct riad_checkpoint_writer *writer, const void *operation, size_t size) RIAD_MUST_CHECK;
+/* Writes the final frame, syncs, reads everything back and verifies it, then publishes
+ * ckpt/<segment> (L6). */
+int riad_checkpoint_finish(
+        struct riad_checkpoint_writer *writer, uint64_t *ret_bytes) RIAD_MUST_CHECK;
 /* Frees; removes the temporary file if not finished. */
 void riad_checkpoint_writer_free(struct riad_checkpoint_writer *writer);
 RIAD_DEFINE_CLEANUP(struct riad_checkpoint_writer, riad_checkpoint_writer_free);
 
 /* Called with each frame's raw operations (whole ones, as encoded); borrowed. */
 typedef int (*riad_checkpoint_function)(void *context, const uint8_t *operations, size_t size);
-/* Reads ckpt/<segment>. apply may be NULL (manifest only; then only frame 0 is read). -EBADMSG if it is not whole and authentic: what apply was given
- * before must be discarded. */
+/* Reads ckpt/<segment>. apply may be NULL (manifest only; then only frame 0 is read). -EBADMSG if
+ * it is not whole and authentic: what apply was given before must be discarded. */
 int riad_checkpoint_read(int workspace_fd, const struct riad_keys *keys, uint64_t segment,
-        struct riad_checkpoint_manifest *ret, riad_checkpoint_function apply, void *context) RIAD_MUST_CHECK;
+        struct riad_checkpoint_manifest *ret, riad_checkpoint_function apply,
+        void *context) RIAD_MUST_CHECK;
 
 #endif

@@ -1,7 +1,9 @@
-/* Layer log. The appending end of one workspace's log: sealed payloads and changes into append-only segments (L1, L2).
+/* Layer log. The appending end of one workspace's log: sealed payloads and changes into append-only
+ * segments (L1, L2).
  *
- * Locks: the functions marked (mutation) are called with the workspace's mutation lock held, which serialises them; the others are
- * thread-safe by themselves. Lock order: mutation, then the log's own. No lock is held during fdatasync. */
+ * Locks: the functions marked (mutation) are called with the workspace's mutation lock held, which
+ * serialises them; the others are thread-safe by themselves. Lock order: mutation, then the log's
+ * own. No lock is held during fdatasync. */
 #ifndef RIAD_LOG_H
 #define RIAD_LOG_H
 
@@ -15,13 +17,17 @@ struct riad_log_config {
     const struct riad_keys *keys;
     uint32_t term;
     struct riad_end end; /* where the history ends: the new segment's predecessor */
-    uint64_t log_segment_size; /* roll when reached; 0 = 64 MiB */
+    uint64_t start; /* where the last change of that history begins, for riad_log_synced; 0 = not
+                       known */
+    uint64_t log_segment_size;  /* roll when reached; 0 = 64 MiB */
     uint64_t data_segment_size; /* 0 = 128 MiB */
 };
 
-/* Creates no file until the first append. */
+/* Creates no segment until the first append, log/ and data/ if they are missing. Syncs what the
+ * term that wrote `end` may have left in this node's page cache: the history is durable when this
+ * returns (riad_log_synced). */
 int riad_log_open(const struct riad_log_config *config, struct riad_log **ret) RIAD_MUST_CHECK;
-/* Does not sync: call riad_log_sync first. */
+/* Does not sync: call riad_log_sync first. Payloads may outlive it. */
 void riad_log_free(struct riad_log *log);
 
 /* Sealed data records, not yet at a place. */
@@ -34,10 +40,11 @@ struct riad_payload {
     uint8_t *tags; /* count x 16 */
     struct riad_stream *stream;
 };
-/* Seals data as records of unit bytes (a power of two, 4096..65536; at most 64 records). bulk: with a data segment's stream, else the log's.
- * Outside all locks. The payload is the caller's to free. */
-int riad_log_seal(struct riad_log *log, bool bulk, const struct riad_birth *birth, uint32_t unit, const void *data,
-        uint32_t length, struct riad_payload **ret) RIAD_MUST_CHECK;
+/* Seals data as records of unit bytes (a power of two, 4096..65536; at most 64 records). bulk: with
+ * a data segment's stream, else the log's. Outside all locks. The payload is the caller's to free.
+ */
+int riad_log_seal(struct riad_log *log, bool bulk, const struct riad_birth *birth, uint32_t unit,
+        const void *data, uint32_t length, struct riad_payload **ret) RIAD_MUST_CHECK;
 void riad_payload_free(struct riad_payload *payload);
 RIAD_DEFINE_CLEANUP(struct riad_payload, riad_payload_free);
 
@@ -46,23 +53,27 @@ struct riad_place {
     uint64_t segment;
     uint64_t position;
 };
-/* Appends a bulk payload to a data segment (rolling it when full, after a failure: L1). Not under the mutation lock. owner: the inode; payloads of one
- * inode written in sequence are kept in one segment where possible. -ENOSPC, -EIO: nothing refers to what was written. */
-int riad_log_write_bulk(
-        struct riad_log *log, const struct riad_payload *payload, uint64_t owner, struct riad_place *ret) RIAD_MUST_CHECK;
+/* Appends a bulk payload to a data segment (rolling it when full, after a failure: L1). Not under
+ * the mutation lock. owner: the inode; payloads of one inode written in sequence are kept in one
+ * segment where possible. -ENOSPC, -EIO: nothing refers to what was written. */
+int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload, uint64_t owner,
+        struct riad_place *ret) RIAD_MUST_CHECK;
 
-/* (mutation) Where the payload of the next change will lie: rolls the log segment first if `size` and a change do not fit. */
+/* (mutation) Where the payload of the next change will lie: rolls the log segment first if `size`
+ * and a change do not fit. */
 int riad_log_place(struct riad_log *log, size_t size, struct riad_place *ret) RIAD_MUST_CHECK;
 /* (mutation) Number the next change will have: the birth of what it makes. */
 uint64_t riad_log_next_number(const struct riad_log *log);
-/* (mutation) Seals and appends payload (NULL = none; its place is what riad_log_place said) and a change of content with one write. content is the change's
- * body behind sequence and previous hash, which the log adds. After an error the segment is closed for ever and nothing was appended (L1);
+/* (mutation) Seals and appends payload (NULL = none; its place is what riad_log_place said) and a
+ * change of content with one write. content is the change's body behind sequence and previous hash,
+ * which the log adds. After an error the segment is closed for ever and nothing was appended (L1);
  * *ret_end and *ret_start say where the change ends and begins. */
-int riad_log_append(struct riad_log *log, const struct riad_payload *payload, const void *content, size_t size,
-        struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
+int riad_log_append(struct riad_log *log, const struct riad_payload *payload, const void *content,
+        size_t size, struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
 
-/* Makes everything durable that was appended, and every bulk payload that was written, before the call: data segments, then the log, then the directories
- * of new files. One sync serves all that wait. After a failed sync the log refuses appends with -EROFS for ever, and this returns -EIO. */
+/* Makes everything durable that was appended, and every bulk payload that was written, before the
+ * call: data segments, then the log, then the directories of new files. One sync serves all that
+ * wait. After a failed sync the log refuses appends with -EROFS for ever, and this returns -EIO. */
 int riad_log_sync(struct riad_log *log) RIAD_MUST_CHECK;
 /* Syncs dirty data segments only, so that a later fsync is short. For the background thread. */
 int riad_log_sync_data(struct riad_log *log) RIAD_MUST_CHECK;

@@ -1,4 +1,5 @@
-/* Layer log. Records: the sealed units of segments (FORMAT 5). Headers, padding, sealing and opening of one record.
+/* Layer log. Records: the sealed units of segments (FORMAT 5). Headers, padding, sealing and
+ * opening of one record.
  *
  * Pure but for the cipher; thread-safe: nothing is shared. */
 #ifndef RIAD_RECORD_H
@@ -15,10 +16,16 @@ enum {
     RIAD_UNIT_MAX = 1 << 16,
     RIAD_RUN_RECORDS_MAX = 64,
     RIAD_CHANGE_BODY_MAX = 256 << 10,
-    RIAD_CHANGE_PREFIX_SIZE = 44, /* sequence and previous: what the log itself writes of a change's body */
+    RIAD_CHANGE_PREFIX_SIZE =
+            44, /* sequence and previous: what the log itself writes of a change's body */
 };
 
-enum riad_record_type { RIAD_RECORD_CHANGE = 1, RIAD_RECORD_DATA, RIAD_RECORD_FRAME, RIAD_RECORD_SEGMENT };
+enum riad_record_type {
+    RIAD_RECORD_CHANGE = 1,
+    RIAD_RECORD_DATA,
+    RIAD_RECORD_FRAME,
+    RIAD_RECORD_SEGMENT
+};
 enum riad_record_padding { RIAD_PAD_64 = 1, RIAD_PAD_PADME = 2 };
 
 struct riad_record_header {
@@ -31,10 +38,12 @@ struct riad_record_header {
     uint32_t length; /* of the ciphertext */
 };
 
-void riad_record_header_encode(const struct riad_record_header *header, uint8_t ret[RIAD_RECORD_HEADER_SIZE]);
-/* -EBADMSG for anything that FORMAT 5 does not allow, -EPROTONOSUPPORT for a newer format or suite. */
-int riad_record_header_decode(
-        const uint8_t data[RIAD_RECORD_HEADER_SIZE], struct riad_record_header *ret) RIAD_MUST_CHECK;
+void riad_record_header_encode(
+        const struct riad_record_header *header, uint8_t ret[RIAD_RECORD_HEADER_SIZE]);
+/* -EBADMSG for anything that FORMAT 5 does not allow, -EPROTONOSUPPORT for a newer format or suite.
+ */
+int riad_record_header_decode(const uint8_t data[RIAD_RECORD_HEADER_SIZE],
+        struct riad_record_header *ret) RIAD_MUST_CHECK;
 
 /* Padme, then to a multiple of 16 (FORMAT 5). */
 size_t riad_pad_padme(size_t size);

@@ -1,21 +1,24 @@
-/* Layer log. Reading the log forward along the history (L1-L4, FORMAT 8). Single-threaded; used before a workspace is opened, and by fsck. */
+/* Layer log. Reading the log forward along the history (L1-L4, FORMAT 8). Single-threaded; used
+ * before a workspace is opened, and by fsck. */
 #ifndef RIAD_REPLAY_H
 #define RIAD_REPLAY_H
 
 #include "riad/segments.h"
 #include "riad/term.h"
 
-/* One verified change: content is its body behind sequence and previous hash; borrowed for the call. start: where its record begins.
- * A negative result stops the replay with it. */
-typedef int (*riad_replay_function)(
-        void *context, const uint8_t *content, size_t size, const struct riad_end *end, uint64_t start);
+/* One verified change: content is its body behind sequence and previous hash; borrowed for the
+ * call. start: where its record begins. A negative result stops the replay with it. */
+typedef int (*riad_replay_function)(void *context, const uint8_t *content, size_t size,
+        const struct riad_end *end, uint64_t start);
 
 struct riad_replay {
     int workspace_fd;
     const struct riad_keys *keys;
     const struct riad_history *history;
-    struct riad_end from; /* the last change already applied; all zero: from the very first segment */
-    struct riad_end mark; /* last position known durable; all zero: none known. The log must reach it and agree with it (L4) */
+    struct riad_end
+            from; /* the last change already applied; all zero: from the very first segment */
+    struct riad_end mark; /* last position known durable; all zero: none known. The log must reach
+                             it and agree with it (L4) */
     riad_replay_function apply;
     void *context;
     bool check_data; /* fsck: also open and verify every data record met in the log */
@@ -24,18 +27,22 @@ struct riad_replay {
 /* Where and why a replay stopped. */
 struct riad_replay_result {
     struct riad_end end; /* of the last good change */
-    uint64_t start; /* of that change's record; 0 if none was replayed */
+    uint64_t start;      /* of that change's record; 0 if none was replayed */
     uint64_t changes;
-    uint64_t bytes; /* of log read */
+    uint64_t bytes;   /* of log read */
     char damage[160]; /* empty, or a sentence: which segment, which offset, what is wrong */
 };
-/* 0: reached the end. -EUCLEAN: damage (L4: something that does not verify is followed by valid records, or lies below the mark, or a bound end is missing);
- * result->end is the last good change. -EBADMSG never; other errno of the store or of apply. */
-int riad_replay_run(const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
+/* 0: reached the end. -EUCLEAN: damage (L4: something that does not verify is followed by valid
+ * records, or lies below the mark, or a bound end is missing); result->end is the last good change.
+ * -EBADMSG never; other errno of the store or of apply. */
+int riad_replay_run(
+        const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 
-/* Whether the change that ends at `end` and begins at `start` is in the log as named (L3). 0, -ENOENT if not (missing, other, damaged) or it lies past its
- * term's bound, other errno of the store. */
-int riad_replay_find(int workspace_fd, const struct riad_keys *keys, const struct riad_history *history,
-        const struct riad_end *end, uint64_t start) RIAD_MUST_CHECK;
+/* Whether the change that ends at `end` and begins at `start` is in the log as named (L3). 0,
+ * -ENOENT if not (missing, other, damaged) or it lies past its term's bound, other errno of the
+ * store. */
+int riad_replay_find(int workspace_fd, const struct riad_keys *keys,
+        const struct riad_history *history, const struct riad_end *end,
+        uint64_t start) RIAD_MUST_CHECK;
 
 #endif

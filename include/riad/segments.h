@@ -1,4 +1,5 @@
-/* Layer log. Reading segments of one workspace: a bounded cache of open files and stream keys, verified positioned reads.
+/* Layer log. Reading segments of one workspace: a bounded cache of open files and stream keys,
+ * verified positioned reads.
  *
  * Thread-safe with a lock of its own that is never held during I/O or decryption. */
 #ifndef RIAD_SEGMENTS_H
@@ -8,11 +9,12 @@
 
 struct riad_segments;
 
-/* A run of data records as an extent names it (FORMAT 6.2). Borrowed values; tags has count entries. */
+/* A run of data records as an extent names it (FORMAT 6.2). Borrowed values; tags has count
+ * entries. */
 struct riad_run {
     uint64_t segment;
     uint64_t position;
-    uint32_t unit; /* bytes: 4096 .. 65536 */
+    uint32_t unit;   /* bytes: 4096 .. 65536 */
     uint32_t length; /* data bytes in all records */
     struct riad_birth birth;
     const uint8_t *tags;
@@ -20,13 +22,15 @@ struct riad_run {
 };
 
 /* workspace_fd (STORE/ws/<id>) and keys are borrowed and outlive the result. */
-int riad_segments_new(int workspace_fd, const struct riad_keys *keys, struct riad_segments **ret) RIAD_MUST_CHECK;
+int riad_segments_new(
+        int workspace_fd, const struct riad_keys *keys, struct riad_segments **ret) RIAD_MUST_CHECK;
 void riad_segments_free(struct riad_segments *segments);
-/* Reads and decrypts bytes [from, from + size) of the run into ret. One pread for all records it touches, straight into ret where a whole record
- * fits. Retries once through a fresh file descriptor before it reports damage (NFS). -EBADMSG: a record is damaged, forged, moved or missing
- * (P5); then nothing in ret may be used. -EIO and other errno of the store. */
-int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from, uint32_t size,
-        uint8_t *ret) RIAD_MUST_CHECK;
+/* Reads and decrypts bytes [from, from + size) of the run into ret. One pread for all records it
+ * touches, straight into ret where a whole record fits. Retries once through a fresh file
+ * descriptor before it reports damage (NFS). -EBADMSG: a record is damaged, forged, moved or
+ * missing (P5); then nothing in ret may be used. -EIO and other errno of the store. */
+int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from,
+        uint32_t size, uint8_t *ret) RIAD_MUST_CHECK;
 /* Reads ahead keyless: asks the kernel to have the run's bytes soon. Never fails. */
 void riad_segments_prefetch(struct riad_segments *segments, const struct riad_run *run);
 /* Forgets a segment's file descriptor, before it is unlinked. */
@@ -52,10 +56,12 @@ struct riad_segment_header {
     size_t size; /* of the record: where the next one begins */
 };
 /* -EBADMSG, -ENOENT, -EPROTONOSUPPORT. */
-int riad_segment_header_read(int workspace_fd, const struct riad_keys *keys, enum riad_segment_kind kind,
-        uint64_t segment, struct riad_segment_header *ret) RIAD_MUST_CHECK;
-/* Segment ids present under log/, data/ or ckpt/, ascending; the array is the caller's to free. Names that are no segment's are ignored. */
-int riad_segment_list(
-        int workspace_fd, enum riad_segment_kind kind, uint64_t **ret_ids, size_t *ret_count) RIAD_MUST_CHECK;
+int riad_segment_header_read(int workspace_fd, const struct riad_keys *keys,
+        enum riad_segment_kind kind, uint64_t segment,
+        struct riad_segment_header *ret) RIAD_MUST_CHECK;
+/* Segment ids present under log/, data/ or ckpt/, ascending; the array is the caller's to free.
+ * Names that are no segment's are ignored. */
+int riad_segment_list(int workspace_fd, enum riad_segment_kind kind, uint64_t **ret_ids,
+        size_t *ret_count) RIAD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* Layer log. Terms: who owns a workspace, and which records belong to its history (O1, O2, FORMAT 3.4). */
+/* Layer log. Terms: who owns a workspace, and which records belong to its history (O1, O2,
+ * FORMAT 3.4). */
 #ifndef RIAD_TERM_H
 #define RIAD_TERM_H
 
@@ -21,29 +22,36 @@ struct riad_term {
 struct riad_history {
     struct riad_term *terms;
     size_t count;
-    uint32_t highest; /* highest number any file in term/ is named by, valid or not: the next claim goes above it */
+    uint32_t highest; /* highest number any file in term/ is named by, valid or not: the next claim
+                         goes above it */
 };
 
-/* Reads and verifies term/. An empty history is no error. Envelopes that do not verify are void and skipped, unless the chain of `previous` needs them: -EUCLEAN. */
+/* Reads and verifies term/. An empty history is no error. Envelopes that do not verify are void and
+ * skipped, unless the chain of `previous` needs them: -EUCLEAN. */
 int riad_history_load(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace, struct riad_history *ret) RIAD_MUST_CHECK;
+        const struct riad_public_key *signer, const struct riad_id *workspace,
+        struct riad_history *ret) RIAD_MUST_CHECK;
 void riad_history_done(struct riad_history *history);
-/* Where records of the term stop counting: the end bound by the term after it; false if it is the last (open-ended). */
+/* Where records of the term stop counting: the end bound by the term after it; false if it is the
+ * last (open-ended). */
 bool riad_history_bound(const struct riad_history *history, uint32_t term, struct riad_end *ret);
 /* Publishes a term with link: -EEXIST if somebody was faster. Synced before it returns. */
-int riad_term_claim(int workspace_fd, const struct riad_store_binding *binding, const struct riad_keypair *signer,
-        const struct riad_term *term) RIAD_MUST_CHECK;
-/* 0 if no higher valid term than `term` exists, -ESTALE if one does (O2). One stat in the usual case. */
-int riad_term_check(int workspace_fd, const struct riad_store_binding *binding, const struct riad_public_key *signer,
-        const struct riad_id *workspace, uint32_t term) RIAD_MUST_CHECK;
+int riad_term_claim(int workspace_fd, const struct riad_store_binding *binding,
+        const struct riad_keypair *signer, const struct riad_term *term) RIAD_MUST_CHECK;
+/* 0 if no higher valid term than `term` exists, -ESTALE if one does (O2). One stat in the usual
+ * case. */
+int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
+        const struct riad_public_key *signer, const struct riad_id *workspace,
+        uint32_t term) RIAD_MUST_CHECK;
 
 struct riad_beat {
     uint64_t count;
     bool closed;
 };
 /* -ENOENT: none or not authentic. */
-int riad_beat_read(int workspace_fd, const struct riad_keys *keys, uint32_t term, struct riad_beat *ret) RIAD_MUST_CHECK;
-int riad_beat_write(
-        int workspace_fd, const struct riad_keys *keys, uint32_t term, const struct riad_beat *beat) RIAD_MUST_CHECK;
+int riad_beat_read(int workspace_fd, const struct riad_keys *keys, uint32_t term,
+        struct riad_beat *ret) RIAD_MUST_CHECK;
+int riad_beat_write(int workspace_fd, const struct riad_keys *keys, uint32_t term,
+        const struct riad_beat *beat) RIAD_MUST_CHECK;
 
 #endif
