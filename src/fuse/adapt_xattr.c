@@ -1,0 +1,41 @@
+#include <stdlib.h>
+
+#include "riad/cleanup.h"
+
+#include "adapt_priv.h"
+#include "reply_priv.h"
+
+void riad_adapt_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
+        size_t size, int flags)
+{
+    struct riad_caller caller = riad_adapt_caller(request);
+
+    riad_reply_error(request,
+            riad_setxattr(riad_adapt_workspace(request), &caller, inode, name, value, size, flags));
+}
+
+void riad_adapt_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t size)
+{
+    _cleanup_free_ uint8_t *value = NULL;
+    size_t value_size = 0;
+    int r = riad_getxattr(riad_adapt_workspace(request), inode, name, &value, &value_size);
+
+    riad_reply_xattr(request, r, value, value_size, size);
+}
+
+void riad_adapt_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
+{
+    _cleanup_free_ char *names = NULL;
+    size_t names_size = 0;
+    int r = riad_listxattr(riad_adapt_workspace(request), inode, &names, &names_size);
+
+    riad_reply_xattr(request, r, names, names_size, size);
+}
+
+void riad_adapt_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name)
+{
+    struct riad_caller caller = riad_adapt_caller(request);
+
+    riad_reply_error(
+            request, riad_removexattr(riad_adapt_workspace(request), &caller, inode, name));
+}

@@ -1,0 +1,176 @@
+#include "riad/session.h"
+
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "options_priv.h"
+#include "reason_priv.h"
+#include "session_priv.h"
+
+static int check_config(const struct riad_session_config *config, struct riad_options *ret_options,
+        struct riad_reason *ret_reason)
+{
+    struct riad_options options = {
+        .read_only = config->read_only,
+        .allow_other = config->allow_other,
+        .threads = config->threads,
+    };
+    int r = riad_options_parse(config->options, &options, ret_reason);
+
+    if (r < 0) {
+        return r;
+    }
+    options.read_only = options.read_only || config->read_only;
+    if (options.threads > RIAD_THREADS_MAX) {
+        return riad_reason_fill(
+                ret_reason, -EINVAL, "At most %d threads can serve a mount.", RIAD_THREADS_MAX);
+    }
+    *ret_options = options;
+    return 0;
+}
+
+/* All that can be known before trying, as libfuse and fusermount3 say too little. */
+static int check_surroundings(
+        const char *mountpoint, const struct riad_options *options, struct riad_reason *ret_reason)
+{
+    int r = riad_reason_check_mountpoint(mountpoint, ret_reason);
+
+    if (r == 0) {
+        r = riad_reason_check_device("/dev/fuse", ret_reason);
+    }
+    if (r == 0 && geteuid() != 0) {
+        r = riad_reason_check_helper("/usr/bin/fusermount3", ret_reason);
+    }
+    if (r == 0 && geteuid() != 0 && options->allow_other) {
+        r = riad_reason_check_allow_other("/etc/fuse.conf", ret_reason);
+    }
+    return r;
+}
+
+static int make_fuse_session(struct riad_session *session, const struct riad_options *options,
+        const char *source, struct riad_reason *ret_reason)
+{
+    _cleanup_free_ char *text = NULL;
+    struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+    int r = riad_options_format(options, source, &text);
+
+    if (r < 0) {
+        return riad_reason_fill(ret_reason, r, "The mount's source \"%.64s\" cannot be used: %s.",
+                source, strerror(-r));
+    }
+    if (fuse_opt_add_arg(&arguments, "riad") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
+            fuse_opt_add_arg(&arguments, text) == 0) {
+        session->fuse = fuse_session_new(&arguments, &riad_ops, sizeof riad_ops, session);
+    }
+    fuse_opt_free_args(&arguments);
+    if (!session->fuse) {
+        return riad_reason_fill(ret_reason, -ENOMEM, "libfuse refused the mount: %s.",
+                riad_reason_libfuse()[0] ? riad_reason_libfuse() : "out of memory");
+    }
+    return 0;
+}
+
+static int mount_session(
+        struct riad_session *session, unsigned threads, struct riad_reason *ret_reason)
+{
+    int r;
+
+    if (fuse_session_mount(session->fuse, session->mountpoint) < 0) {
+        return riad_reason_fill(ret_reason, -EACCES, "Mounting at %.128s failed: %s.",
+                session->mountpoint,
+                riad_reason_libfuse()[0]
+                        ? riad_reason_libfuse()
+                        : "fusermount3 refused (see its message; the directory must be writable "
+                          "for you, and fusermount3 setuid root)");
+    }
+    session->mount_id = riad_unmount_mount_id(session->mountpoint);
+    r = riad_transport_new(session->fuse, threads, &session->transport);
+    if (r < 0) {
+        return riad_reason_fill(
+                ret_reason, r, "The mount's threads cannot be prepared: %s.", strerror(-r));
+    }
+    return 0;
+}
+
+int riad_session_mount(const struct riad_session_config *config, struct riad_session **ret,
+        struct riad_reason *ret_reason)
+{
+    struct riad_session *session;
+    struct riad_options options;
+    int r;
+
+    riad_reason_watch_libfuse();
+    r = check_config(config, &options, ret_reason);
+    if (r == 0) {
+        r = check_surroundings(config->mountpoint, &options, ret_reason);
+    }
+    if (r < 0) {
+        return r;
+    }
+    session = calloc(1, sizeof *session);
+    if (session) {
+        session->workspace = config->workspace;
+        session->mountpoint = strdup(config->mountpoint);
+    }
+    if (!session || !session->mountpoint) {
+        free(session);
+        return riad_reason_fill(ret_reason, -ENOMEM, "Out of memory.");
+    }
+    r = make_fuse_session(session, &options, config->source, ret_reason);
+    if (r == 0) {
+        r = mount_session(session, options.threads, ret_reason);
+    }
+    if (r < 0) {
+        riad_session_free(session);
+        return r;
+    }
+    *ret = session;
+    return 0;
+}
+
+int riad_session_start(struct riad_session *session)
+{
+    session->started = true;
+    return riad_transport_start(session->transport);
+}
+
+int riad_session_ended_fd(const struct riad_session *session)
+{
+    return riad_transport_ended_fd(session->transport);
+}
+
+int riad_session_unmount(struct riad_session *session, bool lazy)
+{
+    return riad_unmount(session, lazy);
+}
+
+/* libfuse's unmount closes the device of a session that ended and forgets the path; only a mount
+ * that was never started, or whose threads gave up, is taken down by it. */
+void riad_session_free(struct riad_session *session)
+{
+    if (!session) {
+        return;
+    }
+    if (session->started) {
+        riad_transport_join(session->transport);
+    }
+    if (session->fuse) {
+        fuse_session_unmount(session->fuse);
+        fuse_session_destroy(session->fuse);
+    }
+    riad_transport_free(session->transport);
+    free(session->mountpoint);
+    free(session);
+}
+
+void riad_session_count(const struct riad_session *session, struct riad_session_counters *ret)
+{
+    riad_transport_count(session->transport, ret);
+}
+
+const char *riad_session_transport(const struct riad_session *session)
+{
+    return riad_transport_name(session->transport);
+}

@@ -1,0 +1,41 @@
+/* How requests come and replies go. One kind so far: threads that read and write /dev/fuse. */
+#ifndef RIAD_TRANSPORT_PRIV_H
+#define RIAD_TRANSPORT_PRIV_H
+
+#include "riad/session.h"
+
+struct fuse_session;
+struct riad_transport;
+
+/* What libfuse does not tell of the request that this thread works on. */
+struct riad_request {
+    uint64_t unique;
+    uint32_t opcode;
+    bool kill_privileges; /* FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID */
+};
+
+/* Takes over the I/O of a mounted session, which is borrowed and outlives the transport. threads 0
+ * = twice the CPUs, at least 2, at most 8. -ENOMEM, -EMFILE. */
+int riad_transport_new(
+        struct fuse_session *fuse, unsigned threads, struct riad_transport **ret) RIAD_MUST_CHECK;
+/* Starts the threads, all signals blocked in them, and waits until INIT was answered.
+ * -ETIMEDOUT, -EIO (INIT failed, or the session ended), -EAGAIN no threads. Call once. */
+int riad_transport_start(struct riad_transport *transport) RIAD_MUST_CHECK;
+/* Waits for the threads, that is for the end of the session. */
+void riad_transport_join(struct riad_transport *transport);
+/* After the join, or without a start. NULL is allowed. */
+void riad_transport_free(struct riad_transport *transport);
+
+/* Readable (POLLIN) once the last thread has left. Borrowed. */
+int riad_transport_ended_fd(const struct riad_transport *transport);
+void riad_transport_count(
+        const struct riad_transport *transport, struct riad_session_counters *ret);
+const char *riad_transport_name(const struct riad_transport *transport);
+
+/* The calling transport thread's request; all zero in other threads. */
+const struct riad_request *riad_transport_request(void);
+/* RIAD_MESSAGE_MAX bytes for a reply, the calling transport thread's own and reused; NULL if memory
+ * is short, or in other threads. */
+uint8_t *riad_transport_buffer(void);
+
+#endif

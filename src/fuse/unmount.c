@@ -1,0 +1,111 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "session_priv.h"
+
+extern char **environ;
+
+uint64_t riad_unmount_mount_id(const char *path)
+{
+    struct statx stx;
+    int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW;
+
+    memset(&stx, 0, sizeof stx);
+    if (statx(AT_FDCWD, path, flags, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID)) {
+        return 0;
+    }
+    return stx.stx_mnt_id;
+}
+
+static bool is_still_ours(const struct riad_session *session)
+{
+    struct pollfd device = { .fd = fuse_session_fd(session->fuse), .events = 0 };
+    bool ended = poll(&device, 1, 0) == 1 && (device.revents & POLLERR);
+
+    return !ended && (session->mount_id == 0 ||
+                             session->mount_id == riad_unmount_mount_id(session->mountpoint));
+}
+
+/* What the program says on stderr, cut to the size. Returns when it closed its end. */
+static void read_complaint(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    char rest[256];
+    ssize_t n;
+
+    do {
+        bool full = used + 1 >= size;
+
+        n = TEMP_FAILURE_RETRY(
+                full ? read(fd, rest, sizeof rest) : read(fd, text + used, size - 1 - used));
+        used += n > 0 && !full ? (size_t)n : 0;
+    } while (n > 0);
+    text[used] = '\0';
+}
+
+static int spawn_helper(char *const arguments[], int error_fd, pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    int r = posix_spawn_file_actions_init(&actions);
+
+    if (r != 0) {
+        return -r;
+    }
+    r = posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+    if (r == 0) {
+        r = posix_spawnp(ret, arguments[0], &actions, NULL, arguments, environ);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return -r;
+}
+
+/* fusermount3 tells a busy mount from others by its words only (it sets no locale). */
+static int run_helper(const char *mountpoint, bool lazy)
+{
+    char *arguments[] = { (char *)"fusermount3", (char *)(lazy ? "-uz" : "-u"), (char *)"--",
+        (char *)mountpoint, NULL };
+    char complaint[512] = "";
+    int ends[2];
+    int status = 0;
+    pid_t child;
+    int r;
+
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return -errno;
+    }
+    r = spawn_helper(arguments, ends[1], &child);
+    close(ends[1]);
+    if (r == 0) {
+        read_complaint(ends[0], complaint, sizeof complaint);
+        r = TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0 ? -errno : 0;
+    }
+    close(ends[0]);
+    if (r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        return r;
+    }
+    return strstr(complaint, strerrordesc_np(EBUSY)) ? -EBUSY : -EPERM;
+}
+
+int riad_unmount(const struct riad_session *session, bool lazy)
+{
+    int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0);
+    int r;
+
+    if (!is_still_ours(session)) {
+        return 0;
+    }
+    r = umount2(session->mountpoint, flags) < 0 ? -errno : 0;
+    if (r == -EPERM) {
+        r = run_helper(session->mountpoint, lazy);
+    }
+    return r < 0 && !is_still_ours(session) ? 0 : r;
+}
