@@ -1,0 +1,137 @@
+/* The owner's heartbeat (O2, FORMAT 3.4): it decides only who waits. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/digest.h"
+#include "riad/error.h"
+#include "riad/fdio.h"
+#include "riad/sysops.h"
+#include "riad/term.h"
+
+enum { BEAT_SIZE = 64, SIGNED_SIZE = 32, FORMAT = 1, FLAG_CLOSED = 1 };
+
+static const char magic[] = { 'R', 'I', 'A', 'B' };
+
+static void path_of(uint32_t term, char ret[32])
+{
+    snprintf(ret, 32, "term/%08x.beat", term);
+}
+
+static int compute_mac(
+        const struct riad_keys *keys, const uint8_t data[SIGNED_SIZE], struct riad_hash *ret)
+{
+    const struct riad_piece pieces[] = {
+        { riad_keys_workspace(keys)->bytes, sizeof(struct riad_id) },
+        { data, SIGNED_SIZE },
+    };
+
+    return riad_hmac(riad_keys_beat(keys), pieces, 2, ret);
+}
+
+static int encode(const struct riad_keys *keys, uint32_t term, const struct riad_beat *beat,
+        uint8_t ret[BEAT_SIZE])
+{
+    struct riad_writer writer;
+    struct riad_hash mac;
+    int r;
+
+    riad_writer_init_fixed(&writer, ret, BEAT_SIZE);
+    riad_put_bytes(&writer, magic, sizeof magic);
+    riad_put_u8(&writer, FORMAT);
+    riad_put_u8(&writer, beat->closed ? FLAG_CLOSED : 0);
+    riad_put_u16(&writer, 0);
+    riad_put_u32(&writer, term);
+    riad_put_u32(&writer, 0);
+    riad_put_u64(&writer, beat->count);
+    riad_put_u64(&writer, 0);
+    r = compute_mac(keys, ret, &mac);
+    if (r < 0) {
+        return r;
+    }
+    riad_put_hash(&writer, &mac);
+    return writer.error;
+}
+
+static int decode(const struct riad_keys *keys, uint32_t term, const uint8_t data[BEAT_SIZE],
+        struct riad_beat *ret)
+{
+    struct riad_reader reader;
+    struct riad_beat beat;
+    struct riad_hash mac;
+    uint8_t format, flags;
+    int r;
+
+    r = compute_mac(keys, data, &mac);
+    if (r < 0) {
+        return r;
+    }
+    if (memcmp(data, magic, sizeof magic) != 0 ||
+            !riad_equal_constant_time(mac.bytes, data + SIGNED_SIZE, sizeof mac.bytes)) {
+        return -ENOENT;
+    }
+    riad_reader_init(&reader, data + sizeof magic, SIGNED_SIZE - sizeof magic);
+    format = riad_get_u8(&reader);
+    flags = riad_get_u8(&reader);
+    riad_get_zeros(&reader, 2);
+    if (riad_get_u32(&reader) != term || format != FORMAT || flags > FLAG_CLOSED) {
+        return -ENOENT;
+    }
+    riad_get_zeros(&reader, 4);
+    beat = (struct riad_beat){ riad_get_u64(&reader), flags == FLAG_CLOSED };
+    riad_get_zeros(&reader, 8);
+    if (riad_reader_finish(&reader) < 0) {
+        return -ENOENT;
+    }
+    *ret = beat;
+    return 0;
+}
+
+int riad_beat_read(
+        int workspace_fd, const struct riad_keys *keys, uint32_t term, struct riad_beat *ret)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    char path[32];
+    size_t size;
+    int r;
+
+    path_of(term, path);
+    r = riad_read_file_at(workspace_fd, path, BEAT_SIZE, &data, &size);
+    if (r == -EFBIG || r == -EMEDIUMTYPE || (r == 0 && size != BEAT_SIZE)) {
+        return -ENOENT;
+    }
+    if (r < 0) {
+        return r;
+    }
+    return decode(keys, term, data, ret);
+}
+
+/* Closing is what makes a network file system show it to others, so its result counts. */
+static int close_checked(int fd, int r)
+{
+    if (riad_sys->close(fd) < 0 && r == 0) {
+        return -errno;
+    }
+    return r;
+}
+
+int riad_beat_write(
+        int workspace_fd, const struct riad_keys *keys, uint32_t term, const struct riad_beat *beat)
+{
+    uint8_t data[BEAT_SIZE];
+    char path[32];
+    int fd, r;
+
+    r = encode(keys, term, beat, data);
+    if (r < 0) {
+        return r;
+    }
+    path_of(term, path);
+    fd = TEMP_FAILURE_RETRY(riad_sys->openat(workspace_fd, path,
+            O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    if (fd < 0) {
+        return -errno;
+    }
+    return close_checked(fd, riad_pwrite_all(fd, data, sizeof data, 0));
+}

@@ -1,0 +1,237 @@
+/* Reading the log forward: every change verified, in order, along the history (L1-L4). */
+#include "riad/replay.h"
+
+#include "riad/error.h"
+
+#include "replay_priv.h"
+
+/* Hashing this much behind the end of a log takes seconds; a torn tail is far smaller. */
+#define TAIL_BUDGET ((uint64_t)4 << 30)
+
+enum step {
+    STEP_END, /* nothing valid is here */
+    STEP_CHANGE,
+    STEP_DATA,
+};
+
+/* What this node knows to be durable must be in the log as it knows it (L3, L4). */
+static int check_mark(struct riad_replay_state *state, const struct riad_end *end)
+{
+    const struct riad_end *mark = &state->replay->mark;
+
+    if (mark->sequence.number != end->sequence.number || riad_end_equal(mark, end)) {
+        return 0;
+    }
+    return riad_replay_damaged(state,
+            "change %llu in log segment %016llx is not the one that was synced",
+            (unsigned long long)end->sequence.number, (unsigned long long)end->segment);
+}
+
+/* 0 and *ret_step; a change that does not continue the chain is nothing valid. */
+static int take_change(struct riad_replay_state *state, uint64_t segment, uint64_t offset,
+        const uint8_t *data, size_t size, enum step *ret_step)
+{
+    struct riad_end *last = &state->result.end;
+    struct riad_change_record change;
+    struct riad_end end;
+    int r;
+
+    r = riad_change_open(state->cache, data, size, state->plain, &change);
+    if (r < 0 && r != -EBADMSG) {
+        return r;
+    }
+    if (r < 0 || change.sequence.number != last->sequence.number + 1 ||
+            change.sequence.term != riad_segment_term(segment) ||
+            !riad_hash_equal(&change.previous, &last->chain)) {
+        *ret_step = STEP_END;
+        return 0;
+    }
+    end = (struct riad_end){ segment, offset + change.record_size, change.sequence, change.chain };
+    r = check_mark(state, &end);
+    if (r < 0) {
+        return r;
+    }
+    r = state->replay->apply(state->replay->context, change.content, change.size, &end, offset);
+    if (r == -EBADMSG) {
+        return riad_replay_damaged(state, "change %llu is authentic but does not decode",
+                (unsigned long long)change.sequence.number);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *last = end;
+    state->result.start = offset;
+    state->result.changes++;
+    *ret_step = STEP_CHANGE;
+    return 0;
+}
+
+static int take_data(struct riad_replay_state *state, const struct riad_record_header *header,
+        const uint8_t *data, size_t size, enum step *ret_step)
+{
+    size_t whole = RIAD_RECORD_OVERHEAD + (size_t)header->length;
+    int r = 0;
+
+    if (size < whole) {
+        *ret_step = STEP_END;
+        return 0;
+    }
+    if (state->replay->check_data) {
+        r = riad_record_check(data, whole);
+        if (r == 0) {
+            r = riad_record_verify_data(state->cache, header, data, state->plain);
+        }
+    }
+    *ret_step = r == 0 ? STEP_DATA : STEP_END;
+    return r == -EBADMSG ? 0 : r;
+}
+
+/* Takes the record at *offset and moves on behind it. */
+static int take_record(
+        struct riad_replay_state *state, uint64_t segment, uint64_t *offset, enum step *ret_step)
+{
+    struct riad_record_header header;
+    const uint8_t *data;
+    size_t size;
+    int r;
+
+    r = riad_window_get(&state->window, *offset, RIAD_RECORD_HEADER_SIZE, &data, &size);
+    if (r < 0) {
+        return r;
+    }
+    *ret_step = STEP_END;
+    if (size < RIAD_RECORD_HEADER_SIZE || riad_record_header_decode(data, &header) < 0 ||
+            !riad_id_equal(&header.workspace, riad_key_cache_workspace(state->cache))) {
+        return 0;
+    }
+    r = riad_window_get(
+            &state->window, *offset, RIAD_RECORD_OVERHEAD + (size_t)header.length, &data, &size);
+    if (r < 0) {
+        return r;
+    }
+    if (header.type == RIAD_RECORD_CHANGE) {
+        r = take_change(state, segment, *offset, data, size, ret_step);
+    } else if (header.type == RIAD_RECORD_DATA) {
+        r = take_data(state, &header, data, size, ret_step);
+    }
+    if (r == 0 && *ret_step != STEP_END) {
+        *offset += RIAD_RECORD_OVERHEAD + (size_t)header.length;
+    }
+    return r;
+}
+
+/* A segment that another one or a term continues: every record up to there must verify. */
+static int read_bounded(struct riad_replay_state *state, const struct riad_lineage_segment *segment)
+{
+    uint64_t offset = segment->begin;
+    enum step step = STEP_DATA;
+    int r;
+
+    while (offset < segment->limit.offset && step != STEP_END) {
+        r = take_record(state, segment->segment, &offset, &step);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (offset == segment->limit.offset && riad_end_equal(&state->result.end, &segment->limit)) {
+        return 0;
+    }
+    return riad_replay_damaged(state,
+            "log segment %016llx is damaged at offset %llu: the history goes on to offset %llu",
+            (unsigned long long)segment->segment, (unsigned long long)offset,
+            (unsigned long long)segment->limit.offset);
+}
+
+static int read_open_ended(
+        struct riad_replay_state *state, const struct riad_lineage_segment *segment)
+{
+    uint64_t offset = segment->begin;
+    enum step step = STEP_DATA;
+    int r;
+
+    while (step != STEP_END) {
+        r = take_record(state, segment->segment, &offset, &step);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return riad_replay_check_tail(state, segment->segment, offset);
+}
+
+static int read_segment(struct riad_replay_state *state, const struct riad_lineage_segment *segment)
+{
+    _cleanup_close_ int fd =
+            riad_segment_open(state->replay->workspace_fd, RIAD_SEGMENT_LOG, segment->segment);
+
+    if (fd == -ENOENT || fd == -EBADMSG) {
+        return riad_replay_damaged(
+                state, "log segment %016llx is missing", (unsigned long long)segment->segment);
+    }
+    if (fd < 0) {
+        return fd;
+    }
+    riad_window_set(&state->window, fd);
+    return segment->open_ended ? read_open_ended(state, segment) : read_bounded(state, segment);
+}
+
+static int read_history(struct riad_replay_state *state)
+{
+    const struct riad_replay *replay = state->replay;
+    int r;
+
+    r = riad_lineage_build(replay->workspace_fd, state->cache, replay->history, &replay->from,
+            &state->lineage, state->result.damage);
+    if (r == 0) {
+        r = check_mark(state, &replay->from);
+    }
+    for (size_t i = 0; i < state->lineage.count && r == 0; i++) {
+        r = read_segment(state, &state->lineage.segments[i]);
+    }
+    if (r == 0) {
+        r = riad_replay_check_suspects(state);
+    }
+    if (r == 0 && state->result.end.sequence.number < replay->mark.sequence.number) {
+        r = riad_replay_damaged(state, "the log ends with change %llu, but change %llu was synced",
+                (unsigned long long)state->result.end.sequence.number,
+                (unsigned long long)replay->mark.sequence.number);
+    }
+    return r;
+}
+
+static void release(struct riad_replay_state *state)
+{
+    riad_lineage_done(&state->lineage);
+    riad_window_done(&state->window);
+    riad_key_cache_freep(&state->cache);
+    free(state->plain);
+}
+
+static int allocate(struct riad_replay_state *state)
+{
+    int r;
+
+    state->plain = malloc(RIAD_CHANGE_LENGTH_MAX);
+    if (!state->plain) {
+        return -ENOMEM;
+    }
+    r = riad_key_cache_new(state->replay->keys, &state->cache);
+    if (r < 0) {
+        return r;
+    }
+    return riad_window_init(&state->window);
+}
+
+int riad_replay_run(const struct riad_replay *replay, struct riad_replay_result *ret)
+{
+    _cleanup_(release) struct riad_replay_state state = { .replay = replay, .budget = TAIL_BUDGET };
+    int r;
+
+    state.result.end = replay->from;
+    r = allocate(&state);
+    if (r == 0) {
+        r = read_history(&state);
+    }
+    state.result.bytes = state.window.read;
+    *ret = state.result;
+    return r;
+}

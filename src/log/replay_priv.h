@@ -1,0 +1,44 @@
+/* The state of one replay, shared by replay.c (walking) and replay_tail.c (telling an end from
+ * damage). */
+#ifndef RIAD_REPLAY_PRIV_H
+#define RIAD_REPLAY_PRIV_H
+
+#include "riad/replay.h"
+
+#include "lineage_priv.h"
+#include "window_priv.h"
+
+struct riad_replay_state {
+    const struct riad_replay *replay;
+    struct riad_key_cache *cache;
+    struct riad_lineage lineage;
+    struct riad_window window;
+    uint8_t *plain; /* room for the ciphertext of any record of a log */
+    struct riad_replay_result result;
+    uint64_t budget; /* what looking behind the end may still cost, in bytes hashed */
+};
+
+/* A change record, opened: content borrows from plain. */
+struct riad_change_record {
+    struct riad_sequence sequence;
+    struct riad_hash previous;
+    struct riad_hash chain;
+    const uint8_t *content;
+    size_t size;
+    size_t record_size;
+};
+
+/* Opens the change record at data, of which size bytes are there. -EBADMSG for anything else. */
+int riad_change_open(struct riad_key_cache *cache, const uint8_t *data, size_t size, uint8_t *plain,
+        struct riad_change_record *ret) RIAD_MUST_CHECK;
+/* Writes the sentence and gives -EUCLEAN. */
+int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...)
+        __attribute__((format(printf, 2, 3))) RIAD_MUST_CHECK;
+/* 0 if nothing valid follows result.end, which lies in the last segment or before it; offset: where
+ * in the file of the window reading stopped. -EUCLEAN if a later change does (L4). */
+int riad_replay_check_tail(
+        struct riad_replay_state *state, uint64_t segment, uint64_t offset) RIAD_MUST_CHECK;
+/* The same for files whose header does not verify. Turns the window to them. */
+int riad_replay_check_suspects(struct riad_replay_state *state) RIAD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,13 @@
+#ifndef RIAD_STREAM_PRIV_H
+#define RIAD_STREAM_PRIV_H
+
+#include "riad/stream.h"
+
+/* From here on a stream is replaced when its segment allows: far before its counters are spent
+ * (K5). */
+#define RIAD_STREAM_ROTATE ((uint64_t)1 << 31)
+
+/* Counters taken so far. Thread-safe. */
+uint64_t riad_stream_used(struct riad_stream *stream);
+
+#endif
