@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,9 @@ static int parse_scaled(const char *text, double step, uint64_t *ret)
         if (!letter || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "i") != 0)) {
             return -EINVAL;
         }
-        value *= pow(step, (double)(letter - letters + 1));
+        for (const char *scale = letters; scale <= letter; scale++) {
+            value *= step;
+        }
     }
     if (value >= 9.2e18) {
         return -EINVAL;
