@@ -49,15 +49,20 @@ struct riad_opening {
     bool took_over;        /* the owner before may still live: look again after claiming */
     bool tolerated;        /* the log is damaged, the index whole: only reading is allowed */
     char damage[160];      /* then: of which kind */
+    bool check_data;       /* fsck: open also every data record met in the log */
     uint64_t replayed;
+    uint64_t bytes;       /* of log that was read */
+    struct riad_log *log; /* of the term that was claimed; the opener takes it */
+    uint32_t term;
 };
 
 /* ownership.c. Takes the lock of the state directory. -EBUSY. Returns the fd. */
 int riad_ownership_lock(const struct riad_workspace_config *config, struct riad_reason *reason);
 /* Loads the history, and waits where another node's lease may still run. -EBUSY, -EUCLEAN. */
 int riad_ownership_wait(struct riad_opening *opening) RIAD_MUST_CHECK;
-/* Publishes this opening's term on top of the history, behind the index's last change. */
-int riad_ownership_claim(struct riad_opening *opening, uint32_t *ret_term) RIAD_MUST_CHECK;
+/* Publishes a term on top of the history, behind the index's last change, after making that
+ * durable; fills opening's log and term. */
+int riad_ownership_claim(struct riad_opening *opening) RIAD_MUST_CHECK;
 
 /* lease.c. Checks for a higher term, writes the heartbeat and extends the lease. -ESTALE (the
  * workspace was turned); other errors of the store: the lease stays as it was. No lock held. */
@@ -73,12 +78,15 @@ uint64_t riad_lease_period(const struct riad_workspace *workspace);
 int riad_recover(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Replays what the log has behind the index's last change. */
 int riad_recover_follow(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Reads the mark of config's state directory; none is no error. */
+int riad_recover_mark(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* rebuild.c. Fills an empty index from the newest checkpoint that is whole and on the history;
  * leaves it empty if there is none. */
 int riad_rebuild_from_checkpoint(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Discards the index and opens an empty one. */
 int riad_rebuild_empty(struct riad_opening *opening) RIAD_MUST_CHECK;
-/* Loads one checkpoint into the empty index. -EBADMSG: not whole; the index must be discarded. */
+/* Loads one checkpoint into the empty index. -EBADMSG: not whole; -ENOENT: not of this history; the
+ * index must be discarded. */
 int riad_rebuild_load(struct riad_opening *opening, uint64_t segment) RIAD_MUST_CHECK;
 /* Whether a position can lie on the history: its term is linked and it is not past its bound. */
 bool riad_history_covers(const struct riad_history *history, const struct riad_end *end);
@@ -89,10 +97,6 @@ int riad_checkpoint_newest(int workspace_fd, const struct riad_keys *keys,
 /* Bytes of log files behind a position. */
 int riad_log_bytes_behind(
         int workspace_fd, const struct riad_end *end, uint64_t *ret) RIAD_MUST_CHECK;
-
-/* Makes durable what the process of the last term left in this node's page cache: else the history
- * that a new term binds could lose its end in a power failure. */
-int riad_recover_sync(struct riad_opening *opening) RIAD_MUST_CHECK;
 
 /* leftovers.c. At open and close: finishes truncations, frees inodes without names. Failures are
  * events: what is left waits for the next open. */

@@ -165,6 +165,28 @@ int riad_ownership_wait(struct riad_opening *opening)
     return watch(opening, last->number);
 }
 
+/* Opening the log makes durable what the process of an older term left in this node's page cache:
+ * before a term binds it, as a term may not name what a power failure could take. */
+static int open_log(struct riad_opening *opening)
+{
+    struct riad_log_config log = {
+        .workspace_fd = opening->config->workspace_fd,
+        .keys = opening->keys,
+        .term = opening->history.highest + 1,
+    };
+    int r;
+
+    if (opening->log) {
+        riad_log_free(opening->log);
+        opening->log = NULL;
+    }
+    riad_index_end(opening->index, &log.end, &log.start);
+    r = riad_log_open(&log, &opening->log);
+    return r < 0 ? riad_reason_set(opening->reason, r, "the log of %s cannot be continued: %s",
+                           opening->config->name, strerror(-r))
+                 : 0;
+}
+
 static int publish(struct riad_opening *opening)
 {
     const struct riad_workspace_config *config = opening->config;
@@ -180,8 +202,11 @@ static int publish(struct riad_opening *opening)
         .time = riad_clock_now(),
     };
     uint64_t start;
-    int r;
+    int r = open_log(opening);
 
+    if (r < 0) {
+        return r;
+    }
     riad_index_end(opening->index, &term.end, &start);
     r = riad_term_claim(config->workspace_fd, &config->binding, config->term_signer, &term);
     if (r == -EEXIST) {
@@ -216,7 +241,7 @@ static int look_again(struct riad_opening *opening)
     return after.sequence.number != before.sequence.number;
 }
 
-int riad_ownership_claim(struct riad_opening *opening, uint32_t *ret_term)
+int riad_ownership_claim(struct riad_opening *opening)
 {
     for (int i = 0; i < CLAIM_ATTEMPTS; i++) {
         int r = 0;
@@ -234,7 +259,7 @@ int riad_ownership_claim(struct riad_opening *opening, uint32_t *ret_term)
             return r;
         }
         if (r == 0) {
-            *ret_term = opening->history.highest;
+            opening->term = opening->history.highest;
             return 0;
         }
     }

@@ -121,7 +121,6 @@ int riad_rebuild_empty(struct riad_opening *opening)
 struct load {
     struct riad_opening *opening;
     uint64_t bytes;
-    int index_error;
 };
 
 static int load_frame(void *context, const uint8_t *operations, size_t size)
@@ -131,7 +130,6 @@ static int load_frame(void *context, const uint8_t *operations, size_t size)
     int r = riad_index_load(load->opening->index, operations, size);
 
     if (r < 0) {
-        load->index_error = r;
         return r;
     }
     load->bytes += size;
@@ -155,11 +153,14 @@ static int check_totals(struct riad_index *index, const struct riad_checkpoint_m
 
 int riad_rebuild_load(struct riad_opening *opening, uint64_t segment)
 {
+    int fd = opening->config->workspace_fd;
     struct load load = { .opening = opening };
     struct riad_checkpoint_manifest manifest;
-    int r = riad_checkpoint_read(
-            opening->config->workspace_fd, opening->keys, segment, &manifest, load_frame, &load);
+    int r = read_manifest(fd, opening->keys, &opening->history, segment, &manifest);
 
+    if (r >= 0) {
+        r = riad_checkpoint_read(fd, opening->keys, segment, &manifest, load_frame, &load);
+    }
     if (r >= 0) {
         r = check_totals(opening->index, &manifest);
     }
@@ -172,13 +173,8 @@ int riad_rebuild_load(struct riad_opening *opening, uint64_t segment)
 /* 1: loaded; 0: not usable, the index is empty again. */
 static int try_checkpoint(struct riad_opening *opening, uint64_t segment)
 {
-    struct riad_checkpoint_manifest manifest;
-    int r = read_manifest(
-            opening->config->workspace_fd, opening->keys, &opening->history, segment, &manifest);
+    int r = riad_rebuild_load(opening, segment);
 
-    if (r >= 0) {
-        r = riad_rebuild_load(opening, segment);
-    }
     if (r >= 0) {
         return 1;
     }

@@ -127,10 +127,12 @@ int riad_recover_follow(struct riad_opening *opening)
                 opening->config->name, strerror(-r));
     }
     prepare(opening, &follow.last, &replay);
+    replay.check_data = opening->check_data;
     replay.apply = apply_change;
     replay.context = &follow;
     r = riad_replay_run(&replay, &result);
     opening->replayed += follow.changes;
+    opening->bytes += result.bytes;
     if (follow.index_error < 0) {
         return riad_reason_set(opening->reason, follow.index_error,
                 "change %llu of %s cannot be applied to the index in %s: %s",
@@ -243,6 +245,20 @@ static int judge(struct riad_opening *opening, enum verdict *ret)
                 opening->config->name, strerror(-r));
     }
     *ret = VERDICT_KEEP;
+    return 0;
+}
+
+int riad_recover_mark(struct riad_opening *opening)
+{
+    int r = riad_mark_read(opening->config->state_fd, &opening->mark);
+
+    if (r == -ENOENT) {
+        return 0;
+    }
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot read the mark in %s: %s",
+                opening->config->state_path, strerror(-r));
+    }
     return 0;
 }
 

@@ -46,6 +46,7 @@ static int find_dead(struct riad_workspace *workspace, uint64_t *ret, size_t max
 
     pthread_mutex_lock(&workspace->mutation);
     r = riad_index_dead_segments(workspace->index, ret, max, &count);
+    riad_background_changed(workspace); /* asking may have begun a batch */
     pthread_mutex_unlock(&workspace->mutation);
     if (r < 0) {
         return r;

@@ -120,33 +120,6 @@ static int allocate(const struct riad_workspace_config *config, struct riad_work
     return 0;
 }
 
-static int open_log(struct riad_workspace *workspace)
-{
-    struct riad_log_config config = {
-        .workspace_fd = workspace->workspace_fd,
-        .keys = workspace->keys,
-        .term = workspace->term,
-    };
-    uint64_t start;
-
-    riad_index_end(workspace->index, &config.end, &start);
-    return riad_log_open(&config, &workspace->log);
-}
-
-static int read_mark(struct riad_opening *opening)
-{
-    int r = riad_mark_read(opening->config->state_fd, &opening->mark);
-
-    if (r == -ENOENT) {
-        return 0;
-    }
-    if (r < 0) {
-        return riad_reason_set(opening->reason, r, "cannot read the mark in %s: %s",
-                opening->config->state_path, strerror(-r));
-    }
-    return 0;
-}
-
 /* The history up to here is durable and bound by our term. */
 static int begin_mark(struct riad_workspace *workspace)
 {
@@ -162,15 +135,21 @@ static int begin_mark(struct riad_workspace *workspace)
                    : riad_mark_write(workspace->mark_fd, &workspace->mark);
 }
 
+/* There is always a log, but this one was stopped before it took anything. */
 static int begin_reading(struct riad_workspace *workspace, struct riad_opening *opening)
 {
+    struct riad_log_config log = {
+        .workspace_fd = workspace->workspace_fd,
+        .keys = workspace->keys,
+    };
     const struct riad_history *history = &opening->history;
     int r;
 
     workspace->read_only_open = true;
     workspace->state = RIAD_WORKSPACE_READ_ONLY;
     workspace->term = history->count > 0 ? history->terms[history->count - 1].number : 1;
-    r = open_log(workspace);
+    log.term = workspace->term;
+    r = riad_log_open(&log, &workspace->log);
     if (r < 0) {
         return r;
     }
@@ -214,11 +193,8 @@ static int make_root(struct riad_workspace *workspace, const struct riad_workspa
 
 static int begin_writing(struct riad_workspace *workspace, struct riad_opening *opening)
 {
-    int r = open_log(workspace);
+    int r = begin_mark(workspace);
 
-    if (r >= 0) {
-        r = begin_mark(workspace);
-    }
     if (r >= 0) {
         r = riad_lease_renew(workspace);
     }
@@ -238,17 +214,16 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
     int r = riad_ownership_wait(opening);
 
     if (r >= 0) {
-        r = read_mark(opening);
+        r = riad_recover_mark(opening);
     }
     if (r >= 0) {
         r = riad_recover(opening);
     }
     if (r >= 0 && !workspace->read_only_open && !opening->tolerated) {
-        r = riad_recover_sync(opening);
-        if (r >= 0) {
-            r = riad_ownership_claim(opening, &workspace->term);
-        }
+        r = riad_ownership_claim(opening);
     }
+    workspace->term = opening->term;
+    workspace->log = opening->log;
     workspace->index = opening->index;
     workspace->replayed_changes = opening->replayed;
     return r;

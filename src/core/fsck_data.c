@@ -1,0 +1,122 @@
+/* fsck of contents: every record that an extent refers to. */
+#include <stdlib.h>
+
+#include "fsck_priv.h"
+
+enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX };
+
+struct reading {
+    struct riad_fsck *fsck;
+    struct riad_segments *segments;
+    uint8_t *buffer; /* RUN_BYTES_MAX */
+    uint64_t told;   /* bytes at the last progress */
+};
+
+static void tell(struct reading *reading)
+{
+    const struct riad_workspace_config *config = reading->fsck->config;
+    uint64_t bytes = reading->fsck->result.bytes;
+
+    if (config->progress && bytes - reading->told >= (uint64_t)64 << 20) {
+        reading->told = bytes;
+        config->progress(config->progress_context, "bytes verified", bytes, 0);
+    }
+}
+
+/* data/ if the segment's file lies there, else log/. */
+static void path_of(struct reading *reading, uint64_t segment, char ret[static 32])
+{
+    struct riad_segment_header header;
+    int fd = reading->fsck->config->workspace_fd;
+    int r = riad_segment_header_read(fd, reading->fsck->keys, RIAD_SEGMENT_LOG, segment, &header);
+
+    riad_segment_path(r == -ENOENT ? RIAD_SEGMENT_DATA : RIAD_SEGMENT_LOG, segment, ret);
+}
+
+static int read_extent(void *context, const struct riad_extent *extent)
+{
+    struct reading *reading = context;
+    struct riad_run run = {
+        .segment = extent->segment,
+        .position = extent->position,
+        .unit = 1U << extent->unit_shift,
+        .length = extent->run_length,
+        .birth = extent->born,
+        .tags = extent->tags,
+        .count = extent->tag_count,
+    };
+    char path[32];
+    int r;
+
+    if (extent->kind != RIAD_EXTENT_DATA) {
+        return 0;
+    }
+    r = riad_segments_read(
+            reading->segments, &run, extent->skip, (uint32_t)extent->length, reading->buffer);
+    if (r >= 0) {
+        reading->fsck->result.records += extent->tag_count;
+        reading->fsck->result.bytes += extent->length;
+        tell(reading);
+        return 0;
+    }
+    if (r == -ENOMEM) {
+        return r;
+    }
+    path_of(reading, extent->segment, path);
+    riad_fsck_find(reading->fsck, "inode %llu at %llu: %s is damaged in the run at offset %llu: %s",
+            (unsigned long long)extent->inode, (unsigned long long)extent->offset, path,
+            (unsigned long long)extent->position, strerror(-r));
+    return 0;
+}
+
+/* The records can be read without it, but nothing else says what the file is. */
+static int check_headers(struct riad_fsck *fsck)
+{
+    _cleanup_free_ uint64_t *ids = NULL;
+    size_t count = 0;
+    struct riad_segment_header header;
+    int r = riad_segment_list(fsck->config->workspace_fd, RIAD_SEGMENT_DATA, &ids, &count);
+
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        int found = riad_segment_header_read(
+                fsck->config->workspace_fd, fsck->keys, RIAD_SEGMENT_DATA, ids[i], &header);
+
+        if (found < 0) {
+            riad_fsck_find(fsck, "data/%016llx is damaged in its header: %s",
+                    (unsigned long long)ids[i], strerror(-found));
+        }
+    }
+    return r;
+}
+
+static int read_extents(struct riad_fsck *fsck, struct riad_snapshot *snapshot)
+{
+    _cleanup_(riad_segments_freep) struct riad_segments *segments = NULL;
+    _cleanup_free_ uint8_t *buffer = malloc(RUN_BYTES_MAX);
+    struct reading reading = { .fsck = fsck, .buffer = buffer };
+    int r;
+
+    if (!buffer) {
+        return -ENOMEM;
+    }
+    r = riad_segments_new(fsck->config->workspace_fd, fsck->keys, &segments);
+    if (r < 0) {
+        return r;
+    }
+    reading.segments = segments;
+    return riad_snapshot_extents(snapshot, read_extent, &reading);
+}
+
+int riad_fsck_data(struct riad_fsck *fsck, struct riad_opening *opening)
+{
+    _cleanup_(riad_snapshot_freep) struct riad_snapshot *snapshot = NULL;
+    int r = riad_index_commit(opening->index);
+
+    if (r >= 0) {
+        r = riad_snapshot_take(opening->index, &snapshot);
+    }
+    if (r >= 0) {
+        r = read_extents(fsck, snapshot);
+    }
+    return r < 0 ? r : check_headers(fsck);
+}
