@@ -86,6 +86,7 @@ class Store:
     def __init__(self, binary, base, user=None, passphrase=PASSPHRASE):
         self.binary, self.user = str(binary), user or User()
         self.base = Path(tempfile.mkdtemp(prefix="store-", dir=base)).resolve()
+        self.base.chmod(0o711)
         self.user.own(self.base)
         self.path, self.state, self.directory = self.base / "store", self.base / "state", self.base / "mnt"
         self.passphrase_file = self.write_secret("passphrase", passphrase)

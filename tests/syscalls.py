@@ -31,6 +31,11 @@ def renameat2(old, new, flags):
     check(libc.renameat2(AT_FDCWD, os.fsencode(old), AT_FDCWD, os.fsencode(new), flags))
 
 
+def link_followed(old, new):
+    """linkat with AT_SYMLINK_FOLLOW, which os.link does not pass on."""
+    check(libc.linkat(AT_FDCWD, os.fsencode(old), AT_FDCWD, os.fsencode(new), 0x400))
+
+
 def fallocate(fd, mode, offset, length):
     check(libc.fallocate(fd, mode, offset, length))
 
