@@ -74,10 +74,20 @@ void riad_adapt_fsync(
     riad_reply_error(request, riad_fsync(riad_adapt_workspace(request), inode));
 }
 
+/* FALLOCATE and COPY_FILE_RANGE carry no flag for it, and after HANDLE_KILLPRIV_V2 the kernel
+ * leaves it to riad. Who has CAP_FSETID cannot be seen from here; root has it. */
+static struct riad_caller caller_that_kills(fuse_req_t request)
+{
+    struct riad_caller caller = riad_adapt_caller(request);
+
+    caller.kill_privileges = caller.uid != 0;
+    return caller;
+}
+
 void riad_adapt_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset,
         off_t length, struct fuse_file_info *file)
 {
-    struct riad_caller caller = riad_adapt_caller(request);
+    struct riad_caller caller = caller_that_kills(request);
 
     (void)file;
     riad_reply_error(request, riad_fallocate(riad_adapt_workspace(request), &caller, inode, mode,
@@ -102,7 +112,7 @@ void riad_adapt_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_
         struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
         struct fuse_file_info *to_file, size_t length, int flags)
 {
-    struct riad_caller caller = riad_adapt_caller(request);
+    struct riad_caller caller = caller_that_kills(request);
     uint64_t copied = 0;
     int r = flags != 0 ? -EINVAL : 0;
 
