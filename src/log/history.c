@@ -176,7 +176,10 @@ static int load(
         return r;
     }
     reverse(terms, count);
-    *ret = (struct riad_history){ riad_take_pointer(terms), count, list->numbers[0] };
+    *ret = (struct riad_history){ .count = count, .highest = list->numbers[0] };
+    if (count > 0) {
+        ret->terms = riad_take_pointer(terms);
+    }
     return 0;
 }
 

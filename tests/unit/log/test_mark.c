@@ -22,9 +22,12 @@ static int teardown(void **state)
 
 static struct riad_mark make(uint64_t number)
 {
-    return (struct riad_mark){ .end = { 0x100000001, 1000 * number, { 1, number },
-                                       { { (uint8_t)number } } },
-        .start = 1000 * number - 216 };
+    struct riad_mark mark = { .start = 1000 * number - 216 };
+
+    mark.end = (struct riad_end){ .segment = 0x100000001, .offset = 1000 * number };
+    mark.end.sequence = (struct riad_sequence){ 1, number };
+    mark.end.chain.bytes[0] = (uint8_t)number;
+    return mark;
 }
 
 static void assert_mark(uint64_t number)

@@ -192,9 +192,11 @@ static void key_cache_gives_right_keys_when_crowded(void **state)
     assert_int_equal(riad_key_cache_new(f.keys, &cache), 0);
     for (int round = 0; round < 3; round++) {
         for (unsigned i = 0; i < 3000; i++) {
-            struct riad_id id = { { (uint8_t)(i % 7), (uint8_t)i, (uint8_t)(i >> 8) } };
+            const uint8_t bytes[16] = { (uint8_t)(i % 7), (uint8_t)i, (uint8_t)(i >> 8) };
+            struct riad_id id;
             enum riad_purpose purpose = i % 3;
 
+            memcpy(id.bytes, bytes, sizeof bytes);
             assert_int_equal(riad_keys_stream(f.keys, purpose, &id, 1, expected), 0);
             assert_int_equal(riad_key_cache_get(cache, purpose, &id, 1, key), 0);
             assert_memory_equal(key, expected, sizeof key);

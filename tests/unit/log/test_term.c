@@ -25,15 +25,17 @@ static int teardown(void **state)
 
 static struct riad_term make(uint32_t number, uint32_t previous)
 {
-    return (struct riad_term){ .workspace = f.workspace,
-        .number = number,
-        .previous = previous,
-        .node = { { 1 } },
-        .boot = { { 2 } },
-        .end = { 3, 4, { 5, number }, { { 6 } } },
-        .roster_head = { { 7 } },
-        .epoch = 8,
-        .time = { 9, 10 } };
+    struct riad_term term = { .workspace = f.workspace, .number = number, .previous = previous };
+
+    term.node.bytes[0] = 1;
+    term.boot.bytes[0] = 2;
+    term.end = (struct riad_end){ .segment = 3, .offset = 4 };
+    term.end.sequence = (struct riad_sequence){ 5, number };
+    term.end.chain.bytes[0] = 6;
+    term.roster_head.bytes[0] = 7;
+    term.epoch = 8;
+    term.time = (struct timespec){ 9, 10 };
+    return term;
 }
 
 static int claim(const struct riad_keypair *by, uint32_t number, uint32_t previous)
