@@ -1,58 +1,13 @@
 /* Writes: sealed outside the lock, then one change. */
 #include <errno.h>
 
-#include "rows_priv.h"
+#include "write_priv.h"
 
-enum {
-    WRITE_MAX = 1 << 20,
-    SMALL_MAX = 1 << 16,   /* what rides in the log, as one record */
-    SMALL_UNIT_SHIFT = 14, /* bulk of files that may well be read in small pieces */
-    LARGE_UNIT_SHIFT = 16, /* bulk of big sequential files */
-    LARGE_FROM = 1 << 20, /* files from this offset on, and writes of half as much, count as such */
-};
-
-struct data_write {
-    const struct riad_caller *caller;
-    uint64_t inode;
-    uint64_t offset;
-    const uint8_t *data;
-    uint32_t size;           /* lowered to what fits under the limit */
-    struct riad_place place; /* of a bulk payload, else zero: riad_mutation_commit tells */
-};
-
-static bool is_bulk(const struct data_write *write)
-{
-    return write->size > SMALL_MAX;
-}
-
-static uint8_t unit_shift(const struct data_write *write)
-{
-    bool large = !is_bulk(write) || write->size >= LARGE_FROM / 2 || write->offset >= LARGE_FROM;
-
-    return large ? LARGE_UNIT_SHIFT : SMALL_UNIT_SHIFT;
-}
-
-static struct riad_birth birth_of(const struct data_write *write)
-{
-    return (struct riad_birth){
-        .inode = write->inode,
-        .generation = RIAD_FIRST_GENERATION,
-        .offset = write->offset,
-    };
-}
-
-static int seal(
-        struct riad_workspace *workspace, const struct data_write *write, struct riad_payload **ret)
-{
-    struct riad_birth birth = birth_of(write);
-
-    return riad_log_seal(workspace->log, is_bulk(write), &birth, 1U << unit_shift(write),
-            write->data, write->size, ret);
-}
+enum { WRITE_MAX = 1 << 20 };
 
 /* Lowers write->size to what fits under the limit; -EDQUOT if that is nothing. (mutation) */
-static int fit(
-        struct riad_workspace *workspace, const struct riad_inode *row, struct data_write *write)
+static int fit(struct riad_workspace *workspace, const struct riad_inode *row,
+        struct riad_data_write *write)
 {
     uint32_t size;
     int r = riad_write_room(workspace, row, write->offset, write->size, &size);
@@ -68,8 +23,8 @@ static int fit(
 }
 
 /* After a refusal: -EAGAIN if a shorter write fits. (mutation) */
-static int shorten(
-        struct riad_workspace *workspace, const struct riad_inode *row, struct data_write *write)
+static int shorten(struct riad_workspace *workspace, const struct riad_inode *row,
+        struct riad_data_write *write)
 {
     uint32_t size = write->size;
     int r = fit(workspace, row, write);
@@ -81,7 +36,7 @@ static int shorten(
 }
 
 /* Before bulk goes to the store: is there a file, and room for it? */
-static int check_room(struct riad_workspace *workspace, struct data_write *write)
+static int check_room(struct riad_workspace *workspace, struct riad_data_write *write)
 {
     struct riad_inode row;
     int r = riad_workspace_lock(workspace);
@@ -100,55 +55,23 @@ static int check_room(struct riad_workspace *workspace, struct data_write *write
     return r;
 }
 
-static void fill_extent(struct riad_workspace *workspace, const struct data_write *write,
-        const struct riad_payload *payload, struct riad_extent *ret)
-{
-    ret->inode = write->inode;
-    ret->offset = write->offset;
-    ret->length = write->size;
-    ret->kind = RIAD_EXTENT_DATA;
-    ret->unit_shift = unit_shift(write);
-    ret->skip = 0;
-    ret->segment = write->place.segment;
-    ret->position = write->place.position;
-    ret->run_length = write->size;
-    ret->born = birth_of(write);
-    ret->birth = riad_log_next_number(workspace->log);
-    ret->tag_count = (uint16_t)payload->count;
-    memcpy(ret->tags, payload->tags, (size_t)payload->count * RIAD_TAG_SIZE);
-}
-
-/* A run that goes on where the one before ended becomes one row with it. */
-static void put_extent(struct riad_workspace *workspace, const struct data_write *write,
-        const struct riad_payload *payload, struct riad_extent_edit *edit)
-{
-    struct riad_extent extent;
-
-    fill_extent(workspace, write, payload, &extent);
-    if (is_bulk(write) && edit->has_previous && riad_extent_grow(&edit->previous, &extent)) {
-        riad_change_put_extent(&workspace->change, &edit->previous);
-        return;
-    }
-    riad_change_put_extent(&workspace->change, &extent);
-}
-
-static int commit(struct riad_workspace *workspace, const struct data_write *write,
+static int commit(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload, struct riad_inode *row, struct riad_extent_edit *edit)
 {
     uint64_t end = write->offset + write->size;
 
-    riad_extent_edit_clear(edit, row->inode, &workspace->change);
-    put_extent(workspace, write, payload, edit);
+    riad_write_put(workspace, write, payload, edit);
     row->blocks = (uint64_t)((int64_t)row->blocks + riad_extent_edit_filled(edit));
+    write->appended = write->offset == row->size;
     row->size = end > row->size ? end : row->size;
     riad_kill_privileges(write->caller, row);
     riad_touch(workspace, row);
     riad_put_row(workspace, row);
-    return riad_mutation_commit(workspace, is_bulk(write) ? NULL : payload);
+    return riad_mutation_commit(workspace, riad_write_is_bulk(write) ? NULL : payload);
 }
 
 /* -EAGAIN with a lower write->size if only that much fits. (mutation) */
-static int write_locked(struct riad_workspace *workspace, struct data_write *write,
+static int write_locked(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload)
 {
     struct riad_extent_edit edit;
@@ -173,7 +96,7 @@ static int write_locked(struct riad_workspace *workspace, struct data_write *wri
     return r < 0 ? r : commit(workspace, write, payload, &row, &edit);
 }
 
-static int mutate(struct riad_workspace *workspace, struct data_write *write,
+static int mutate(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload)
 {
     int r = riad_mutation_begin(workspace, write->caller);
@@ -186,18 +109,18 @@ static int mutate(struct riad_workspace *workspace, struct data_write *write,
     return r;
 }
 
-static int write_small(struct riad_workspace *workspace, struct data_write *write)
+static int write_small(struct riad_workspace *workspace, struct riad_data_write *write)
 {
     _cleanup_(riad_payload_freep) struct riad_payload *payload = NULL;
     int r;
 
     write->place = (struct riad_place){ 0 };
-    r = seal(workspace, write, &payload);
+    r = riad_write_seal(workspace, write, &payload);
     return r < 0 ? r : mutate(workspace, write, payload);
 }
 
 /* The data segment must not die between the payload's arrival and the change that names it. */
-static int write_payload(struct riad_workspace *workspace, struct data_write *write,
+static int write_payload(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload)
 {
     unsigned ticket = riad_bulk_begin(workspace);
@@ -210,7 +133,7 @@ static int write_payload(struct riad_workspace *workspace, struct data_write *wr
     return r;
 }
 
-static int write_bulk(struct riad_workspace *workspace, struct data_write *write)
+static int write_bulk(struct riad_workspace *workspace, struct riad_data_write *write)
 {
     _cleanup_(riad_payload_freep) struct riad_payload *payload = NULL;
     int r = check_room(workspace, write);
@@ -218,17 +141,18 @@ static int write_bulk(struct riad_workspace *workspace, struct data_write *write
     if (r < 0) {
         return r;
     }
-    if (!is_bulk(write)) {
+    if (!riad_write_is_bulk(write)) {
         return -EAGAIN;
     }
-    r = seal(workspace, write, &payload);
+    r = riad_write_seal(workspace, write, &payload);
     return r < 0 ? r : write_payload(workspace, write, payload);
 }
 
 /* One attempt. -EAGAIN: again, with the lower size or behind a finished truncation. */
-static int attempt(struct riad_workspace *workspace, struct data_write *write)
+static int attempt(struct riad_workspace *workspace, struct riad_data_write *write)
 {
-    int r = is_bulk(write) ? write_bulk(workspace, write) : write_small(workspace, write);
+    int r = riad_write_is_bulk(write) ? write_bulk(workspace, write)
+                                      : write_small(workspace, write);
 
     if (r == RIAD_PENDING) {
         r = riad_truncate_finish(workspace, write->inode);
@@ -240,7 +164,7 @@ static int attempt(struct riad_workspace *workspace, struct data_write *write)
 int riad_write(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
         uint64_t offset, const uint8_t *data, uint32_t size, uint32_t *ret_size)
 {
-    struct data_write write = {
+    struct riad_data_write write = {
         .caller = caller, .inode = inode, .offset = offset, .data = data, .size = size
     };
     int r;
@@ -257,8 +181,12 @@ int riad_write(struct riad_workspace *workspace, const struct riad_caller *calle
     do {
         r = write.size > 0 ? attempt(workspace, &write) : 0;
     } while (r == -EAGAIN);
-    if (r == 0) {
-        *ret_size = write.size;
+    if (r < 0) {
+        return r;
     }
-    return r;
+    *ret_size = write.size;
+    if (write.appended && !riad_write_is_bulk(&write)) {
+        riad_gather(workspace, &write);
+    }
+    return 0;
 }

@@ -357,6 +357,97 @@ static void sequential_bulk_makes_few_extents(void **state)
     assert_filled(bench->workspace, file, 5 << 20, 6, 1 << 20);
 }
 
+static void flip_byte(int fd, off_t at)
+{
+    uint8_t byte;
+
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+}
+
+/* Flips a byte in the middle of the only data segment. */
+static void damage_data(struct bench *bench)
+{
+    uint64_t *segments = NULL;
+    size_t count = 0;
+    char path[32];
+    struct stat st;
+    int fd;
+
+    assert_int_equal(
+            riad_segment_list(bench->fixture.workspace_fd, RIAD_SEGMENT_DATA, &segments, &count),
+            0);
+    assert_int_equal(count, 1);
+    riad_segment_path(RIAD_SEGMENT_DATA, segments[0], path);
+    fd = openat(bench->fixture.workspace_fd, path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    flip_byte(fd, st.st_size / 2);
+    close(fd);
+    free(segments);
+}
+
+/* P5: never other bytes; what is sound can still be read. */
+static void damage_is_an_error_and_an_event(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    uint8_t *data = calloc(1, 1 << 20);
+    struct riad_workspace_status status;
+    uint32_t size = 7;
+
+    write_fill(bench->workspace, file, 0, 'a', 1 << 20);
+    damage_data(bench);
+    assert_int_equal(riad_read(bench->workspace, file, 0, 1 << 20, data, &size), -EIO);
+    assert_int_equal(size, 7);
+    assert_int_equal(riad_workspace_status(bench->workspace, &status), 0);
+    assert_non_null(strstr(status.event, "inode"));
+    assert_filled(bench->workspace, file, 0, 'a', 65536);
+    assert_filled(bench->workspace, file, (1 << 20) - 65536, 'a', 65536);
+    assert_int_equal(riad_unlink(bench->workspace, &alice, 1, "f"), 0);
+    free(data);
+}
+
+/* Small appends end up as few rows, whatever their size; the blocks stay what they were. */
+static void small_appends_are_gathered(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    uint64_t end = 0;
+
+    for (int i = 0; end < 3 << 20; i++) {
+        size_t size = i % 7 == 0 ? 777 : 4096;
+
+        write_fill(bench->workspace, file, end, i % 251, size);
+        end += size;
+    }
+    assert_int_equal(attributes(bench->workspace, file).blocks, (end + 4095) / 4096);
+    assert_int_equal(tally_of(bench->workspace, file).blocks.blocks, (end + 4095) / 4096);
+    assert_true(tally_of(bench->workspace, file).extents < 100);
+    bench_reopen(bench);
+    end = 0;
+    for (int i = 0; end < 3 << 20; i++) {
+        size_t size = i % 7 == 0 ? 777 : 4096;
+
+        assert_filled(bench->workspace, file, end, i % 251, size);
+        end += size;
+    }
+}
+
+/* What overwrites small pieces here and there is left alone. */
+static void only_appends_are_gathered(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+
+    assert_int_equal(set_size(bench->workspace, file, 1 << 20), 0);
+    for (uint64_t i = 0; i < 128; i++) {
+        write_fill(bench->workspace, file, i * 4096, (int)i, 4096);
+    }
+    assert_int_equal(tally_of(bench->workspace, file).extents, 128);
+}
+
 /* Extents with gaps: `count` of one byte each, a block apart. */
 static void write_comb(struct riad_workspace *workspace, uint64_t file, unsigned count)
 {
@@ -486,6 +577,9 @@ int main(void)
         BENCH(offsets_end_at_the_maximum),
         BENCH(a_terabyte_of_nothing_costs_nothing),
         BENCH(sequential_bulk_makes_few_extents),
+        BENCH(small_appends_are_gathered),
+        BENCH(only_appends_are_gathered),
+        BENCH(damage_is_an_error_and_an_event),
         BENCH(a_truncation_in_slices_ends_complete),
         BENCH(what_lies_behind_a_mark_is_gone_at_once),
         BENCH(a_mark_is_finished_at_the_next_open),
