@@ -172,7 +172,9 @@ void riad_retire_leftovers(struct riad_workspace *workspace)
     const struct dirent *entry;
     int fd;
 
+    pthread_mutex_lock(&workspace->checkpointing); /* ours, if one is being written, stays */
     clear_folder(workspace->workspace_fd, "ckpt", ".tmp-");
+    pthread_mutex_unlock(&workspace->checkpointing);
     fd = riad_open_dir_at(workspace->workspace_fd, "dead");
     if (fd < 0) {
         return;
