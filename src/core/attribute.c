@@ -72,7 +72,7 @@ static void set_times(
 }
 
 static int set_size(struct riad_workspace *workspace, uint32_t mask,
-        const struct riad_inode *values, struct riad_inode *row)
+        const struct riad_inode *values, const struct riad_survey *survey, struct riad_inode *row)
 {
     if (!(mask & RIAD_SET_SIZE)) {
         return 0;
@@ -80,18 +80,19 @@ static int set_size(struct riad_workspace *workspace, uint32_t mask,
     if (!S_ISREG(row->mode)) {
         return S_ISDIR(row->mode) ? -EISDIR : -EINVAL;
     }
-    return riad_truncate(workspace, row, values->size);
+    return riad_truncate(workspace, row, values->size, survey);
 }
 
 static int set_locked(struct riad_workspace *workspace, const struct riad_caller *caller,
-        uint64_t inode, uint32_t mask, const struct riad_inode *values, struct riad_inode *ret)
+        uint64_t inode, uint32_t mask, const struct riad_inode *values,
+        const struct riad_survey *survey, struct riad_inode *ret)
 {
     int r = riad_index_get_inode(workspace->index, inode, ret);
 
     if (r < 0 || (mask == 0 && !caller->kill_privileges)) {
         return r;
     }
-    r = set_size(workspace, mask, values, ret);
+    r = set_size(workspace, mask, values, survey, ret);
     if (r < 0) {
         return r;
     }
@@ -106,16 +107,20 @@ static int set_locked(struct riad_workspace *workspace, const struct riad_caller
 int riad_setattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
         uint32_t mask, const struct riad_inode *values, struct riad_inode *ret)
 {
+    struct riad_survey survey = { 0 };
     struct riad_inode row;
     int r = check_values(mask, values);
 
+    if (r == 0 && (mask & RIAD_SET_SIZE)) {
+        riad_truncate_survey(workspace, inode, values->size, &survey);
+    }
     if (r == 0) {
         r = riad_mutation_begin(workspace, caller);
     }
     if (r < 0) {
         return r;
     }
-    r = set_locked(workspace, caller, inode, mask, values, &row);
+    r = set_locked(workspace, caller, inode, mask, values, &survey, &row);
     riad_mutation_end(workspace);
     if (r < 0) {
         return r;

@@ -69,10 +69,20 @@ int riad_clear_range(struct riad_workspace *workspace, struct riad_inode *row, u
 int riad_write_room(struct riad_workspace *workspace, const struct riad_inode *row, uint64_t offset,
         uint32_t size, uint32_t *ret) RIAD_MUST_CHECK;
 
+/* The blocks that extents touch from the block of a size on; true for one version of the row, 0 for
+ * none. */
+struct riad_survey {
+    uint64_t version;
+    struct riad_block_count before;
+};
+/* Takes a survey without holding the lock for long; one that failed is true for no row. Called
+ * without the lock. */
+void riad_truncate_survey(
+        struct riad_workspace *workspace, uint64_t inode, uint64_t size, struct riad_survey *ret);
 /* Lowers or raises row->size and puts the extents that differ; the caller puts the row. A row with
- * a truncate mark afterwards wants riad_truncate_finish. */
-int riad_truncate(
-        struct riad_workspace *workspace, struct riad_inode *row, uint64_t size) RIAD_MUST_CHECK;
+ * a truncate mark afterwards wants riad_truncate_finish. The survey is of the same size. */
+int riad_truncate(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size,
+        const struct riad_survey *survey) RIAD_MUST_CHECK;
 
 /* Frees the extents of removed inodes in slices (L8). Called without the lock. What an error leaves
  * is reaped later. */

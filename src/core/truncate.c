@@ -4,10 +4,33 @@
 
 #include "rows_priv.h"
 
+/* Reads the extents around the cut only, where a survey has counted those behind. */
+static int scan_surveyed(struct riad_workspace *workspace, const struct riad_inode *row,
+        uint64_t size, const struct riad_survey *survey, struct riad_extent_edit *ret)
+{
+    uint64_t near = riad_block_floor(size) + RIAD_BLOCK_SIZE;
+    struct riad_extent_edit edit;
+    int r;
+
+    if (survey->version != row->version) {
+        return riad_scan_edit(workspace, row, size, RIAD_FILE_SIZE_MAX, ret);
+    }
+    r = riad_scan_edit(workspace, row, size, near, &edit);
+    if (r < 0) {
+        return r;
+    }
+    riad_extent_edit_begin(ret, size, RIAD_FILE_SIZE_MAX);
+    ret->before = survey->before;
+    ret->margin_left = edit.margin_left;
+    ret->has_left = edit.has_left;
+    ret->left = edit.left;
+    return 0;
+}
+
 /* What the cut leaves of the extent that it meets, and the blocks that are left. Nothing has to be
  * read to know that an empty file has none. */
 static int scan_tail(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size,
-        struct riad_extent_edit *ret)
+        const struct riad_survey *survey, struct riad_extent_edit *ret)
 {
     int r;
 
@@ -16,7 +39,7 @@ static int scan_tail(struct riad_workspace *workspace, struct riad_inode *row, u
         row->blocks = riad_xattr_blocks(row->xattr_bytes);
         return 0;
     }
-    r = riad_scan_edit(workspace, row, size, RIAD_FILE_SIZE_MAX, ret);
+    r = scan_surveyed(workspace, row, size, survey, ret);
     if (r == 0) {
         row->blocks = (uint64_t)((int64_t)row->blocks + riad_extent_edit_cleared(ret));
     }
@@ -25,7 +48,8 @@ static int scan_tail(struct riad_workspace *workspace, struct riad_inode *row, u
 
 /* Blocks are right at once, whatever the number of extents behind the mark: those are gone already
  * for everyone who reads the row. */
-static int cut_tail(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size)
+static int cut_tail(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size,
+        const struct riad_survey *survey)
 {
     struct riad_extent_edit edit;
     uint64_t count = 0;
@@ -33,7 +57,7 @@ static int cut_tail(struct riad_workspace *workspace, struct riad_inode *row, ui
             workspace->index, row->inode, size, RIAD_FILE_SIZE_MAX, RIAD_SLICE_EXTENTS + 1, &count);
 
     if (r == 0) {
-        r = scan_tail(workspace, row, size, &edit);
+        r = scan_tail(workspace, row, size, survey, &edit);
     }
     if (r < 0) {
         return r;
@@ -44,7 +68,8 @@ static int cut_tail(struct riad_workspace *workspace, struct riad_inode *row, ui
     return 0;
 }
 
-int riad_truncate(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size)
+int riad_truncate(struct riad_workspace *workspace, struct riad_inode *row, uint64_t size,
+        const struct riad_survey *survey)
 {
     int r = 0;
 
@@ -52,7 +77,7 @@ int riad_truncate(struct riad_workspace *workspace, struct riad_inode *row, uint
         return -EFBIG;
     }
     if (size <= row->size && size < row->truncate_mark) {
-        r = cut_tail(workspace, row, size);
+        r = cut_tail(workspace, row, size, survey);
     }
     row->size = size;
     return r;

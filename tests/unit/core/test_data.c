@@ -460,12 +460,13 @@ static void write_comb(struct riad_workspace *workspace, uint64_t file, unsigned
 static void truncate_unfinished(
         struct riad_workspace *workspace, uint64_t inode, uint64_t size, uint64_t grown)
 {
+    const struct riad_survey none = { 0 };
     struct riad_inode row;
 
     assert_int_equal(riad_mutation_begin(workspace, NULL), 0);
     assert_int_equal(riad_index_get_inode(workspace->index, inode, &row), 0);
-    assert_int_equal(riad_truncate(workspace, &row, size), 0);
-    assert_int_equal(riad_truncate(workspace, &row, grown), 0);
+    assert_int_equal(riad_truncate(workspace, &row, size, &none), 0);
+    assert_int_equal(riad_truncate(workspace, &row, grown, &none), 0);
     riad_put_row(workspace, &row);
     assert_int_equal(riad_mutation_commit(workspace, NULL), 0);
     riad_mutation_end(workspace);
