@@ -1,0 +1,508 @@
+#include <sys/wait.h>
+
+#include "catalog_priv.h"
+#include "faults.h"
+#include "fixture.h"
+
+static int catalog_fd, state_fd;
+
+static int setup(void **state)
+{
+    char path[FIXTURE_PATH];
+
+    if (fixture_setup(state) < 0) {
+        return -1;
+    }
+    store_path("state", path);
+    if (mkdir(path, 0700) < 0) {
+        return -1;
+    }
+    state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    catalog_fd = openat(fixture.store.fd, "catalog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return state_fd < 0 || catalog_fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    faults_remove();
+    close(state_fd);
+    close(catalog_fd);
+    return fixture_teardown(state);
+}
+
+#define _cleanup_catalog_ _cleanup_(riad_catalog_done)
+
+static int load(struct riad_catalog *ret)
+{
+    return riad_catalog_load(&fixture.store, &fixture.keys.sign_key, ret);
+}
+
+static int try_load(void)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+
+    return load(&catalog);
+}
+
+static struct riad_id id_of(uint8_t number)
+{
+    return (struct riad_id){ .bytes = { number } };
+}
+
+static int add(struct riad_catalog *catalog, uint8_t number, uint64_t bytes_hard)
+{
+    const struct riad_catalog_limit limit = { .bytes_hard = bytes_hard, .grace_bytes = 7 };
+    const struct riad_id id = id_of(number);
+
+    return riad_catalog_add_workspace(
+            &fixture.store, &fixture.keys, catalog, &id, RIAD_KIND_HOME, &fixture.user.id, &limit);
+}
+
+static int set_limit(struct riad_catalog *catalog, uint8_t number, uint64_t bytes_hard)
+{
+    const struct riad_catalog_limit limit = { .bytes_hard = bytes_hard };
+    const struct riad_id id = id_of(number);
+
+    return riad_catalog_set_limit(&fixture.store, &fixture.keys, catalog, &id, &limit);
+}
+
+static uint64_t hard_limit(const struct riad_catalog *catalog, uint8_t number)
+{
+    const struct riad_id id = id_of(number);
+    const struct riad_catalog_workspace *found = riad_catalog_find(catalog, &id);
+
+    assert_non_null(found);
+    return found->limit.bytes_hard;
+}
+
+static void an_empty_catalog_reads(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    struct riad_hash zeros = { 0 };
+    struct riad_id id = id_of(1);
+
+    (void)state;
+    assert_int_equal(load(&catalog), 0);
+    assert_int_equal(catalog.workspace_count, 0);
+    assert_int_equal(catalog.next_number, 0);
+    assert_true(riad_hash_equal(&catalog.head, &zeros));
+    assert_null(riad_catalog_find(&catalog, &id));
+    assert_int_equal(set_limit(&catalog, 1, 5), -ENOENT);
+}
+
+static void what_was_added_is_read(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog again = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1000), 0);
+    assert_int_equal(add(&catalog, 2, 0), 0);
+    assert_int_equal(set_limit(&catalog, 1, UINT64_MAX), 0);
+    assert_int_equal(add(&catalog, 1, 9), -EEXIST);
+    assert_int_equal(load(&again), 0);
+    assert_int_equal(again.workspace_count, 2);
+    assert_int_equal(again.next_number, 5);
+    assert_memory_equal(&again.head, &catalog.head, sizeof again.head);
+    assert_int_equal(again.workspaces[0].kind, RIAD_KIND_HOME);
+    assert_false(again.workspaces[0].deleted);
+    assert_memory_equal(&again.workspaces[0].owner, &fixture.user.id, sizeof(struct riad_id));
+    assert_true(hard_limit(&again, 1) == UINT64_MAX);
+    assert_int_equal(again.workspaces[0].limit.grace_bytes, 0);
+    assert_int_equal(again.workspaces[1].limit.grace_bytes, 7);
+    assert_true(hard_limit(&catalog, 1) == UINT64_MAX);
+}
+
+/* A caller whose catalog is old catches up first. */
+static void a_stale_catalog_catches_up(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog one = { 0 };
+    _cleanup_catalog_ struct riad_catalog two = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&one, 1, 10), 0);
+    assert_int_equal(add(&two, 2, 20), 0);
+    assert_int_equal(set_limit(&one, 2, 21), 0);
+    assert_int_equal(add(&two, 1, 5), -EEXIST);
+    assert_int_equal(two.workspace_count, 2);
+    assert_true(hard_limit(&two, 2) == 20); /* untouched by what failed */
+    assert_int_equal(set_limit(&two, 1, 11), 0);
+    assert_true(hard_limit(&two, 2) == 21);
+    assert_true(hard_limit(&two, 1) == 11);
+}
+
+enum { WRITERS = 4, BATCHES = 12 };
+
+/* What another process does. Fork wipes secrets, so it unlocks for itself, with the key file of 32
+ * zero bytes. */
+static int write_batches(int writer)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_(riad_keypair_done) struct riad_keypair keys = { 0 };
+    _cleanup_secret_ struct riad_secret *key_file = NULL;
+    int r = riad_secret_new(32, &key_file);
+
+    if (r == 0) {
+        r = riad_user_unlock(&fixture.store, &fixture.user, RIAD_SLOT_KEY_FILE, key_file, &keys);
+    }
+    for (int i = 0; i < BATCHES && r == 0; i++) {
+        const struct riad_id id = id_of((uint8_t)(1 + writer * BATCHES + i));
+        const struct riad_catalog_limit limit = { .bytes_hard = (uint64_t)(writer * 100 + i) };
+
+        r = riad_catalog_add_workspace(
+                &fixture.store, &keys, &catalog, &id, RIAD_KIND_PROJECT, &fixture.user.id, &limit);
+    }
+    return r;
+}
+
+static void save_key_file_slot(void)
+{
+    _cleanup_secret_ struct riad_secret *key_file = NULL;
+
+    assert_int_equal(riad_secret_new(32, &key_file), 0);
+    assert_int_equal(riad_user_set_slot(&fixture.user, &fixture.store, &fixture.keys,
+                             RIAD_SLOT_KEY_FILE, key_file),
+            0);
+    assert_int_equal(riad_user_save(&fixture.user, &fixture.store, &fixture.keys), 0);
+}
+
+/* O3. */
+static void processes_at_once_all_land(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    pid_t children[WRITERS];
+
+    (void)state;
+    save_key_file_slot();
+    for (int i = 0; i < WRITERS; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            _exit(write_batches(i) == 0 ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        int status;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(load(&catalog), 0);
+    assert_int_equal(catalog.workspace_count, WRITERS * BATCHES);
+    assert_int_equal(catalog.next_number, 2 * WRITERS * BATCHES);
+    assert_int_equal(catalog.end_count, WRITERS * BATCHES);
+    for (int i = 0; i < WRITERS * BATCHES; i++) {
+        assert_true(hard_limit(&catalog, (uint8_t)(1 + i)) ==
+                    (uint64_t)(i / BATCHES * 100 + i % BATCHES));
+    }
+}
+
+static void every_damage_is_refused(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1000), 0);
+    assert_int_equal(set_limit(&catalog, 1, 2000), 0);
+    assert_every_damage_refused(catalog_fd, "0000000000000000", try_load);
+    assert_every_damage_refused(catalog_fd, "0000000000000002", try_load);
+}
+
+static void a_missing_batch_is_damage(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1), 0);
+    assert_int_equal(add(&catalog, 2, 2), 0);
+    assert_int_equal(add(&catalog, 3, 3), 0);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
+    assert_int_equal(try_load(), -EUCLEAN);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000000", 0), 0);
+    assert_int_equal(try_load(), -EUCLEAN);
+}
+
+static void swapped_batches_are_refused(void **state)
+{
+    _cleanup_bytes_ struct bytes batch = { 0 };
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1), 0);
+    assert_int_equal(add(&catalog, 2, 2), 0);
+    batch = read_bytes(catalog_fd, "0000000000000000");
+    write_bytes(catalog_fd, "0000000000000004", batch.data, batch.size);
+    assert_int_equal(try_load(), -EBADMSG);
+    write_bytes(catalog_fd, "0000000000000002", batch.data, batch.size);
+    assert_int_equal(try_load(), -EBADMSG);
+}
+
+static void another_stores_or_signers_batch_is_refused(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog foreign = { 0 };
+    _cleanup_bytes_ struct bytes batch = { 0 };
+    struct riad_store other;
+    struct riad_keypair keys;
+    const struct riad_catalog_limit limit = { 0 };
+    const struct riad_id id = id_of(1);
+
+    (void)state;
+    make_store("other", &other);
+    assert_int_equal(riad_catalog_add_workspace(
+                             &other, &fixture.keys, &foreign, &id, RIAD_KIND_HOME, &id, &limit),
+            0);
+    batch = read_bytes(other.fd, "catalog/0000000000000000");
+    write_bytes(catalog_fd, "0000000000000000", batch.data, batch.size);
+    assert_int_equal(try_load(), -EBADMSG);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000000", 0), 0);
+    assert_int_equal(riad_keypair_generate(&keys), 0);
+    assert_int_equal(riad_catalog_add_workspace(
+                             &fixture.store, &keys, &catalog, &id, RIAD_KIND_HOME, &id, &limit),
+            0);
+    assert_int_equal(try_load(), -EBADMSG);
+    riad_keypair_done(&keys);
+    riad_store_close(&other);
+}
+
+/* One batch, signed as it should be, of a body that the test writes. */
+static int load_body(const struct riad_writer *body)
+{
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+
+    riad_writer_init_growing(&file, 4096, RIAD_ENVELOPE_MAX);
+    assert_int_equal(body->error, 0);
+    assert_int_equal(riad_envelope_sign(RIAD_ENVELOPE_CATALOG, &fixture.store.binding,
+                             &fixture.keys, body->data, body->size, &file),
+            0);
+    write_bytes(catalog_fd, "0000000000000000", file.data, file.size);
+    return try_load();
+}
+
+/* A batch of an entry of that kind, flags and body, after a good workspace 1. */
+static int load_entry(uint8_t kind, uint8_t flags, const void *data, size_t size)
+{
+    const struct riad_catalog_batch batch = { .count = 2 };
+    const struct riad_catalog_workspace workspace = { .id = id_of(1), .kind = RIAD_KIND_HOME };
+    struct riad_writer body;
+    uint8_t bytes[1024];
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_catalog_batch_encode(&batch, &body);
+    riad_catalog_put_workspace_entry(&workspace, &body);
+    riad_put_u8(&body, kind);
+    riad_put_u8(&body, flags);
+    riad_put_b32(&body, data, size);
+    riad_put_b32(&body, NULL, 0);
+    return load_body(&body);
+}
+
+static int load_workspace(uint8_t kind, uint8_t state, size_t size)
+{
+    uint8_t data[64] = { 9 };
+
+    data[16] = kind;
+    data[17] = state;
+    return load_entry(1, 0, data, size);
+}
+
+static int load_limit(uint8_t subject_kind, uint8_t subject_size, uint8_t number, size_t size)
+{
+    uint8_t data[128] = { subject_kind, subject_size, 0, number };
+
+    return load_entry(2, 0, data, size);
+}
+
+static void entries_that_no_writer_makes_are_refused(void **state)
+{
+    enum { WORKSPACE = 34, LIMIT = 59 };
+
+    (void)state;
+    assert_int_equal(load_workspace(1, 1, WORKSPACE), 0);
+    assert_int_equal(load_workspace(2, 2, WORKSPACE), 0);
+    assert_int_equal(load_workspace(0, 1, WORKSPACE), -EBADMSG);
+    assert_int_equal(load_workspace(3, 1, WORKSPACE), -EBADMSG);
+    assert_int_equal(load_workspace(1, 0, WORKSPACE), -EBADMSG);
+    assert_int_equal(load_workspace(1, 3, WORKSPACE), -EBADMSG);
+    assert_int_equal(load_workspace(1, 1, WORKSPACE - 1), -EBADMSG);
+    assert_int_equal(load_workspace(1, 1, WORKSPACE + 1), -EBADMSG);
+    assert_int_equal(load_limit(1, 16, 1, LIMIT), 0);
+    assert_int_equal(load_limit(1, 16, 2, LIMIT), -EBADMSG);
+    assert_int_equal(load_limit(1, 15, 1, LIMIT - 1), -EBADMSG);
+    assert_int_equal(load_limit(1, 16, 1, LIMIT - 1), -EBADMSG);
+    assert_int_equal(load_limit(1, 16, 1, LIMIT + 1), -EBADMSG);
+    assert_int_equal(load_limit(0, 16, 1, LIMIT), -EBADMSG);
+    assert_int_equal(load_limit(2, 16, 1, LIMIT), -EPROTONOSUPPORT);
+    assert_int_equal(load_limit(4, 16, 1, LIMIT), -EBADMSG);
+}
+
+static void unknown_entries_say_whether_they_may_be_skipped(void **state)
+{
+    (void)state;
+    assert_int_equal(load_entry(77, 1, "whatever", 8), 0);
+    assert_int_equal(load_entry(77, 0, "whatever", 8), -EPROTONOSUPPORT);
+    assert_int_equal(load_entry(77, 3, "whatever", 8), -EBADMSG);
+    assert_int_equal(load_entry(77, 2, "whatever", 8), -EBADMSG);
+}
+
+/* A batch of `put` limits after the workspace, which says that it holds `count` entries in all. */
+static int load_count(uint32_t count, uint32_t put)
+{
+    const struct riad_catalog_batch batch = { .count = count };
+    const struct riad_catalog_workspace workspace = { .id = id_of(1), .kind = RIAD_KIND_HOME };
+    _cleanup_(riad_writer_done) struct riad_writer body = { 0 };
+
+    riad_writer_init_growing(&body, 4096, RIAD_ENVELOPE_BODY_MAX);
+    riad_catalog_batch_encode(&batch, &body);
+    riad_catalog_put_workspace_entry(&workspace, &body);
+    for (uint32_t i = 1; i < put; i++) {
+        riad_catalog_put_limit_entry(&workspace.id, &workspace.limit, &body);
+    }
+    riad_put_b32(&body, NULL, 0);
+    return load_body(&body);
+}
+
+static void counts_are_bounded_and_right(void **state)
+{
+    (void)state;
+    assert_int_equal(load_count(1, 1), 0);
+    assert_int_equal(load_count(4096, 4096), 0);
+    assert_int_equal(load_count(0, 1), -EBADMSG);
+    assert_int_equal(load_count(2, 1), -EBADMSG);
+    assert_int_equal(load_count(1, 2), -EBADMSG);
+    assert_int_equal(load_count(4097, 4097), -EBADMSG);
+    assert_int_equal(load_count(UINT32_MAX, 1), -EBADMSG);
+}
+
+/* From some call on everything fails, for every such call of an addition: the store's catalog is as
+ * before or has the batch, the caller's struct is untouched by an error, and going on works. */
+static void an_addition_that_fails_leaves_old_or_new(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    unsigned number = 0;
+    int r;
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 0), 0);
+    faults_install();
+    do {
+        uint64_t batches = catalog.end_count;
+        uint64_t before = hard_limit(&catalog, 1);
+
+        faults_fail_from(FAULT_ANY, ++number, EIO);
+        r = set_limit(&catalog, 1, number);
+        faults_fail(FAULT_NONE, 0, 0);
+        if (r < 0) {
+            assert_int_equal(r, -EIO);
+            assert_int_equal(catalog.end_count, batches);
+            riad_catalog_done(&catalog);
+            assert_int_equal(load(&catalog), 0);
+        }
+        assert_true(hard_limit(&catalog, 1) == (catalog.end_count > batches ? number : before));
+        assert_true(catalog.end_count - batches <= 1);
+    } while (r < 0);
+    assert_true(number > 10);
+    assert_true(hard_limit(&catalog, 1) == number);
+}
+
+static void the_mark_follows_the_catalog(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+
+    (void)state;
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    assert_int_equal(add(&catalog, 1, 1), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    assert_int_equal(set_limit(&catalog, 1, 2), 0);
+    assert_int_equal(set_limit(&catalog, 1, 3), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+}
+
+/* K6: the storage puts back a true, older catalog, say with a higher limit. */
+static void a_catalog_rolled_back_is_refused(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog older = { 0 };
+    _cleanup_catalog_ struct riad_catalog empty = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1000), 0);
+    assert_int_equal(set_limit(&catalog, 1, 10), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
+    assert_int_equal(load(&older), 0);
+    assert_true(hard_limit(&older, 1) == 1000);
+    assert_int_equal(riad_catalog_check_mark(&older, state_fd), -ESTALE);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000000", 0), 0);
+    assert_int_equal(load(&empty), 0);
+    assert_int_equal(riad_catalog_check_mark(&empty, state_fd), -ESTALE);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0); /* the mark did not go back */
+}
+
+/* Rolled back and continued differently: longer than the mark, and yet not the history that was
+ * seen. */
+static void another_history_is_refused(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog other = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1), 0);
+    assert_int_equal(set_limit(&catalog, 1, 2), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
+    assert_int_equal(set_limit(&other, 1, 3), 0);
+    assert_int_equal(riad_catalog_check_mark(&other, state_fd), -ESTALE);
+    assert_int_equal(add(&other, 2, 4), 0);
+    assert_true(other.next_number > catalog.next_number);
+    assert_int_equal(riad_catalog_check_mark(&other, state_fd), -ESTALE);
+}
+
+static void a_damaged_mark_is_refused(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_bytes_ struct bytes mark = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+    mark = read_bytes(state_fd, "catalog-mark");
+    for (size_t i = 0; i < mark.size; i++) {
+        mark.data[i] ^= 0x20;
+        write_bytes(state_fd, "catalog-mark", mark.data, mark.size);
+        mark.data[i] ^= 0x20;
+        assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), -EBADMSG);
+    }
+    for (size_t size = 0; size < mark.size; size++) {
+        write_bytes(state_fd, "catalog-mark", mark.data, size);
+        assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), -EBADMSG);
+    }
+    assert_int_equal(unlinkat(state_fd, "catalog-mark", 0), 0);
+    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_empty_catalog_reads),
+        TEST(what_was_added_is_read),
+        TEST(a_stale_catalog_catches_up),
+        TEST(processes_at_once_all_land),
+        TEST(every_damage_is_refused),
+        TEST(a_missing_batch_is_damage),
+        TEST(swapped_batches_are_refused),
+        TEST(another_stores_or_signers_batch_is_refused),
+        TEST(entries_that_no_writer_makes_are_refused),
+        TEST(unknown_entries_say_whether_they_may_be_skipped),
+        TEST(counts_are_bounded_and_right),
+        TEST(an_addition_that_fails_leaves_old_or_new),
+        TEST(the_mark_follows_the_catalog),
+        TEST(a_catalog_rolled_back_is_refused),
+        TEST(another_history_is_refused),
+        TEST(a_damaged_mark_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
+}
