@@ -17,10 +17,10 @@ static int make_grave(struct riad_workspace *workspace, char ret[static 32])
     return r < 0 ? r : riad_mkdir_at(workspace->workspace_fd, ret);
 }
 
-int riad_retire_file(
-        struct riad_workspace *workspace, enum riad_segment_kind kind, uint64_t segment)
+static int lay_in_grave(struct riad_workspace *workspace, enum riad_segment_kind kind,
+        uint64_t segment, char ret_path[static 64])
 {
-    char from[32], grave[32], to[64];
+    char from[32], grave[32];
     int fd = workspace->workspace_fd;
     int r = make_grave(workspace, grave);
 
@@ -28,13 +28,25 @@ int riad_retire_file(
         return r;
     }
     riad_segment_path(kind, segment, from);
-    snprintf(to, sizeof to, "%s/%016llx", grave, (unsigned long long)segment);
-    if (riad_sys->renameat(fd, from, fd, to) < 0) {
-        return errno == ENOENT ? 0 : -errno;
+    snprintf(ret_path, 64, "%s/%016llx", grave, (unsigned long long)segment);
+    if (riad_sys->renameat(fd, from, fd, ret_path) < 0) {
+        return -errno;
     }
     riad_segments_forget(workspace->segments, segment);
+    return 0;
+}
+
+int riad_retire_file(
+        struct riad_workspace *workspace, enum riad_segment_kind kind, uint64_t segment)
+{
+    char path[64];
+    int r = lay_in_grave(workspace, kind, segment, path);
+
+    if (r < 0) {
+        return r == -ENOENT ? 0 : r;
+    }
     /* A file that stays is unlinked when the workspace is next opened. */
-    return riad_sys->unlinkat(fd, to, 0) < 0 ? -errno : 0;
+    return riad_sys->unlinkat(workspace->workspace_fd, path, 0) < 0 ? -errno : 0;
 }
 
 /* Dead according to the index, and closed: nothing more is written to it. */
@@ -165,17 +177,12 @@ static void clear_grave(int dead_fd, const char *name, uint32_t term)
     riad_sys->unlinkat(dead_fd, name, AT_REMOVEDIR);
 }
 
-/* Nothing here is worth failing for: what cannot be removed is tried again at the next opening. */
-void riad_retire_leftovers(struct riad_workspace *workspace)
+static void clear_graves(struct riad_workspace *workspace)
 {
     _cleanup_closedir_ DIR *folder = NULL;
     const struct dirent *entry;
-    int fd;
+    int fd = riad_open_dir_at(workspace->workspace_fd, "dead");
 
-    pthread_mutex_lock(&workspace->checkpointing); /* ours, if one is being written, stays */
-    clear_folder(workspace->workspace_fd, "ckpt", ".tmp-");
-    pthread_mutex_unlock(&workspace->checkpointing);
-    fd = riad_open_dir_at(workspace->workspace_fd, "dead");
     if (fd < 0) {
         return;
     }
@@ -186,5 +193,60 @@ void riad_retire_leftovers(struct riad_workspace *workspace)
     }
     while ((entry = readdir(folder))) {
         clear_grave(dirfd(folder), entry->d_name, workspace->term);
+    }
+}
+
+/* 1: no extent ever referred to the segment since the index was made: an older term wrote it, and
+ * died before the change; or it died before the checkpoint that the index was made from. */
+static int is_unknown(struct riad_workspace *workspace, uint64_t segment)
+{
+    uint64_t live = 0;
+    int r = riad_workspace_lock(workspace);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_index_segment_live(workspace->index, segment, &live);
+    riad_background_changed(workspace);
+    riad_workspace_unlock(workspace);
+    return r == -ENOENT ? 1 : r;
+}
+
+/* What is moved away here is unlinked only when the workspace is next opened. */
+static int retire_unknown(struct riad_workspace *workspace)
+{
+    _cleanup_free_ uint64_t *ids = NULL;
+    size_t count = 0;
+    char path[64];
+    int r = riad_workspace_sync(workspace);
+
+    if (r >= 0) {
+        r = riad_segment_list(workspace->workspace_fd, RIAD_SEGMENT_DATA, &ids, &count);
+    }
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        if (riad_segment_term(ids[i]) >= workspace->term) {
+            continue;
+        }
+        r = is_unknown(workspace, ids[i]);
+        if (r > 0) {
+            r = lay_in_grave(workspace, RIAD_SEGMENT_DATA, ids[i], path);
+        }
+    }
+    return r;
+}
+
+/* Nothing here is worth failing for: what cannot be removed is tried again at the next opening. */
+void riad_retire_leftovers(struct riad_workspace *workspace)
+{
+    int r;
+
+    pthread_mutex_lock(&workspace->checkpointing); /* ours, if one is being written, stays */
+    clear_folder(workspace->workspace_fd, "ckpt", ".tmp-");
+    pthread_mutex_unlock(&workspace->checkpointing);
+    clear_graves(workspace);
+    r = retire_unknown(workspace);
+    if (r < 0 && r != -ESTALE) {
+        riad_workspace_event_unlocked(
+                workspace, "unused segments cannot be removed: %s", strerror(-r));
     }
 }

@@ -295,6 +295,52 @@ static void a_segment_lives_while_somebody_writes_bulk(void **state)
     fixture_close(workspace);
 }
 
+static int die_before_the_change(struct fixture *of)
+{
+    static const uint8_t bytes[200000] = { 1 };
+    const struct riad_birth birth = { .inode = 2, .generation = 1 };
+    struct riad_workspace *workspace = NULL;
+    struct riad_payload *payload = NULL;
+    struct riad_place place;
+    int r = fixture_try_open(of, &workspace);
+
+    if (r >= 0) {
+        r = riad_log_seal(workspace->log, true, &birth, 1 << 16, bytes, sizeof bytes, &payload);
+    }
+    if (r >= 0) {
+        r = riad_log_write_bulk(workspace->log, payload, 2, &place);
+    }
+    return r < 0;
+}
+
+static void wait_for_files(const char *folder, unsigned count)
+{
+    for (int i = 0; i < 100 && count_files(&fixture, folder) != count; i++) {
+        riad_sleep_ms(100);
+    }
+    assert_int_equal(count_files(&fixture, folder), count);
+}
+
+static void segments_that_nothing_ever_named_are_removed(void **state)
+{
+    struct riad_workspace *workspace = fixture_open(&fixture);
+    uint64_t kept = make_file(workspace, RIAD_ROOT_INODE, "kept");
+
+    (void)state;
+    write_fill(workspace, kept, 0, 'k', 1 << 20);
+    fixture_close(workspace);
+    run_and_die(&fixture, die_before_the_change);
+    assert_int_equal(count_files(&fixture, "data"), 2);
+    for (int i = 0; i < 2; i++) { /* moved away at the first opening, unlinked at the second */
+        workspace = fixture_open(&fixture);
+        wait_for_files("data", 1);
+        wait_for_files("dead", i == 0);
+        assert_filled(workspace, kept, 0, 'k', 1 << 20);
+        fixture_close(workspace);
+    }
+    fixture_assert_sound(&fixture);
+}
+
 static void reading_only_changes_nothing(void **state)
 {
     struct riad_workspace *workspace = fixture_open(&fixture);
@@ -386,6 +432,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(dead_data_segments_are_unlinked, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_segment_lives_while_somebody_writes_bulk, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                segments_that_nothing_ever_named_are_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_only_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_limit_binds_at_once_and_may_lie_below_usage, setup, teardown),
