@@ -1,79 +1,7 @@
 #include <sys/wait.h>
 
+#include "catalog_fixture.h"
 #include "catalog_priv.h"
-#include "faults.h"
-#include "fixture.h"
-
-static int catalog_fd, state_fd;
-
-static int setup(void **state)
-{
-    char path[FIXTURE_PATH];
-
-    if (fixture_setup(state) < 0) {
-        return -1;
-    }
-    store_path("state", path);
-    if (mkdir(path, 0700) < 0) {
-        return -1;
-    }
-    state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    catalog_fd = openat(fixture.store.fd, "catalog", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return state_fd < 0 || catalog_fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    faults_remove();
-    close(state_fd);
-    close(catalog_fd);
-    return fixture_teardown(state);
-}
-
-#define _cleanup_catalog_ _cleanup_(riad_catalog_done)
-
-static int load(struct riad_catalog *ret)
-{
-    return riad_catalog_load(&fixture.store, &fixture.keys.sign_key, ret);
-}
-
-static int try_load(void)
-{
-    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-
-    return load(&catalog);
-}
-
-static struct riad_id id_of(uint8_t number)
-{
-    return (struct riad_id){ .bytes = { number } };
-}
-
-static int add(struct riad_catalog *catalog, uint8_t number, uint64_t bytes_hard)
-{
-    const struct riad_catalog_limit limit = { .bytes_hard = bytes_hard, .grace_bytes = 7 };
-    const struct riad_id id = id_of(number);
-
-    return riad_catalog_add_workspace(
-            &fixture.store, &fixture.keys, catalog, &id, RIAD_KIND_HOME, &fixture.user.id, &limit);
-}
-
-static int set_limit(struct riad_catalog *catalog, uint8_t number, uint64_t bytes_hard)
-{
-    const struct riad_catalog_limit limit = { .bytes_hard = bytes_hard };
-    const struct riad_id id = id_of(number);
-
-    return riad_catalog_set_limit(&fixture.store, &fixture.keys, catalog, &id, &limit);
-}
-
-static uint64_t hard_limit(const struct riad_catalog *catalog, uint8_t number)
-{
-    const struct riad_id id = id_of(number);
-    const struct riad_catalog_workspace *found = riad_catalog_find(catalog, &id);
-
-    assert_non_null(found);
-    return found->limit.bytes_hard;
-}
 
 static void an_empty_catalog_reads(void **state)
 {
@@ -404,83 +332,6 @@ static void an_addition_that_fails_leaves_old_or_new(void **state)
     assert_true(hard_limit(&catalog, 1) == number);
 }
 
-static void the_mark_follows_the_catalog(void **state)
-{
-    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-
-    (void)state;
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    assert_int_equal(add(&catalog, 1, 1), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    assert_int_equal(set_limit(&catalog, 1, 2), 0);
-    assert_int_equal(set_limit(&catalog, 1, 3), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-}
-
-/* K6: the storage puts back a true, older catalog, say with a higher limit. */
-static void a_catalog_rolled_back_is_refused(void **state)
-{
-    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-    _cleanup_catalog_ struct riad_catalog older = { 0 };
-    _cleanup_catalog_ struct riad_catalog empty = { 0 };
-
-    (void)state;
-    assert_int_equal(add(&catalog, 1, 1000), 0);
-    assert_int_equal(set_limit(&catalog, 1, 10), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
-    assert_int_equal(load(&older), 0);
-    assert_true(hard_limit(&older, 1) == 1000);
-    assert_int_equal(riad_catalog_check_mark(&older, state_fd), -ESTALE);
-    assert_int_equal(unlinkat(catalog_fd, "0000000000000000", 0), 0);
-    assert_int_equal(load(&empty), 0);
-    assert_int_equal(riad_catalog_check_mark(&empty, state_fd), -ESTALE);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0); /* the mark did not go back */
-}
-
-/* Rolled back and continued differently: longer than the mark, and yet not the history that was
- * seen. */
-static void another_history_is_refused(void **state)
-{
-    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-    _cleanup_catalog_ struct riad_catalog other = { 0 };
-
-    (void)state;
-    assert_int_equal(add(&catalog, 1, 1), 0);
-    assert_int_equal(set_limit(&catalog, 1, 2), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
-    assert_int_equal(set_limit(&other, 1, 3), 0);
-    assert_int_equal(riad_catalog_check_mark(&other, state_fd), -ESTALE);
-    assert_int_equal(add(&other, 2, 4), 0);
-    assert_true(other.next_number > catalog.next_number);
-    assert_int_equal(riad_catalog_check_mark(&other, state_fd), -ESTALE);
-}
-
-static void a_damaged_mark_is_refused(void **state)
-{
-    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-    _cleanup_bytes_ struct bytes mark = { 0 };
-
-    (void)state;
-    assert_int_equal(add(&catalog, 1, 1), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-    mark = read_bytes(state_fd, "catalog-mark");
-    for (size_t i = 0; i < mark.size; i++) {
-        mark.data[i] ^= 0x20;
-        write_bytes(state_fd, "catalog-mark", mark.data, mark.size);
-        mark.data[i] ^= 0x20;
-        assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), -EBADMSG);
-    }
-    for (size_t size = 0; size < mark.size; size++) {
-        write_bytes(state_fd, "catalog-mark", mark.data, size);
-        assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), -EBADMSG);
-    }
-    assert_int_equal(unlinkat(state_fd, "catalog-mark", 0), 0);
-    assert_int_equal(riad_catalog_check_mark(&catalog, state_fd), 0);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -498,10 +349,6 @@ int main(void)
         TEST(unknown_entries_say_whether_they_may_be_skipped),
         TEST(counts_are_bounded_and_right),
         TEST(an_addition_that_fails_leaves_old_or_new),
-        TEST(the_mark_follows_the_catalog),
-        TEST(a_catalog_rolled_back_is_refused),
-        TEST(another_history_is_refused),
-        TEST(a_damaged_mark_is_refused),
     };
 
     return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
