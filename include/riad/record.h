@@ -17,7 +17,7 @@ enum {
     RIAD_RUN_RECORDS_MAX = 64,
     RIAD_CHANGE_BODY_MAX = 256 << 10,
     RIAD_CHANGE_PREFIX_SIZE =
-            44, /* sequence and previous: what the log itself writes of a change's body */
+            52, /* sequence, previous, durable: what the log itself writes of a change's body */
 };
 
 enum riad_record_type {

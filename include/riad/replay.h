@@ -30,11 +30,13 @@ struct riad_replay_result {
     uint64_t start;      /* of that change's record; 0 if none was replayed */
     uint64_t changes;
     uint64_t bytes;   /* of log read */
+    uint64_t dropped; /* 0, or the last change of a tail that a power cut tore: it and all behind
+                         `end` never became durable, and do not count (P3) */
     char damage[160]; /* empty, or a sentence: which segment, which offset, what is wrong */
 };
-/* 0: reached the end. -EUCLEAN: damage (L4: something that does not verify is followed by valid
- * records, or lies below the mark, or a bound end is missing); result->end is the last good change.
- * -EBADMSG never; other errno of the store or of apply. */
+/* 0: reached the end. -EUCLEAN: damage (L4: something that does not verify was durable, as a later
+ * change says, or lies below the mark, or a bound end is missing); result->end is the last good
+ * change. -EBADMSG never; other errno of the store or of apply. */
 int riad_replay_run(
         const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 

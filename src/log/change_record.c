@@ -11,7 +11,8 @@ static int parse_change(const uint8_t *body, size_t size, struct riad_change_rec
     ret->sequence.term = riad_get_u32(&reader);
     ret->sequence.number = riad_get_u64(&reader);
     riad_get_hash(&reader, &ret->previous);
-    if (reader.error || size > RIAD_CHANGE_BODY_MAX) {
+    ret->durable = riad_get_u64(&reader);
+    if (reader.error || ret->durable >= ret->sequence.number || size > RIAD_CHANGE_BODY_MAX) {
         return -EBADMSG;
     }
     ret->content = reader.data;

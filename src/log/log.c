@@ -117,6 +117,7 @@ static void encode_prefix(const struct riad_log *log, struct riad_sequence seque
     riad_put_u32(&writer, sequence.term);
     riad_put_u64(&writer, sequence.number);
     riad_put_hash(&writer, &log->end.chain);
+    riad_put_u64(&writer, atomic_load(&log->durable));
 }
 
 /* (mutation) Fills log->change; ret gets the sequence and the chain hash (L2). */

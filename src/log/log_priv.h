@@ -72,6 +72,7 @@ struct riad_log {
     struct riad_end end;             /* written under mutation and lock, read under either */
     uint64_t start;                  /* as end */
     struct riad_end synced_end;      /* lock */
+    _Atomic uint64_t durable;        /* number of synced_end: read under the mutation lock alone */
     uint64_t synced_start;           /* lock */
     uint64_t unsynced;               /* lock */
     bool new_names[2];               /* lock; files created since the directory was synced */

@@ -112,6 +112,7 @@ static void end_round(struct riad_log *log, const struct round *round, bool sync
     } else if (round->everything) {
         log->rounds_done = log->rounds_begun;
         log->synced_end = round->end;
+        atomic_store(&log->durable, round->end.sequence.number);
         log->synced_start = round->start;
     }
     log->counters.syncs++;

@@ -27,7 +27,18 @@ static int check_mark(struct riad_replay_state *state, const struct riad_end *en
             (unsigned long long)end->sequence.number, (unsigned long long)end->segment);
 }
 
-/* 0 and *ret_step; a change that does not continue the chain is nothing valid. */
+static bool continues(const struct riad_replay_state *state, uint64_t segment,
+        const struct riad_change_record *change)
+{
+    const struct riad_end *last = &state->result.end;
+
+    return change->sequence.number == last->sequence.number + 1 &&
+           change->sequence.term == riad_segment_term(segment) &&
+           riad_hash_equal(&change->previous, &last->chain);
+}
+
+/* 0 and *ret_step. An older change is nothing valid here. A later one in the place of the next was
+ * put there: places are written once (L1), so a power cut cannot leave it. */
 static int take_change(struct riad_replay_state *state, uint64_t segment, uint64_t offset,
         const uint8_t *data, size_t size, enum step *ret_step)
 {
@@ -40,11 +51,15 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
     if (r < 0 && r != -EBADMSG) {
         return r;
     }
-    if (r < 0 || change.sequence.number != last->sequence.number + 1 ||
-            change.sequence.term != riad_segment_term(segment) ||
-            !riad_hash_equal(&change.previous, &last->chain)) {
-        *ret_step = STEP_END;
+    *ret_step = STEP_END;
+    if (r < 0 || change.sequence.number <= last->sequence.number) {
         return 0;
+    }
+    if (!continues(state, segment, &change)) {
+        return riad_replay_damaged(state,
+                "change %llu in log segment %016llx at offset %llu does not continue the chain",
+                (unsigned long long)change.sequence.number, (unsigned long long)segment,
+                (unsigned long long)offset);
     }
     end = (struct riad_end){ segment, offset + change.record_size, change.sequence, change.chain };
     r = check_mark(state, &end);
@@ -120,7 +135,18 @@ static int take_record(
     return r;
 }
 
-/* A segment that another one or a term continues: every record up to there must verify. */
+/* Whether a segment's end is said by the header after it only, which proves nothing durable; a term
+ * is claimed after a sync. */
+static bool is_in_last_term(
+        const struct riad_replay_state *state, const struct riad_lineage_segment *segment)
+{
+    const struct riad_history *history = state->replay->history;
+
+    return riad_segment_term(segment->segment) == history->terms[history->count - 1].number;
+}
+
+/* A segment that another one or a term continues: every record up to there must verify. 1: it is
+ * torn, and so the log may end in it. */
 static int read_bounded(struct riad_replay_state *state, const struct riad_lineage_segment *segment)
 {
     uint64_t offset = segment->begin;
@@ -135,6 +161,10 @@ static int read_bounded(struct riad_replay_state *state, const struct riad_linea
     }
     if (offset == segment->limit.offset && riad_end_equal(&state->result.end, &segment->limit)) {
         return 0;
+    }
+    if (is_in_last_term(state, segment)) {
+        r = riad_replay_check_tail(state, segment->segment, offset);
+        return r < 0 ? r : 1;
     }
     return riad_replay_damaged(state,
             "log segment %016llx is damaged at offset %llu: the history goes on to offset %llu",
@@ -186,13 +216,22 @@ static int read_history(struct riad_replay_state *state)
     }
     for (size_t i = 0; i < state->lineage.count && r == 0; i++) {
         r = read_segment(state, &state->lineage.segments[i]);
+        if (r > 0) {
+            r = riad_replay_check_later(state, i + 1);
+            break;
+        }
     }
     if (r == 0) {
         r = riad_replay_check_suspects(state);
     }
     if (r == 0 && state->result.end.sequence.number < replay->mark.sequence.number) {
-        r = riad_replay_damaged(state, "the log ends with change %llu, but change %llu was synced",
+        r = riad_replay_damaged(state,
+                "the log ends with change %llu, in segment %016llx at offset %llu, but change %llu "
+                "was "
+                "synced",
                 (unsigned long long)state->result.end.sequence.number,
+                (unsigned long long)state->result.end.segment,
+                (unsigned long long)state->result.end.offset,
                 (unsigned long long)replay->mark.sequence.number);
     }
     return r;

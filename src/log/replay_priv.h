@@ -23,6 +23,7 @@ struct riad_change_record {
     struct riad_sequence sequence;
     struct riad_hash previous;
     struct riad_hash chain;
+    uint64_t durable; /* number of the last change its writer knew to be durable */
     const uint8_t *content;
     size_t size;
     size_t record_size;
@@ -34,10 +35,14 @@ int riad_change_open(struct riad_key_cache *cache, const uint8_t *data, size_t s
 /* Writes the sentence and gives -EUCLEAN. */
 int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...)
         __attribute__((format(printf, 2, 3))) RIAD_MUST_CHECK;
-/* 0 if nothing valid follows result.end, which lies in the last segment or before it; offset: where
- * in the file of the window reading stopped. -EUCLEAN if a later change does (L4). */
+/* Looks behind result.end in the file of the window, from offset on. 0 if what stands there may be
+ * the torn tail of a power cut: no later change, or only such as were made before the change behind
+ * result.end was known to be durable (result.dropped says which is the last). -EUCLEAN if a later
+ * change says that it was (L4). */
 int riad_replay_check_tail(
         struct riad_replay_state *state, uint64_t segment, uint64_t offset) RIAD_MUST_CHECK;
+/* The same for the lineage's segments from the first-th on. Turns the window to them. */
+int riad_replay_check_later(struct riad_replay_state *state, size_t first) RIAD_MUST_CHECK;
 /* The same for files whose header does not verify. Turns the window to them. */
 int riad_replay_check_suspects(struct riad_replay_state *state) RIAD_MUST_CHECK;
 

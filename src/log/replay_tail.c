@@ -1,5 +1,8 @@
-/* Behind the end of a log: a torn tail holds no later change of the chain; if one is there,
- * something before it was damaged (L4). */
+/* Behind the end of a log: damage or a torn tail? After a power cut later changes may be there
+ * whole while an earlier one is not: the kernel writes back in any order. But each change says up
+ * to where the log was durable when it was made: one that was made after the missing change had
+ * been synced proves damage (L4); else all of it was unsynced, and the prefix is the history (P3).
+ */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -17,11 +20,13 @@ int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...
     va_start(arguments, format);
     vsnprintf(state->result.damage, sizeof state->result.damage, format, arguments);
     va_end(arguments);
+    state->result.dropped = 0;
     return -EUCLEAN;
 }
 
-/* 1 if a change that is later than the end begins at offset; *ret_number is its number. */
-static int is_later_change(struct riad_replay_state *state, uint64_t offset, uint64_t *ret_number)
+/* 1 if a change that is later than the end begins at offset. */
+static int is_later_change(
+        struct riad_replay_state *state, uint64_t offset, struct riad_change_record *ret)
 {
     struct riad_change_record change;
     struct riad_record_header header;
@@ -45,7 +50,7 @@ static int is_later_change(struct riad_replay_state *state, uint64_t offset, uin
     if (r < 0) {
         return r == -EBADMSG ? 0 : r;
     }
-    *ret_number = change.sequence.number;
+    *ret = change;
     return change.sequence.number > state->result.end.sequence.number;
 }
 
@@ -80,22 +85,26 @@ int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, ui
     uint64_t from = offset;
 
     for (;; offset++) {
-        uint64_t number = 0, begin = offset;
+        struct riad_change_record change;
+        uint64_t begin = offset;
         int r;
 
         r = find_magic(state, offset, &offset);
         if (r < 0 || offset == UINT64_MAX) {
             return r;
         }
-        r = is_later_change(state, offset, &number);
+        r = is_later_change(state, offset, &change);
         if (r < 0) {
             return r;
         }
-        if (r > 0) {
+        if (r > 0 && change.durable > state->result.end.sequence.number) {
             return riad_replay_damaged(state,
                     "log segment %016llx is damaged at offset %llu: change %llu follows at %llu",
                     (unsigned long long)segment, (unsigned long long)from,
-                    (unsigned long long)number, (unsigned long long)offset);
+                    (unsigned long long)change.sequence.number, (unsigned long long)offset);
+        }
+        if (r > 0 && change.sequence.number > state->result.dropped) {
+            state->result.dropped = change.sequence.number;
         }
         state->budget -= state->budget < offset - begin ? state->budget : offset - begin;
         if (state->budget == 0) {
@@ -106,25 +115,34 @@ int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, ui
     }
 }
 
+static int check_file(struct riad_replay_state *state, uint64_t segment)
+{
+    _cleanup_close_ int fd =
+            riad_segment_open(state->replay->workspace_fd, RIAD_SEGMENT_LOG, segment);
+
+    if (fd < 0) {
+        return fd == -ENOENT || fd == -EBADMSG ? 0 : fd;
+    }
+    riad_window_set(&state->window, fd);
+    return riad_replay_check_tail(state, segment, 0);
+}
+
 int riad_replay_check_suspects(struct riad_replay_state *state)
 {
-    for (size_t i = 0; i < state->lineage.suspect_count; i++) {
-        uint64_t segment = state->lineage.suspects[i];
-        _cleanup_close_ int fd =
-                riad_segment_open(state->replay->workspace_fd, RIAD_SEGMENT_LOG, segment);
-        int r;
+    int r = 0;
 
-        if (fd == -ENOENT || fd == -EBADMSG) {
-            continue;
-        }
-        if (fd < 0) {
-            return fd;
-        }
-        riad_window_set(&state->window, fd);
-        r = riad_replay_check_tail(state, segment, 0);
-        if (r < 0) {
-            return r;
-        }
+    for (size_t i = 0; i < state->lineage.suspect_count && r == 0; i++) {
+        r = check_file(state, state->lineage.suspects[i]);
     }
-    return 0;
+    return r;
+}
+
+int riad_replay_check_later(struct riad_replay_state *state, size_t first)
+{
+    int r = 0;
+
+    for (size_t i = first; i < state->lineage.count && r == 0; i++) {
+        r = check_file(state, state->lineage.segments[i].segment);
+    }
+    return r;
 }

@@ -123,9 +123,55 @@ static void junk_behind_the_end_is_ignored_but_later_changes_are_not(void **stat
             size - cut); /* the tenth, far behind where it should be */
     junk[cut + 70] ^= 1;
     fixture_store(RIAD_SEGMENT_LOG, last, junk, size + 100000);
-    assert_int_equal(fixture_replay(NULL), -EUCLEAN);
+    assert_int_equal(fixture_replay(NULL), 0); /* nothing was synced: a torn tail looks like that */
     assert_int_equal(f.read.count, 9);
+    assert_int_equal(f.result.dropped, 10);
     fixture_assert_prefix();
+    assert_int_equal(fixture_replay(fixture_last()), -EUCLEAN); /* but not if it was (L4) */
+}
+
+/* P3, L4: the changes say themselves up to where the log was durable. A change that is damaged
+ * below that is damage for a reader without any mark; one past it is the torn tail of a power cut.
+ */
+static void assert_damage_at(size_t number, int expected, size_t count, uint64_t dropped)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    uint64_t segment = f.written.ends[number].segment;
+    size_t size;
+
+    data = fixture_load(RIAD_SEGMENT_LOG, segment, &size);
+    data[f.written.starts[number] + 70] ^= 1;
+    fixture_store(RIAD_SEGMENT_LOG, segment, data, size);
+    assert_int_equal(fixture_replay(NULL), expected);
+    assert_int_equal(f.read.count, count);
+    assert_int_equal(f.result.dropped, dropped);
+    fixture_assert_prefix();
+    data[f.written.starts[number] + 70] ^= 1;
+    fixture_store(RIAD_SEGMENT_LOG, segment, data, size);
+}
+
+static void changes_say_what_was_durable(void **state)
+{
+    static const uint64_t sizes[] = { 0, RIAD_CHANGE_LENGTH_MAX + 1200 };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) { /* in one segment, and in many */
+        if (i > 0) {
+            fixture_teardown(state);
+            fixture_setup(state);
+        }
+        fixture_open(sizes[i]);
+        fixture_append(5);
+        assert_int_equal(riad_log_sync(f.log), 0);
+        fixture_append(5);
+        for (size_t number = 0; number < 5; number++) {
+            assert_damage_at(number, -EUCLEAN, number, 0);
+        }
+        for (size_t number = 5; number < 10; number++) {
+            assert_damage_at(number, 0, number, number < 9 ? 10 : 0);
+        }
+        fixture_assert_replays(10);
+    }
 }
 
 /* O1: what an owner wrote after it was superseded is no part of the history, wherever it wrote it.
@@ -337,6 +383,8 @@ int main(void)
                 a_tail_torn_anywhere_is_an_end, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(junk_behind_the_end_is_ignored_but_later_changes_are_not,
                 fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+                changes_say_what_was_durable, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_zombie_is_ignored, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
                 missing_segments_are_damage, fixture_setup, fixture_teardown),
