@@ -11,14 +11,16 @@
 #include "riad/error.h"
 
 #include "counters_priv.h"
+#include "crew_priv.h"
 #include "fuse_priv.h"
 #include "init_priv.h"
 #include "transport_priv.h"
 
-enum { THREADS_MIN = 2, THREADS_DEFAULT_MAX = 8, INIT_TIMEOUT_MS = 10000 };
+enum { THREADS_MIN = 8, THREADS_DEFAULT_MAX = 16, INIT_TIMEOUT_MS = 10000 };
 
 struct riad_transport {
     struct fuse_session *fuse; /* borrowed; has locks of its own */
+    struct riad_crew *crew;    /* from the start on; has locks of its own */
     unsigned wanted;
     int ready_fd; /* counts up when INIT was answered, well or not */
     int ended_fd; /* counts up when the last thread left */
@@ -181,27 +183,41 @@ int riad_transport_new(struct fuse_session *fuse, unsigned threads, struct riad_
     return 0;
 }
 
-/* Until the kernel says ENODEV: unmounted or aborted. */
+/* One request. 0, or what ends the thread: 1 the session's end (the kernel says ENODEV: unmounted
+ * or aborted), or a negative error. */
+static int serve_one(struct riad_transport *transport, struct fuse_buf *message)
+{
+    int n;
+
+    riad_crew_reading(transport->crew);
+    n = fuse_session_receive_buf(transport->fuse, message);
+    riad_crew_took(transport->crew);
+    if (n == -EINTR || n == -EAGAIN) {
+        return 0;
+    }
+    if (n <= 0) {
+        return n < 0 ? n : 1;
+    }
+    fuse_session_process_buf(transport->fuse, message);
+    memset(&worker.request, 0, sizeof worker.request);
+    return fuse_session_exited(transport->fuse) ? 1 : 0;
+}
+
 static void serve(struct riad_transport *transport)
 {
     struct fuse_buf message = { .mem = NULL };
-    int n = 0;
+    int r = 0;
 
-    while (!fuse_session_exited(transport->fuse)) {
-        n = fuse_session_receive_buf(transport->fuse, &message);
-        if (n == -EINTR || n == -EAGAIN) {
-            continue;
-        }
-        if (n <= 0) {
-            break;
-        }
-        fuse_session_process_buf(transport->fuse, &message);
-        memset(&worker.request, 0, sizeof worker.request);
+    while (r == 0 && riad_crew_join(transport->crew)) {
+        do {
+            r = serve_one(transport, &message);
+        } while (r == 0 && !riad_crew_retire(transport->crew));
     }
-    if (n < 0) {
+    if (r < 0) {
         riad_diag(RIAD_ERROR, "A thread of the mount stops: reading /dev/fuse failed: %s",
-                strerror(-n));
+                strerror(-r));
     }
+    riad_crew_end(transport->crew);
     free(message.mem);
 }
 
@@ -218,30 +234,44 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* At least one thread, else -EAGAIN. */
+static int start_crew(struct riad_transport *transport)
+{
+    return riad_crew_new(fuse_session_fd(transport->fuse), 1, transport->wanted, &transport->crew);
+}
+
+/* At least one thread, else -EAGAIN. `running` counts this function too, until all are started. */
 static int start_threads(struct riad_transport *transport)
 {
-    sigset_t all;
-    sigset_t before;
-    int r = 0;
+    int r = start_crew(transport);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    atomic_store(&transport->running, 1); /* this function counts until all are started */
+    atomic_store(&transport->running, 1);
     while (r == 0 && transport->started < transport->wanted) {
         atomic_fetch_add(&transport->running, 1);
-        r = pthread_create(&transport->threads[transport->started], NULL, run, transport);
-        if (r != 0) {
+        r = -pthread_create(&transport->threads[transport->started], NULL, run, transport);
+        if (r < 0) {
             atomic_fetch_sub(&transport->running, 1);
             break;
         }
         pthread_setname_np(transport->threads[transport->started++], "riad-fuse");
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (atomic_fetch_sub(&transport->running, 1) == 1) {
         eventfd_write(transport->ended_fd, 1);
     }
-    return transport->started > 0 ? 0 : -EAGAIN;
+    return transport->started > 0 ? 0 : r;
+}
+
+/* Signals are for the threads of the program, not for these. */
+static int start_without_signals(struct riad_transport *transport)
+{
+    sigset_t all;
+    sigset_t before;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = start_threads(transport);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r;
 }
 
 int riad_transport_start(struct riad_transport *transport)
@@ -250,7 +280,7 @@ int riad_transport_start(struct riad_transport *transport)
         { .fd = transport->ready_fd, .events = POLLIN },
         { .fd = transport->ended_fd, .events = POLLIN },
     };
-    int r = start_threads(transport);
+    int r = start_without_signals(transport);
     int n;
 
     if (r < 0) {
@@ -268,6 +298,9 @@ void riad_transport_join(struct riad_transport *transport)
     while (transport->started > 0) {
         pthread_join(transport->threads[--transport->started], NULL);
     }
+    if (transport->crew) {
+        riad_crew_end(transport->crew); /* if no thread ever ran */
+    }
 }
 
 void riad_transport_free(struct riad_transport *transport)
@@ -275,6 +308,7 @@ void riad_transport_free(struct riad_transport *transport)
     if (!transport) {
         return;
     }
+    riad_crew_free(transport->crew);
     riad_close_fd(&transport->ready_fd);
     riad_close_fd(&transport->ended_fd);
     free(transport);

@@ -14,8 +14,9 @@ struct riad_request {
     bool kill_privileges; /* FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID */
 };
 
-/* Takes over the I/O of a mounted session, which is borrowed and outlives the transport. threads 0
- * = twice the CPUs, at least 2, at most 8. -ENOMEM, -EMFILE. */
+/* Takes over the I/O of a mounted session, which is borrowed and outlives the transport. threads:
+ * at most that many, of which one serves while requests are quick (crew_priv.h); 0 = twice the
+ * CPUs, at least 8, at most 16. -ENOMEM, -EMFILE. */
 int riad_transport_new(
         struct fuse_session *fuse, unsigned threads, struct riad_transport **ret) RIAD_MUST_CHECK;
 /* Starts the threads, all signals blocked in them, and waits until INIT was answered.
