@@ -66,10 +66,13 @@ def detach(path):
 
 
 def is_riad(pid):
+    """Is it a living riad? One whose last thread ended is none, even if nobody reaped it yet."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").startswith("riad")
+        name, rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split("(", 1)[1].rsplit(")", 1)
+        ended = rest.split()[0] in "ZX" and len(os.listdir(f"/proc/{pid}/task")) == 1
     except OSError:
         return False
+    return name.startswith("riad") and not ended
 
 
 def wait_until(condition, seconds=10, what="a condition"):
