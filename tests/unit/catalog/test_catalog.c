@@ -206,6 +206,33 @@ static int load_body(const struct riad_writer *body)
     return try_load();
 }
 
+static int load_batch(const struct riad_catalog_batch *batch)
+{
+    const struct riad_catalog_workspace workspace = { .id = id_of(1), .kind = RIAD_KIND_HOME };
+    struct riad_writer body;
+    uint8_t bytes[1024];
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_catalog_batch_encode(batch, &body);
+    riad_catalog_put_workspace_entry(&workspace, &body);
+    riad_put_b32(&body, NULL, 0);
+    return load_body(&body);
+}
+
+/* Everything else about it is right: only its place in the chain is not. */
+static void a_batch_has_one_place(void **state)
+{
+    struct riad_catalog_batch batch = { .count = 1 };
+
+    (void)state;
+    assert_int_equal(load_batch(&batch), 0);
+    batch.first_number = 1;
+    assert_int_equal(load_batch(&batch), -EBADMSG);
+    batch.first_number = 0;
+    batch.previous.bytes[31] = 1;
+    assert_int_equal(load_batch(&batch), -EBADMSG);
+}
+
 /* A batch of an entry of that kind, flags and body, after a good workspace 1. */
 static int load_entry(uint8_t kind, uint8_t flags, const void *data, size_t size)
 {
@@ -345,6 +372,7 @@ int main(void)
         TEST(a_missing_batch_is_damage),
         TEST(swapped_batches_are_refused),
         TEST(another_stores_or_signers_batch_is_refused),
+        TEST(a_batch_has_one_place),
         TEST(entries_that_no_writer_makes_are_refused),
         TEST(unknown_entries_say_whether_they_may_be_skipped),
         TEST(counts_are_bounded_and_right),

@@ -162,6 +162,20 @@ static void every_damage_to_a_wrap_is_refused(void **state)
     assert_every_damage_refused(workspace_fd, wrap_path, open_as_owner);
 }
 
+/* The right root for the right member, and yet not the file that the owner signed for. */
+static void a_wrap_made_anew_is_refused(void **state)
+{
+    const struct riad_wrap_scope scope = { fixture.store.binding.store, workspace, 1 };
+    _cleanup_bytes_ struct bytes wrap = read_bytes(workspace_fd, wrap_path);
+    _cleanup_secret_ struct riad_secret *root = NULL;
+
+    (void)state;
+    assert_int_equal(riad_wrap_open(&scope, &fixture.keys, wrap.data, wrap.size, &root), 0);
+    assert_int_equal(riad_wrap_seal(&scope, &fixture.keys.wrap_key, root, wrap.data), 0);
+    write_bytes(workspace_fd, wrap_path, wrap.data, wrap.size);
+    assert_int_equal(open_as_owner(), -EBADMSG);
+}
+
 static void swapped_wraps_are_refused(void **state)
 {
     _cleanup_bytes_ struct bytes wrap = read_bytes(workspace_fd, wrap_path);
@@ -468,6 +482,7 @@ int main(void)
         TEST(names_are_kept_and_padded),
         TEST(every_damage_to_the_roster_is_refused),
         TEST(every_damage_to_a_wrap_is_refused),
+        TEST(a_wrap_made_anew_is_refused),
         TEST(swapped_wraps_are_refused),
         TEST(swapped_rosters_are_refused),
         TEST(another_stores_workspace_is_refused),

@@ -370,6 +370,21 @@ static void a_file_signed_by_another_key_is_refused(void **state)
     riad_keypair_done(&keys);
 }
 
+/* The slot agrees with the file, and the file is signed: but the private halves are not those of
+ * the public ones. */
+static void public_keys_are_recomputed(void **state)
+{
+    struct riad_user user = fixture.user;
+
+    (void)state;
+    user.wrap_key.bytes[7] ^= 1;
+    assert_int_equal(riad_user_set_slot(&user, &fixture.store, &fixture.keys, RIAD_SLOT_RECOVERY,
+                             fixture.code),
+            0);
+    save(&user);
+    assert_int_equal(open_with_code(), -EBADMSG);
+}
+
 static void swapped_files_are_refused(void **state)
 {
     _cleanup_bytes_ struct bytes bytes = { 0 };
@@ -454,6 +469,7 @@ int main(void)
         TEST(a_set_of_slots_has_its_bounds),
         TEST(a_slot_opens_only_where_it_was_made),
         TEST(a_file_signed_by_another_key_is_refused),
+        TEST(public_keys_are_recomputed),
         TEST(swapped_files_are_refused),
         TEST(another_stores_file_is_refused),
         TEST(a_file_exchanged_meanwhile_is_refused),
