@@ -845,19 +845,21 @@ class Change:
     term: int
     number: int
     previous: bytes
+    durable: int
     chain: bytes
     items: list
 
 
 def parse_change(keys, source):
     insist(len(source.data) <= 256 * 1024, f"{source.what}: the change is too long")
-    term, number, previous = source.u32(), source.u64(), source.hash()
+    term, number, previous, durable = source.u32(), source.u64(), source.hash(), source.u64()
+    insist(durable < number, f"{source.what}: knows a later change to be durable")
     source.time()
     source.u64()
     source.zero(4)
     items = [parse_item(source) for _ in range(source.within(source.u32(), 0, 4096))]
     source.finish()
-    return Change(term, number, previous, sha256(b"riad/v1/chain", keys.workspace, source.data), items)
+    return Change(term, number, previous, durable, sha256(b"riad/v1/chain", keys.workspace, source.data), items)
 
 
 @dataclass(frozen=True)
@@ -1188,21 +1190,31 @@ class Workspace:
     def open_end(self):
         """The log's last segment and where its records end: nowhere (None) in the last term's youngest segment."""
         last = self.history[-1] if self.history else None
-        for number in reversed(self.names("log")):
-            if last and number >> 32 == last.number and self.has_header(self.segment("log", number)):
-                return number, None
+        for segment in self.youngest_segments():
+            if self.has_header(segment):
+                return segment.number, None
         end = last.end if last else End()
         return end.segment, end
 
+    def youngest_segments(self):
+        """The last term's log segments, youngest first."""
+        last = self.history[-1].number if self.history else 0
+        return [self.segment("log", number) for number in reversed(self.names("log")) if number >> 32 == last]
+
     @staticmethod
     def has_header(segment):
-        """False if the segment was cut off while it was made. A damaged header before something valid is damage."""
         try:
             segment.header()
             return True
-        except Damage as error:
-            insist(not any(segment.valid_after(0)), str(error))
+        except Damage:
             return False
+
+    def was_closed(self):
+        try:
+            beat = self.history[-1].heartbeat(self.keys) if self.history else None
+        except Damage:
+            return False
+        return beat is not None and beat[1]
 
     def log_step(self, number, end):
         """A segment of the history, found backwards through the end that its successor names."""
@@ -1238,6 +1250,7 @@ class Replay:
                 self.insist_at(step.previous, step.segment)
             self.at = replace(self.at, segment=number, offset=begin)
             self.replay(step.segment, begin, step.end)
+        self.check_tail()
         return self
 
     def path(self):
@@ -1266,17 +1279,20 @@ class Replay:
             offset += record.size
             if body:
                 self.apply(segment.number, offset, body)
-        if end is None:
-            self.insist_nothing_follows(segment, offset)
-        else:
+        if end:
             insist(offset == end.offset, f"{segment.path}: damaged at {offset}")
             self.insist_at(end, segment)
 
-    def insist_nothing_follows(self, segment, offset):
-        """A data record is skipped by its length without opening it: a wrong one must not hide the changes behind it."""
-        for record in segment.valid_after(self.at.offset):
-            valid = record.type == CHANGE or record.offset >= offset
-            insist(not valid, f"{segment.path}: damaged at or before {offset}, with valid records after that")
+    def check_tail(self):
+        """What a power cut tore off holds no change that knew a lost one to be durable; and a closed term was not torn."""
+        closed = self.workspace.was_closed()
+        for segment in self.workspace.youngest_segments():
+            if segment.number < self.at.segment:
+                break
+            for record in segment.valid_after(self.at.offset if segment.number == self.at.segment else 0):
+                if record.type == CHANGE:
+                    late = parse_change(self.workspace.keys, segment.body(record))
+                    insist(late.durable <= self.at.number and not closed, f"{segment.path}: damaged before {record.offset}")
 
     def apply(self, segment, offset, body):
         change = parse_change(self.workspace.keys, body)
@@ -1607,8 +1623,8 @@ class Verifier:
                 offset += self.record(segment, offset)
             except Damage as error:
                 follower = next(segment.valid_after(offset + 8), None)
-                if follower is None and end is None:
-                    warn(f"{segment.path}: {segment.size - offset} bytes at its end are no records")
+                if end is None and (follower is None or segment.kind == "log"):
+                    warn(f"{segment.path}: {segment.size - offset} bytes at its end are no records, or torn off")
                     return
                 self.complain(segment, offset, error)
                 offset = follower.offset if follower else stop
