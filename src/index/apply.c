@@ -121,12 +121,10 @@ static int put_dentry(struct riad_index *index, const struct riad_operation *ope
     sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_INSERT);
     const struct riad_dentry *row = &operation->dentry;
     uint8_t sealed[RIAD_SEALED_NAME_MAX];
-    struct riad_sealing sealing;
     size_t size;
     int r;
 
-    riad_sealing_dentry(&sealing, index->keys, row->parent);
-    r = riad_seal_text(&sealing, row->name, row->name_size, sealed, &size);
+    r = riad_index_seal_name(index, row->parent, row->name, row->name_size, sealed, &size);
     if (r < 0) {
         return r;
     }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "riad/cleanup.h"
+#include "riad/secret.h"
 #include "riad/sysops.h"
 
 #include "index_priv.h"
@@ -157,6 +158,7 @@ void riad_index_close(struct riad_index *index)
     riad_database_close(index->checkpointer);
     riad_database_close(index->database);
     riad_writer_done(&index->batch);
+    riad_wipe(index->names, sizeof index->names);
     free(index->path);
     free(index);
 }

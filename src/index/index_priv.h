@@ -7,11 +7,14 @@
 #include "riad/keys.h"
 
 #include "database_priv.h"
+#include "sealing_priv.h"
 #include "statements_priv.h"
 
 enum {
     RIAD_CACHED_INODES = 4096, /* a power of two */
     RIAD_CACHED_SEGMENTS = 64, /* a power of two */
+    RIAD_CACHED_NAMES = 256,   /* a power of two */
+    RIAD_CACHED_NAME_MAX = 61, /* fits two steps of padding */
     RIAD_END_SIZE = 60,
     /* Removed inodes with more extents become garbage (L8). */
     RIAD_REMOVE_EXTENTS_MAX = 256,
@@ -38,6 +41,14 @@ struct riad_segment_delta {
     int64_t bytes;
 };
 
+struct riad_cached_name {
+    uint64_t parent; /* 0: empty */
+    size_t size;
+    size_t sealed_size;
+    char name[RIAD_CACHED_NAME_MAX];
+    uint8_t sealed[RIAD_SIV_SIZE + 2 * RIAD_TEXT_STEP];
+};
+
 struct riad_index {
     const struct riad_keys *keys; /* borrowed, constant */
     char *path;                   /* of the database; constant */
@@ -48,6 +59,7 @@ struct riad_index {
     struct riad_snapshot_header current;
     struct riad_snapshot_header committed; /* as the last commit left it */
     struct riad_inode_cache cache;
+    struct riad_cached_name names[RIAD_CACHED_NAMES];
     struct riad_segment_delta deltas[RIAD_CACHED_SEGMENTS];
 
     /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone
@@ -92,6 +104,10 @@ int riad_cache_put(struct riad_index *index, const struct riad_inode *row) RIAD_
 int riad_cache_remove(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
 int riad_cache_flush(struct riad_index *index) RIAD_MUST_CHECK;
 void riad_cache_clear(struct riad_index *index);
+
+/* name_cache.c: the sealed name of a dentry. size is 1..RIAD_NAME_MAX. */
+int riad_index_seal_name(struct riad_index *index, uint64_t parent, const char *name, size_t size,
+        uint8_t ret[RIAD_SEALED_NAME_MAX], size_t *ret_size) RIAD_MUST_CHECK;
 
 /* segment_live.c: counts live bytes of a segment; segment 0 (unwritten) counts nowhere. */
 int riad_live_add(struct riad_index *index, uint64_t segment, int64_t bytes) RIAD_MUST_CHECK;

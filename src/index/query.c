@@ -42,7 +42,6 @@ int riad_index_lookup(struct riad_index *index, uint64_t parent, const char *nam
         struct riad_dentry *ret)
 {
     uint8_t sealed[RIAD_SEALED_NAME_MAX];
-    struct riad_sealing sealing;
     size_t sealed_size;
     int r = riad_index_begin(index);
 
@@ -52,8 +51,7 @@ int riad_index_lookup(struct riad_index *index, uint64_t parent, const char *nam
     if (size < 1 || size > RIAD_NAME_MAX) {
         return -ENOENT;
     }
-    riad_sealing_dentry(&sealing, index->keys, parent);
-    r = riad_seal_text(&sealing, name, size, sealed, &sealed_size);
+    r = riad_index_seal_name(index, parent, name, size, sealed, &sealed_size);
     if (r < 0) {
         return r;
     }

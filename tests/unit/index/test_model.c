@@ -5,6 +5,7 @@
 enum {
     INODES = 40,
     NAMES = 12,
+    NAME_SIZE = 100,
     BLOCKS = 64, /* of a file, in units */
     SEGMENTS = 6,
     STEPS = 6000,
@@ -98,9 +99,9 @@ static void remove_inode(struct model *model, struct riad_change *change)
     riad_change_remove_inode(change, number_of(i));
 }
 
-static void name_of(uint64_t i, char ret[16])
+static void name_of(uint64_t i, char ret[NAME_SIZE])
 {
-    snprintf(ret, 16, "name %d", (int)i);
+    snprintf(ret, NAME_SIZE, "%0*d", (int)(1 + i * 7), (int)i); /* some too long for the cache */
 }
 
 static void put_dentry(struct model *model, struct riad_change *change)
@@ -109,7 +110,7 @@ static void put_dentry(struct model *model, struct riad_change *change)
     uint64_t i = draw(model, NAMES);
     struct entry *entry = &model->files[parent].names[i];
     struct riad_dentry row;
-    char name[16];
+    char name[NAME_SIZE];
 
     name_of(i, name);
     if (entry->cookie == 0) {
@@ -188,7 +189,7 @@ static void assert_names(struct fixture *f, uint64_t inode, const struct file *f
 {
     for (uint64_t i = 0; i < NAMES; i++) {
         struct riad_dentry row;
-        char name[16];
+        char name[NAME_SIZE];
         int r;
 
         name_of(i, name);
