@@ -52,6 +52,8 @@ struct riad_opening {
     bool check_data;       /* fsck: open also every data record met in the log */
     uint64_t replayed;
     uint64_t bytes;       /* of log that was read */
+    uint64_t dropped;     /* 0, or the last of the changes that a power cut took (P3) */
+    bool index_unfit;     /* the log is sound, but the index does not take its changes */
     struct riad_log *log; /* of the term that was claimed; the opener takes it */
     uint32_t term;
 };

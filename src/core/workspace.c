@@ -155,8 +155,7 @@ static int begin_reading(struct riad_workspace *workspace, struct riad_opening *
     }
     riad_log_stop(workspace->log);
     if (opening->tolerated) {
-        riad_workspace_event_unlocked(workspace,
-                "read-only: %s; run riad fsck, and restore the store from a backup",
+        riad_workspace_event_unlocked(workspace, "read-only: %s; run riad fsck",
                 opening->damage[0] ? opening->damage : "the log is damaged");
     }
     riad_store_measure(workspace);
@@ -203,6 +202,12 @@ static int begin_writing(struct riad_workspace *workspace, struct riad_opening *
     }
     if (r < 0) {
         return r;
+    }
+    if (opening->dropped > 0) {
+        riad_workspace_event_unlocked(workspace,
+                "changes %llu to %llu were not durable yet when the power failed, and are gone",
+                (unsigned long long)workspace->mark.end.sequence.number + 1,
+                (unsigned long long)opening->dropped);
     }
     riad_store_measure(workspace);
     r = workspace->mark.end.sequence.number == 0 ? make_root(workspace, opening->config) : 0;

@@ -1,0 +1,167 @@
+/* Whether an index found on this node's disk may be used (L3, L4). */
+#include <stdio.h>
+
+#include "recover_priv.h"
+
+static int ignore_change(void *context, const uint8_t *content, size_t size,
+        const struct riad_end *end, uint64_t start)
+{
+    (void)context;
+    (void)content;
+    (void)size;
+    (void)end;
+    (void)start;
+    return 0;
+}
+
+void riad_recover_prepare(
+        struct riad_opening *opening, const struct riad_end *from, struct riad_replay *ret)
+{
+    *ret = (struct riad_replay){
+        .workspace_fd = opening->config->workspace_fd,
+        .keys = opening->keys,
+        .history = &opening->history,
+        .from = *from,
+        .apply = ignore_change,
+    };
+    if (opening->mark.end.sequence.number > from->sequence.number) {
+        ret->mark = opening->mark.end;
+    }
+}
+
+int riad_recover_refuse(struct riad_opening *opening, const struct riad_replay_result *result)
+{
+    return riad_reason_set(opening->reason, -EUCLEAN,
+            "the log of %s is damaged behind change %llu: %s; nothing was changed: run riad fsck, "
+            "and restore ws/ of the store from a backup",
+            opening->config->name, (unsigned long long)result->end.sequence.number,
+            result->damage[0] ? result->damage : "records are missing");
+}
+
+/* The newest position that is known to be durable and can be read on from: the mark, or else the
+ * newest checkpoint. */
+static int find_base(struct riad_opening *opening, struct riad_end *ret)
+{
+    struct riad_checkpoint_manifest manifest = { 0 };
+    uint64_t segment;
+    int r;
+
+    if (riad_history_covers(&opening->history, &opening->mark.end)) {
+        *ret = opening->mark.end;
+        return 0;
+    }
+    r = riad_checkpoint_newest(
+            opening->config->workspace_fd, opening->keys, &opening->history, &manifest, &segment);
+    if (r < 0 && r != -ENOENT) {
+        return r;
+    }
+    *ret = manifest.end;
+    return 0;
+}
+
+/* Reads the log without applying it, from where a rebuild would. */
+static int verify_log(struct riad_opening *opening, struct riad_replay_result *ret)
+{
+    struct riad_checkpoint_manifest manifest = { 0 };
+    struct riad_replay replay;
+    uint64_t segment;
+    int r = riad_checkpoint_newest(
+            opening->config->workspace_fd, opening->keys, &opening->history, &manifest, &segment);
+
+    if (r < 0 && r != -ENOENT) {
+        return r;
+    }
+    riad_recover_prepare(opening, &manifest.end, &replay);
+    return riad_replay_run(&replay, ret);
+}
+
+/* Nobody wrote to the history behind the index: its term is open-ended, or bound just there. */
+static bool is_newest(const struct riad_opening *opening, const struct riad_end *end)
+{
+    struct riad_end bound;
+
+    if (end->sequence.number < opening->mark.end.sequence.number ||
+            !riad_history_covers(&opening->history, end)) {
+        return false;
+    }
+    return !riad_history_bound(&opening->history, end->sequence.term, &bound) ||
+           riad_hash_equal(&bound.chain, &end->chain);
+}
+
+/* The log does not hold the index's last change. Either it lost bytes that were never synced (L3),
+ * or another node's history took their place, or it is damaged: then nothing is thrown away. */
+static int weigh(struct riad_opening *opening, const struct riad_end *end, enum riad_verdict *ret)
+{
+    struct riad_replay_result result = { 0 };
+    int r = verify_log(opening, &result);
+
+    if (r == -EUCLEAN) {
+        if (!is_newest(opening, end)) {
+            return riad_recover_refuse(opening, &result);
+        }
+        snprintf(opening->damage, sizeof opening->damage, "%s", result.damage);
+        *ret = RIAD_VERDICT_TOLERATE;
+        return 0;
+    }
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot read the log of %s: %s",
+                opening->config->name, strerror(-r));
+    }
+    *ret = RIAD_VERDICT_REBUILD;
+    return 0;
+}
+
+/* Whether the log has the index's last change and everything before it that this node does not know
+ * to be durable: a power cut may leave a later change and tear an earlier one, and what is kept
+ * here will be vouched for by the next term. 0, -EUCLEAN. */
+static int check_tail(struct riad_opening *opening, const struct riad_end *end, uint64_t start)
+{
+    struct riad_replay_result result = { 0 };
+    struct riad_end from;
+    struct riad_replay replay;
+    int r;
+
+    if (end->sequence.number <= opening->mark.end.sequence.number) {
+        r = riad_replay_find(
+                opening->config->workspace_fd, opening->keys, &opening->history, end, start);
+        return r == -ENOENT ? -EUCLEAN : r;
+    }
+    r = find_base(opening, &from);
+    if (r < 0) {
+        return r;
+    }
+    riad_recover_prepare(opening, &from, &replay);
+    replay.mark = *end;
+    return riad_replay_run(&replay, &result);
+}
+
+int riad_verdict_reach(struct riad_opening *opening, enum riad_verdict *ret)
+{
+    struct riad_end end;
+    uint64_t start;
+    int r;
+
+    riad_index_end(opening->index, &end, &start);
+    if (end.sequence.number == 0) {
+        *ret = RIAD_VERDICT_REBUILD;
+        return 0;
+    }
+    if (!riad_history_covers(&opening->history, &end)) {
+        return weigh(opening, &end, ret);
+    }
+    if (start == 0) {
+        *ret = RIAD_VERDICT_KEEP; /* the rows of a checkpoint, whose change was durable before it
+                                     (L6) */
+        return 0;
+    }
+    r = check_tail(opening, &end, start);
+    if (r == -EUCLEAN) {
+        return weigh(opening, &end, ret);
+    }
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot read the log of %s: %s",
+                opening->config->name, strerror(-r));
+    }
+    *ret = RIAD_VERDICT_KEEP;
+    return 0;
+}
