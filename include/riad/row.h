@@ -1,4 +1,5 @@
-/* Layer index. Row images (FORMAT 6): the values that changes carry, SQLite holds and core decides on. Plain structs and their codecs. */
+/* Layer index. Row images (FORMAT 6): the values that changes carry, SQLite holds and core decides
+ * on. Plain structs and their codecs. */
 #ifndef RIAD_ROW_H
 #define RIAD_ROW_H
 
@@ -59,7 +60,7 @@ struct riad_extent {
     uint64_t position;
     uint32_t run_length;
     struct riad_birth born; /* identity of the run's first record */
-    uint64_t birth; /* change number */
+    uint64_t birth;         /* change number */
     uint16_t tag_count;
     uint8_t tags[RIAD_RUN_RECORDS_MAX * RIAD_TAG_SIZE];
 };
