@@ -5,11 +5,25 @@
 #include "adapt_priv.h"
 #include "reply_priv.h"
 
+/* With noxattr the kernel hears ENOSYS once for each of the four and does not ask again. */
+static bool is_off(fuse_req_t request)
+{
+    const struct riad_session *session = fuse_req_userdata(request);
+
+    if (session->no_xattr) {
+        riad_reply_error(request, -ENOSYS);
+    }
+    return session->no_xattr;
+}
+
 void riad_adapt_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
         size_t size, int flags)
 {
     struct riad_caller caller = riad_adapt_caller(request);
 
+    if (is_off(request)) {
+        return;
+    }
     riad_reply_error(request,
             riad_setxattr(riad_adapt_workspace(request), &caller, inode, name, value, size, flags));
 }
@@ -18,8 +32,12 @@ void riad_adapt_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
 {
     _cleanup_free_ uint8_t *value = NULL;
     size_t value_size = 0;
-    int r = riad_getxattr(riad_adapt_workspace(request), inode, name, &value, &value_size);
+    int r;
 
+    if (is_off(request)) {
+        return;
+    }
+    r = riad_getxattr(riad_adapt_workspace(request), inode, name, &value, &value_size);
     riad_reply_xattr(request, r, value, value_size, size);
 }
 
@@ -27,8 +45,12 @@ void riad_adapt_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 {
     _cleanup_free_ char *names = NULL;
     size_t names_size = 0;
-    int r = riad_listxattr(riad_adapt_workspace(request), inode, &names, &names_size);
+    int r;
 
+    if (is_off(request)) {
+        return;
+    }
+    r = riad_listxattr(riad_adapt_workspace(request), inode, &names, &names_size);
     riad_reply_xattr(request, r, names, names_size, size);
 }
 
@@ -36,6 +58,9 @@ void riad_adapt_removexattr(fuse_req_t request, fuse_ino_t inode, const char *na
 {
     struct riad_caller caller = riad_adapt_caller(request);
 
+    if (is_off(request)) {
+        return;
+    }
     riad_reply_error(
             request, riad_removexattr(riad_adapt_workspace(request), &caller, inode, name));
 }

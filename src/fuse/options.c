@@ -26,6 +26,8 @@ static const struct {
     { "async", offsetof(struct riad_options, synchronous), false },
     { "dirsync", offsetof(struct riad_options, directory_synchronous), true },
     { "allow_other", offsetof(struct riad_options, allow_other), true },
+    { "noxattr", offsetof(struct riad_options, no_xattr), true },
+    { "xattr", offsetof(struct riad_options, no_xattr), false },
     { "defaults", NO_FIELD, false },
     { "default_permissions", NO_FIELD, false },
     { "nosuid", NO_FIELD, false },
@@ -54,7 +56,7 @@ static int refuse(const char *option, struct riad_reason *ret_reason)
     }
     return riad_reason_fill(ret_reason, -EINVAL,
             "The mount option \"%.64s\" is not known. Known are ro, rw, noexec, exec, noatime, "
-            "atime, sync, async, dirsync, allow_other, max_threads=N.",
+            "atime, sync, async, dirsync, allow_other, noxattr, max_threads=N.",
             option);
 }
 

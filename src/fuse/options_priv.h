@@ -13,6 +13,7 @@ struct riad_options {
     bool synchronous;
     bool directory_synchronous;
     bool allow_other;
+    bool no_xattr; /* not the kernel's: it stops asking for security.capability at each new file */
     unsigned threads; /* 0 = default */
 };
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/diag.h"
 #include "riad/error.h"
 
 #include "options_priv.h"
@@ -113,6 +114,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     if (session) {
         session->workspace = config->workspace;
         session->mountpoint = strdup(config->mountpoint);
+        session->no_xattr = options.no_xattr;
     }
     if (!session || !session->mountpoint) {
         free(session);
@@ -132,8 +134,14 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
 
 int riad_session_start(struct riad_session *session)
 {
+    int r;
+
     session->started = true;
-    return riad_transport_start(session->transport);
+    r = riad_transport_start(session->transport);
+    if (r == 0) {
+        riad_readahead_raise(session->mountpoint);
+    }
+    return r;
 }
 
 int riad_session_ended_fd(const struct riad_session *session)
@@ -146,12 +154,16 @@ int riad_session_unmount(struct riad_session *session, bool lazy)
     return riad_unmount(session, lazy);
 }
 
-/* libfuse's unmount closes the device of a session that ended and forgets the path; only a mount
- * that was never started, or whose threads gave up, is taken down by it. */
+/* A mount whose connection was aborted would stay behind, dead. libfuse's own unmount then closes
+ * the device and forgets the path. */
 void riad_session_free(struct riad_session *session)
 {
     if (!session) {
         return;
+    }
+    if (session->transport && riad_unmount(session, true) < 0) {
+        riad_diag(RIAD_WARNING, "The mount at %s stays behind: unmount it by hand.",
+                session->mountpoint);
     }
     if (session->started) {
         riad_transport_join(session->transport);

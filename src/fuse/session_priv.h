@@ -15,12 +15,16 @@ struct riad_session {
     char *mountpoint;
     uint64_t mount_id; /* the kernel's, to unmount nothing that somebody put there since; 0 unknown
                         */
+    bool no_xattr;     /* the option */
     bool started;
 };
 
-/* Unmounts what lies at the session's mount point if it is still this session's; 0 also if it is
- * not. -EBUSY, -EPERM, -EIO. */
+/* Unmounts what lies at the session's mount point if it is this session's; 0 also if the session's
+ * mount is gone. -EBUSY (in use, or under another mount), -EPERM. */
 int riad_unmount(const struct riad_session *session, bool lazy) RIAD_MUST_CHECK;
+/* Lets the kernel read files ahead by a whole message instead of 128 KiB. Root only, best effort.
+ */
+void riad_readahead_raise(const char *mountpoint);
 /* The kernel's id of the mount at path, without asking the mounted file system; 0 if unknown. */
 uint64_t riad_unmount_mount_id(const char *path);
 

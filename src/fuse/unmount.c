@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,13 +27,30 @@ uint64_t riad_unmount_mount_id(const char *path)
     return stx.stx_mnt_id;
 }
 
-static bool is_still_ours(const struct riad_session *session)
+/* Also a dead mount, whose connection was aborted, is there until it is unmounted. */
+static bool is_at_path(const struct riad_session *session)
 {
     struct pollfd device = { .fd = fuse_session_fd(session->fuse), .events = 0 };
-    bool ended = poll(&device, 1, 0) == 1 && (device.revents & POLLERR);
 
-    return !ended && (session->mount_id == 0 ||
-                             session->mount_id == riad_unmount_mount_id(session->mountpoint));
+    if (session->mount_id != 0) {
+        return session->mount_id == riad_unmount_mount_id(session->mountpoint);
+    }
+    return poll(&device, 1, 0) == 0;
+}
+
+/* Another mount may lie over it. */
+static bool is_covered(const struct riad_session *session)
+{
+    _cleanup_fclose_ FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
+
+    while (mounts && session->mount_id != 0 && getline(&line, &size, mounts) >= 0) {
+        if (strtoull(line, NULL, 10) == session->mount_id) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What the program says on stderr, cut to the size. Returns when it closed its end. */
@@ -100,12 +118,12 @@ int riad_unmount(const struct riad_session *session, bool lazy)
     int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0);
     int r;
 
-    if (!is_still_ours(session)) {
-        return 0;
+    if (!is_at_path(session)) {
+        return is_covered(session) ? -EBUSY : 0;
     }
     r = umount2(session->mountpoint, flags) < 0 ? -errno : 0;
     if (r == -EPERM) {
         r = run_helper(session->mountpoint, lazy);
     }
-    return r < 0 && !is_still_ours(session) ? 0 : r;
+    return r < 0 && !is_at_path(session) && !is_covered(session) ? 0 : r;
 }

@@ -28,6 +28,7 @@ static void expect_option(const char *text, const struct riad_options *expected)
     assert_int_equal(options.synchronous, expected->synchronous);
     assert_int_equal(options.directory_synchronous, expected->directory_synchronous);
     assert_int_equal(options.allow_other, expected->allow_other);
+    assert_int_equal(options.no_xattr, expected->no_xattr);
     assert_int_equal(options.threads, expected->threads);
 }
 
@@ -44,6 +45,7 @@ static void options_are_read(void **state)
             &(struct riad_options){
                     .synchronous = true, .directory_synchronous = true, .allow_other = true });
     expect_option("sync,async,noexec,exec", &(struct riad_options){ .threads = 0 });
+    expect_option("noxattr", &(struct riad_options){ .no_xattr = true });
     expect_option("max_threads=1", &(struct riad_options){ .threads = 1 });
     expect_option("max_threads=64", &(struct riad_options){ .threads = 64 });
     expect_option(
@@ -99,7 +101,8 @@ static void options_are_written_for_libfuse(void **state)
         .no_atime = true,
         .synchronous = true,
         .directory_synchronous = true,
-        .allow_other = true };
+        .allow_other = true,
+        .no_xattr = true };
     struct riad_options none = { .threads = 3 };
     char *text = NULL;
 
