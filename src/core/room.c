@@ -25,7 +25,7 @@ static int spend_gap(void *context, const struct riad_extent *extent)
     uint64_t last = (riad_extent_end(extent) - 1) / RIAD_BLOCK_SIZE;
 
     spend(room, extent->offset / RIAD_BLOCK_SIZE);
-    room->next = room->next > last ? room->next : last + 1;
+    room->next = last + 1;
     return room->cut != UINT64_MAX;
 }
 

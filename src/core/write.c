@@ -45,9 +45,6 @@ static int check_room(struct riad_workspace *workspace, struct riad_data_write *
         return r;
     }
     r = riad_get_file(workspace, write->inode, &row);
-    if (r == 0 && write->offset + write->size > row.truncate_mark) {
-        r = RIAD_PENDING;
-    }
     if (r == 0) {
         r = fit(workspace, &row, write);
     }

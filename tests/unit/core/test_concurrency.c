@@ -152,12 +152,70 @@ static void a_limit_holds_against_all_threads(void **state)
     assert_int_equal(usage_of(bench->workspace).blocks, 777);
 }
 
+/* One appends, so that what it wrote is gathered; the other overwrites what is being gathered. */
+struct tail {
+    struct riad_workspace *workspace;
+    uint64_t file;
+    _Atomic uint64_t end; /* appended for sure */
+    uint8_t *bytes;       /* what the second one has written, else 0 */
+    bool failed;
+};
+
+enum { TAIL_BYTES = 8 << 20, TAIL_PIECE = 4096, TAIL_REACH = 128 << 10 };
+
+static void *overwrite(void *argument)
+{
+    struct tail *tail = argument;
+    unsigned seed = 3;
+    uint64_t end;
+
+    while ((end = atomic_load(&tail->end)) < TAIL_BYTES) {
+        uint64_t reach = end < TAIL_REACH ? end : TAIL_REACH;
+        uint64_t at = end - 1 - (uint64_t)rand_r(&seed) % reach;
+        uint32_t size;
+
+        tail->bytes[at] = (uint8_t)(1 + rand_r(&seed) % 255);
+        tail->failed |= riad_write(tail->workspace, &alice, tail->file, at, &tail->bytes[at], 1,
+                                &size) != 0;
+    }
+    return NULL;
+}
+
+static void gathering_loses_no_write(void **state)
+{
+    struct bench *bench = *state;
+    struct tail tail = { .workspace = bench->workspace };
+    uint8_t *read = calloc(1, 1 << 20);
+    pthread_t thread;
+
+    tail.file = make_file(bench->workspace, 1, "f");
+    tail.bytes = calloc(1, TAIL_BYTES);
+    write_fill(bench->workspace, tail.file, 0, 0, TAIL_PIECE);
+    atomic_store(&tail.end, TAIL_PIECE);
+    assert_int_equal(pthread_create(&thread, NULL, overwrite, &tail), 0);
+    for (uint64_t end = TAIL_PIECE; end < TAIL_BYTES; end += TAIL_PIECE) {
+        write_fill(bench->workspace, tail.file, end, 0, TAIL_PIECE);
+        atomic_store(&tail.end, end + TAIL_PIECE);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(tail.failed);
+    for (uint64_t at = 0; at < TAIL_BYTES; at += 1 << 20) {
+        uint32_t size;
+
+        assert_int_equal(riad_read(bench->workspace, tail.file, at, 1 << 20, read, &size), 0);
+        assert_memory_equal(read, tail.bytes + at, 1 << 20);
+    }
+    free(tail.bytes);
+    free(read);
+}
+
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(threads_do_not_disturb_each_other),
+        BENCH(gathering_loses_no_write),
         BENCH(a_limit_holds_against_all_threads),
     };
 

@@ -138,11 +138,35 @@ static void what_the_store_refuses_has_not_happened(void **state)
     assert_int_equal(inode_of(bench->workspace, scene.directory, "moved"), scene.file);
 }
 
+/* What cannot be read where an extent says may have moved meanwhile: extents are looked up again.
+ */
+static void a_read_is_tried_again(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    uint8_t data[100];
+    uint32_t size = 0;
+    unsigned tries;
+
+    write_fill(bench->workspace, file, 0, 'a', 100);
+    faults_install();
+    faults_fail_from(FAULT_PREAD, 1, EIO);
+    assert_int_equal(riad_read(bench->workspace, file, 0, 100, data, &size), -EIO);
+    tries = faults_count(FAULT_PREAD);
+    assert_true(tries >= 4); /* each try is two in the layer below */
+    faults_set(FAULT_PREAD, 1, tries - 1, EIO);
+    assert_int_equal(riad_read(bench->workspace, file, 0, 100, data, &size), 0);
+    faults_remove();
+    assert_int_equal(size, 100);
+    assert_int_equal(data[99], 'a');
+}
+
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BENCH(a_read_is_tried_again),
         BENCH(what_the_store_refuses_has_not_happened),
     };
 

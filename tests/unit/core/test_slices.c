@@ -50,9 +50,10 @@ static void what_lies_behind_a_mark_is_gone_at_once(void **state)
 
     write_comb(bench->workspace, file, 1500);
     write_fill(bench->workspace, file, 4, 'c', 2);
+    write_fill(bench->workspace, file, 100, 'c', 2);
     truncate_unfinished(bench->workspace, file, 5, 1 << 20);
     assert_int_equal(usage_of(bench->workspace).blocks, 1 + 1);
-    assert_int_equal(tally_of(bench->workspace, file).extents, 2 + 1499);
+    assert_int_equal(tally_of(bench->workspace, file).extents, 3 + 1499);
     assert_filled(bench->workspace, file, 5, 0, (1 << 20) - 5);
     assert_int_equal(riad_seek(bench->workspace, file, 5, SEEK_DATA, &found), -ENXIO);
     assert_int_equal(riad_seek(bench->workspace, file, 4, SEEK_HOLE, &found), 0);
@@ -65,6 +66,14 @@ static void what_lies_behind_a_mark_is_gone_at_once(void **state)
     assert_filled(bench->workspace, other, 5, 0, (1 << 20) - 5);
     /* Below the mark all goes on as ever; behind it the truncation is finished first. */
     write_fill(bench->workspace, file, 0, 'n', 5);
+    assert_int_not_equal(attributes(bench->workspace, file).truncate_mark, RIAD_NO_TRUNCATE_MARK);
+    assert_int_equal(riad_fallocate(bench->workspace, &alice, file,
+                             FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 5),
+            0);
+    assert_int_equal(
+            attributes(bench->workspace, file).blocks, 0); /* what is dead holds no block */
+    write_fill(bench->workspace, file, 0, 'n', 5);
+    assert_int_equal(attributes(bench->workspace, file).blocks, 1);
     assert_int_not_equal(attributes(bench->workspace, file).truncate_mark, RIAD_NO_TRUNCATE_MARK);
     write_fill(bench->workspace, file, 9000, 'n', 5);
     assert_int_equal(attributes(bench->workspace, file).truncate_mark, RIAD_NO_TRUNCATE_MARK);
@@ -87,27 +96,47 @@ static void a_mark_is_finished_at_the_next_open(void **state)
     assert_int_equal(usage_of(bench->workspace).blocks, 1 + 2);
 }
 
+/* More gaps than one change has room for. */
 static void many_extents_are_allocated_in_slices(void **state)
 {
     struct bench *bench = *state;
     uint64_t file = make_file(bench->workspace, 1, "f");
-    uint64_t end = (uint64_t)2500 * 2 * RIAD_BLOCK_SIZE;
+    uint64_t end = (uint64_t)3500 * 2 * RIAD_BLOCK_SIZE;
 
-    write_comb(bench->workspace, file, 2500);
+    write_comb(bench->workspace, file, 3500);
     assert_int_equal(riad_fallocate(bench->workspace, &alice, file, 0, 0, end), 0);
-    assert_int_equal(attributes(bench->workspace, file).blocks, 5000);
-    assert_int_equal(tally_of(bench->workspace, file).blocks.blocks, 5000);
+    assert_int_equal(attributes(bench->workspace, file).blocks, 7000);
+    assert_int_equal(tally_of(bench->workspace, file).blocks.blocks, 7000);
     assert_filled(bench->workspace, file, 4096 * 4000, 'c', 1);
     assert_int_equal(
             riad_fallocate(bench->workspace, &alice, file, FALLOC_FL_ZERO_RANGE, 0, end), 0);
     assert_filled(bench->workspace, file, 4096 * 4000, 0, 4096);
-    assert_int_equal(attributes(bench->workspace, file).blocks, 5000);
+    assert_int_equal(attributes(bench->workspace, file).blocks, 7000);
     assert_int_equal(attributes(bench->workspace, file).size, end);
     assert_int_equal(riad_fallocate(bench->workspace, &alice, file,
                              FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1, end - 2),
             0);
     assert_int_equal(attributes(bench->workspace, file).blocks, 2);
     assert_int_equal(tally_of(bench->workspace, file).blocks.blocks, 2);
+}
+
+/* More extents in one block than a slice has: it ends where the range does all the same. */
+static void a_slice_never_passes_the_range(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+
+    for (uint64_t i = 0; i < 1800; i++) {
+        write_fill(bench->workspace, file, 3600 - 2 * i, 'c', 1);
+    }
+    assert_int_equal(riad_fallocate(bench->workspace, &alice, file,
+                             FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 2999),
+            0);
+    assert_filled(bench->workspace, file, 0, 0, 3000);
+    for (uint64_t i = 3000; i < 3600; i += 2) {
+        assert_filled(bench->workspace, file, i, 'c', 1);
+    }
+    assert_int_equal(attributes(bench->workspace, file).blocks, 1);
 }
 
 /* A file of many extents goes in slices, its usage at once. */
@@ -133,6 +162,7 @@ int main(void)
         BENCH(what_lies_behind_a_mark_is_gone_at_once),
         BENCH(a_mark_is_finished_at_the_next_open),
         BENCH(many_extents_are_allocated_in_slices),
+        BENCH(a_slice_never_passes_the_range),
         BENCH(a_big_orphan_is_reaped),
     };
 
