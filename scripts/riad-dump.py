@@ -1240,6 +1240,7 @@ class Replay:
 
     def __init__(self, workspace, checkpoint):
         self.workspace, self.tree, self.at = workspace, checkpoint.tree, checkpoint.end
+        self.walked = 0  # where the last segment's records stop verifying
 
     def run(self):
         for step in self.path():
@@ -1279,20 +1280,23 @@ class Replay:
             offset += record.size
             if body:
                 self.apply(segment.number, offset, body)
+        self.walked = offset
         if end:
             insist(offset == end.offset, f"{segment.path}: damaged at {offset}")
             self.insist_at(end, segment)
 
     def check_tail(self):
-        """What a power cut tore off holds no change that knew a lost one to be durable; and a closed term was not torn."""
+        """What a power cut tore off holds no change that knew a lost one to be durable; a closed term was not torn."""
         closed = self.workspace.was_closed()
         for segment in self.workspace.youngest_segments():
             if segment.number < self.at.segment:
                 break
-            for record in segment.valid_after(self.at.offset if segment.number == self.at.segment else 0):
-                if record.type == CHANGE:
-                    late = parse_change(self.workspace.keys, segment.body(record))
-                    insist(late.durable <= self.at.number and not closed, f"{segment.path}: damaged before {record.offset}")
+            known, walked = (self.at.offset, self.walked) if segment.number == self.at.segment else (0, 0)
+            for record in segment.valid_after(known):
+                in_order = record.type == DATA and record.offset < walked
+                durable = parse_change(self.workspace.keys, segment.body(record)).durable if record.type == CHANGE else 0
+                whole = in_order or durable <= self.at.number and not closed
+                insist(whole, f"{segment.path}: damaged before {record.offset}")
 
     def apply(self, segment, offset, body):
         change = parse_change(self.workspace.keys, body)
