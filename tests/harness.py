@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -133,7 +134,7 @@ class Store:
         if code is not None:
             assert result.returncode == code, (f"{' '.join(command)} gave {result.returncode} instead of {code}:\n"
                                                f"{result.stdout}{result.stderr}")
-            assert code == DONE or result.stderr.strip(), f"{' '.join(command)} failed without a word"
+            assert code == DONE or (result.stderr + result.stdout).strip(), f"{' '.join(command)} failed without a word"
         return result
 
     def init(self, *options):
@@ -170,6 +171,16 @@ class Store:
         """(blocks, inodes) in use, as riad says."""
         status = self.status()
         return status["bytes_used"] // BLOCK, status["inodes_used"]
+
+    def control(self, operation, directory=None):
+        """One request to the control socket of the mount (docs/CONTROL.md)."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(self.state / "run" / f"{self.hosts()[0]}.sock"))
+            request = {"version": 1, "op": operation, "directory": str(directory or self.directory)}
+            client.sendall(json.dumps(request).encode() + b"\n")
+            reply = client.makefile(encoding="utf-8").readline()
+        return json.loads(reply)
 
     # --- processes ---
     def hosts(self, state=None):

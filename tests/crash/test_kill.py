@@ -33,7 +33,7 @@ def unpack_until_killed(store, tar, count, delay):
                                    stderr=errors, text=True, errors="surrogateescape",
                                    env={**os.environ, "LC_ALL": "C", "TAR_OPTIONS": "--quoting-style=literal"})
         for line in process.stdout:
-            members.append(line.rstrip("\n"))
+            members.append(line.rstrip("\n").rstrip("/"))
             if len(members) == count:
                 killer.start()
         process.wait()
