@@ -560,7 +560,7 @@ class Term:
         self.what, self.beat_path = envelope.what, os.path.join(directory, f"{number:08x}.beat")
 
     def heartbeat(self, keys):
-        """(count, closed cleanly), or None if there is none that was made with the key."""
+        """(count, closed cleanly, number of the last change then), or None if there is none that was made with the key."""
         try:
             raw = read_file(self.beat_path, 64)
         except Damage:
@@ -572,10 +572,11 @@ class Term:
         insist(source.u32() == self.number, f"{source.what}: of another term")
         source.zero(4)
         count = source.u64()
-        source.zero(8)
+        last = source.u64()
         expected = mac(keys.subkey("beat", self.epoch, 32), keys.workspace + raw[:32])
         insist(hmac.compare_digest(source.hash(), expected), f"{source.what}: not authentic")
-        return count, flags == 1
+        insist(flags == 1 or last == 0, f"{source.what}: names a last change though the term goes on")
+        return count, flags == 1, last
 
 
 def load_terms(store, roster):
@@ -1209,12 +1210,13 @@ class Workspace:
         except Damage:
             return False
 
-    def was_closed(self):
+    def closed_number(self):
+        """The last change of the last term, if that was closed; else 0."""
         try:
             beat = self.history[-1].heartbeat(self.keys) if self.history else None
         except Damage:
-            return False
-        return beat is not None and beat[1]
+            return 0
+        return beat[2] if beat else 0
 
     def log_step(self, number, end):
         """A segment of the history, found backwards through the end that its successor names."""
@@ -1286,8 +1288,9 @@ class Replay:
             self.insist_at(end, segment)
 
     def check_tail(self):
-        """What a power cut tore off holds no change that knew a lost one to be durable; a closed term was not torn."""
-        closed = self.workspace.was_closed()
+        """What a power cut tore off holds no change that knew a lost one to be durable; a closed term says its last change."""
+        last = self.workspace.closed_number()
+        insist(self.at.number >= last, f"the log ends with change {self.at.number}, but change {last} was durable")
         for segment in self.workspace.youngest_segments():
             if segment.number < self.at.segment:
                 break
@@ -1295,7 +1298,7 @@ class Replay:
             for record in segment.valid_after(known):
                 in_order = record.type == DATA and record.offset < walked
                 durable = parse_change(self.workspace.keys, segment.body(record)).durable if record.type == CHANGE else 0
-                whole = in_order or durable <= self.at.number and not closed
+                whole = in_order or durable <= self.at.number
                 insist(whole, f"{segment.path}: damaged before {record.offset}")
 
     def apply(self, segment, offset, body):

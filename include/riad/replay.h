@@ -21,7 +21,9 @@ struct riad_replay {
                              it and agree with it (L4) */
     riad_replay_function apply;
     void *context;
-    bool check_data; /* fsck: also open and verify every data record met in the log */
+    uint64_t durable; /* number of a change that is known to be durable otherwise (a closed term's
+                         last); 0: none. The log must reach it (L4) */
+    bool check_data;  /* fsck: also open and verify every data record met in the log */
 };
 
 /* Where and why a replay stopped. */

@@ -47,6 +47,7 @@ int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
 struct riad_beat {
     uint64_t count;
     bool closed;
+    uint64_t last; /* closed: number of the last change, which was durable then; else 0 */
 };
 /* -ENOENT: none or not authentic. */
 int riad_beat_read(int workspace_fd, const struct riad_keys *keys, uint32_t term,

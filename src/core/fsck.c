@@ -34,6 +34,7 @@ void riad_fsck_begin(struct riad_fsck *fsck, const char *index_path, struct riad
         .index_path = index_path,
         .history = fsck->history,
         .mark = fsck->mark,
+        .closed_number = fsck->closed_number,
     };
 }
 
@@ -63,6 +64,7 @@ static int enter(struct riad_fsck *fsck)
     }
     fsck->history = opening.history;
     fsck->mark = opening.mark;
+    fsck->closed_number = opening.closed_number;
     return r < 0 ? r : riad_take_fd(&lock_fd);
 }
 

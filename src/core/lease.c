@@ -29,13 +29,13 @@ bool riad_lease_due(struct riad_workspace *workspace)
     return running && riad_clock_boottime() + period / 4 >= written + period;
 }
 
-static int write_beat(struct riad_workspace *workspace, bool closed)
+static int write_beat(struct riad_workspace *workspace, bool closed, uint64_t last)
 {
     struct riad_beat beat;
     int r;
 
     pthread_mutex_lock(&workspace->beat);
-    beat = (struct riad_beat){ .count = ++workspace->beat_count, .closed = closed };
+    beat = (struct riad_beat){ .count = ++workspace->beat_count, .closed = closed, .last = last };
     r = riad_beat_write(workspace->workspace_fd, workspace->keys, workspace->term, &beat);
     pthread_mutex_unlock(&workspace->beat);
     return r;
@@ -71,7 +71,7 @@ int riad_lease_renew(struct riad_workspace *workspace)
     if (r < 0) {
         return r;
     }
-    r = write_beat(workspace, false);
+    r = write_beat(workspace, false, 0);
     if (r < 0) {
         return r;
     }
@@ -85,5 +85,9 @@ int riad_lease_renew(struct riad_workspace *workspace)
 
 int riad_lease_end(struct riad_workspace *workspace)
 {
-    return write_beat(workspace, true);
+    struct riad_end end;
+    uint64_t start;
+
+    riad_log_synced(workspace->log, &end, &start);
+    return write_beat(workspace, true, end.sequence.number);
 }

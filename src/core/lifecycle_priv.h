@@ -44,12 +44,13 @@ struct riad_opening {
     const char *index_path; /* directory of the index being filled */
     struct riad_index *index;
     struct riad_history history;
-    struct riad_mark mark; /* all zero: none */
-    struct riad_beat seen; /* of the owner before, where its lease was watched to its end */
-    bool took_over;        /* the owner before may still live: look again after claiming */
-    bool tolerated;        /* the log is damaged, the index whole: only reading is allowed */
-    char damage[160];      /* then: of which kind */
-    bool check_data;       /* fsck: open also every data record met in the log */
+    struct riad_mark mark;  /* all zero: none */
+    uint64_t closed_number; /* last change of the last term, if it was closed; else 0 */
+    struct riad_beat seen;  /* of the owner before, where its lease was watched to its end */
+    bool took_over;         /* the owner before may still live: look again after claiming */
+    bool tolerated;         /* the log is damaged, the index whole: only reading is allowed */
+    char damage[160];       /* then: of which kind */
+    bool check_data;        /* fsck: open also every data record met in the log */
     uint64_t replayed;
     uint64_t bytes;       /* of log that was read */
     uint64_t dropped;     /* 0, or the last of the changes that a power cut took (P3) */

@@ -155,12 +155,14 @@ int riad_ownership_wait(struct riad_opening *opening)
         return check_nothing_there(opening);
     }
     last = &opening->history.terms[opening->history.count - 1];
-    if (riad_id_equal(&last->node, &config->node)) {
-        return 0; /* the lock of the state directory is ours: its process is gone */
-    }
     r = read_beat(opening, last->number, &opening->seen);
-    if (r < 0 || opening->seen.closed) {
+    if (r < 0) {
         return r;
+    }
+    opening->closed_number = opening->seen.last;
+    if (opening->seen.closed || riad_id_equal(&last->node, &config->node)) {
+        return 0; /* of our own node: the lock of the state directory is ours, its process is gone
+                   */
     }
     return watch(opening, last->number);
 }

@@ -23,6 +23,7 @@ void riad_recover_prepare(
         .history = &opening->history,
         .from = *from,
         .apply = ignore_change,
+        .durable = opening->closed_number,
     };
     if (opening->mark.end.sequence.number > from->sequence.number) {
         ret->mark = opening->mark.end;

@@ -1,4 +1,5 @@
-/* The owner's heartbeat (O2, FORMAT 3.4): it decides only who waits. */
+/* The owner's heartbeat (O2, FORMAT 3.4): it decides only who waits, and when it was closed,
+ * which change was the last (L4). */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ static int encode(const struct riad_keys *keys, uint32_t term, const struct riad
     riad_put_u32(&writer, term);
     riad_put_u32(&writer, 0);
     riad_put_u64(&writer, beat->count);
-    riad_put_u64(&writer, 0);
+    riad_put_u64(&writer, beat->closed ? beat->last : 0);
     r = compute_mac(keys, ret, &mac);
     if (r < 0) {
         return r;
@@ -79,9 +80,9 @@ static int decode(const struct riad_keys *keys, uint32_t term, const uint8_t dat
         return -ENOENT;
     }
     riad_get_zeros(&reader, 4);
-    beat = (struct riad_beat){ riad_get_u64(&reader), flags == FLAG_CLOSED };
-    riad_get_zeros(&reader, 8);
-    if (riad_reader_finish(&reader) < 0) {
+    beat = (struct riad_beat){ .count = riad_get_u64(&reader), .closed = flags == FLAG_CLOSED };
+    beat.last = riad_get_u64(&reader);
+    if (riad_reader_finish(&reader) < 0 || (!beat.closed && beat.last != 0)) {
         return -ENOENT;
     }
     *ret = beat;

@@ -252,7 +252,7 @@ static void finish(struct riad_log *log, const struct range *range, size_t size,
 int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload, uint64_t owner,
         struct riad_place *ret)
 {
-    struct range range;
+    struct range range = { 0 };
     uint64_t segment;
     int r;
 

@@ -207,6 +207,7 @@ static int read_segment(struct riad_replay_state *state, const struct riad_linea
 static int read_history(struct riad_replay_state *state)
 {
     const struct riad_replay *replay = state->replay;
+    uint64_t durable;
     int r;
 
     r = riad_lineage_build(replay->workspace_fd, state->cache, replay->history, &replay->from,
@@ -224,15 +225,16 @@ static int read_history(struct riad_replay_state *state)
     if (r == 0) {
         r = riad_replay_check_suspects(state);
     }
-    if (r == 0 && state->result.end.sequence.number < replay->mark.sequence.number) {
+    durable = replay->durable > replay->mark.sequence.number ? replay->durable
+                                                             : replay->mark.sequence.number;
+    if (r == 0 && state->result.end.sequence.number < durable) {
         r = riad_replay_damaged(state,
                 "the log ends with change %llu, in segment %016llx at offset %llu, but change %llu "
                 "was "
                 "synced",
                 (unsigned long long)state->result.end.sequence.number,
                 (unsigned long long)state->result.end.segment,
-                (unsigned long long)state->result.end.offset,
-                (unsigned long long)replay->mark.sequence.number);
+                (unsigned long long)state->result.end.offset, (unsigned long long)durable);
     }
     return r;
 }

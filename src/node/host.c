@@ -134,6 +134,10 @@ static int start(struct riad_host *host, int signals, void (*ready)(void *contex
         return code;
     }
     host->signer = host->unlocked.keypair.sign_key;
+    if (!riad_secret_all_locked()) {
+        riad_diag(RIAD_WARNING,
+                "keys may reach the swap space: the limit on locked memory (ulimit -l) is too low");
+    }
     code = riad_host_plan(host, reason);
     if (code == RIAD_EXIT_DONE) {
         code = open_mounts(host, reason);

@@ -119,6 +119,14 @@ static int load_catalog(const char *path, const struct riad_state *state,
     fd = riad_state_directory(state, "store", &unlocked->store.binding.store, &state_path);
     r = fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
     if (r == -ESTALE) {
+        /* Another process may have added a batch, and marked it, since ours was loaded: look again,
+         * and believe that. */
+        riad_catalog_done(&unlocked->catalog);
+        unlocked->catalog = (struct riad_catalog){ 0 };
+        r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
+        r = r < 0 ? r : riad_catalog_check_mark(&unlocked->catalog, fd);
+    }
+    if (r == -ESTALE) {
         return explain(reason, r,
                 "the catalog of the store %s is older than this node has seen: the store was "
                 "rolled back",

@@ -183,7 +183,9 @@ static void a_log_that_ends_below_the_mark_is_refused(void **state)
     assert_non_null(strstr(fixture.reason.text, "synced"));
 }
 
-static void without_a_mark_the_shorter_log_is_all_there_is(void **state)
+/* L4 at first contact: a term that was closed says its last change; one that was not may have been
+ * torn anywhere past the last change that others call durable. */
+static void without_a_mark_the_end_of_the_term_tells(void **state)
 {
     struct riad_workspace *workspace;
     char path[32];
@@ -192,6 +194,10 @@ static void without_a_mark_the_shorter_log_is_all_there_is(void **state)
     make_garden();
     newest_path(&fixture, RIAD_SEGMENT_LOG, path);
     cut(path, size_at(&fixture, path) - 1);
+    fixture_forget(&fixture);
+    assert_refused();
+    assert_non_null(strstr(fixture.reason.text, "synced"));
+    assert_int_equal(unlinkat(fixture.workspace_fd, "term/00000001.beat", 0), 0);
     fixture_forget(&fixture);
     workspace = fixture_open(&fixture);
     assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "one"), 0);
@@ -410,7 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_torn_tail_is_the_end_of_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_that_ends_below_the_mark_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(
-                without_a_mark_the_shorter_log_is_all_there_is, setup, teardown),
+                without_a_mark_the_end_of_the_term_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 damage_below_the_mark_is_refused_until_it_is_mended, setup, teardown),
         cmocka_unit_test_setup_teardown(
