@@ -1,0 +1,109 @@
+"""scripts/riad-dump.py, written from docs/FORMAT.md alone, sees the same files as the mount."""
+import io
+import os
+import random
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import trees
+
+DUMP = Path(__file__).resolve().parents[2] / "scripts" / "riad-dump.py"
+
+
+def dump(store, *arguments, code=0):
+    result = subprocess.run(["/usr/bin/python3", DUMP, "--passphrase-file", store.passphrase_file, *arguments],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=300)
+    assert result.returncode == code, result.stderr.decode(errors="replace")
+    return result.stdout
+
+
+@pytest.fixture
+def filled(store, mount, base):
+    rng = random.Random(4)
+    tar = base / "dump.tar"
+    trees.real_tar(tar, most_files=300, most_bytes=6 << 20)
+    trees.unpack(tar, mount / "tree")
+    (mount / "big").write_bytes(rng.randbytes(2_500_000))
+    fd = os.open(mount / "edited", os.O_RDWR | os.O_CREAT)
+    os.write(fd, rng.randbytes(400_000))
+    for _ in range(60):
+        os.pwrite(fd, rng.randbytes(rng.randrange(1, 30_000)), rng.randrange(700_000))
+    os.ftruncate(fd, 650_001)
+    os.copy_file_range(fd, fd, 50_000, 100_003, 800_000)
+    os.posix_fallocate(fd, 900_000, 100_000)
+    os.close(fd)
+    os.truncate(mount / "big", 2_400_001)
+    os.symlink("target", mount / "link")
+    os.mkfifo(mount / "fifo")
+    os.link(mount / "big", mount / "tree" / "hard")
+    os.setxattr(mount / "edited", "user.a", b"x" * 300)
+    (mount / "gone").write_bytes(b"deleted")
+    os.unlink(mount / "gone")
+    return store
+
+
+def compare(store, expected, contents, *options):
+    with tarfile.open(fileobj=io.BytesIO(dump(store, *options, store.path, "tar"))) as archive:
+        seen = {}
+        for member in archive:
+            name = os.path.normpath("/" + member.name).lstrip("/")
+            seen[name or "."] = member
+            if member.isfile():
+                assert archive.extractfile(member).read() == contents[name], name
+            if member.issym():
+                assert member.linkname == expected[name.encode()][-1].decode(), name
+    expected_names = {os.fsdecode(name) for name in expected}
+    assert {"."} | set(seen) == {"."} | expected_names
+    for name, member in seen.items():
+        mode, uid, gid = expected[os.fsencode(name)][1:4]
+        if not member.islnk():
+            assert (member.mode, member.uid, member.gid) == (mode, uid, gid), name
+
+
+def test_same_files(filled):
+    top = filled.directory
+    expected = trees.describe(top)
+    contents = {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*")
+                if path.is_file() and not path.is_symlink()}
+    filled.run("sync", top)
+    assert filled.control("checkpoint")["ok"]
+    (top / "after-the-checkpoint").write_bytes(b"later")
+    filled.unmount()
+    filled.mount()
+    expected, contents["after-the-checkpoint"] = trees.describe(top), b"later"
+    filled.unmount()
+    compare(filled, expected, contents)
+    compare(filled, expected, contents, "--no-checkpoint")
+    assert dump(filled, filled.path, "cat", "edited") == contents["edited"]
+    assert dump(filled, filled.path, "cat", "/tree/usr/include/stdio.h") == contents["tree/usr/include/stdio.h"]
+    listing = dump(filled, filled.path, "ls").decode(errors="replace")
+    assert "after-the-checkpoint" in listing and "gone" not in listing
+    dump(filled, filled.path, "verify")
+
+
+def test_after_a_crash(filled):
+    """What riad sees after kill -9 and recovery is what the second reader sees before it."""
+    filled.run("sync", filled.directory)
+    filled.kill()
+    before = dump(filled, filled.path, "tar")
+    filled.mount()
+    filled.unmount()
+
+    def members(raw):
+        with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+            return {(member.name, member.size, member.mode, int(member.mtime)) for member in archive}
+
+    assert members(before) == members(dump(filled, filled.path, "tar"))
+
+
+def test_refusals(store):
+    wrong = store.write_secret("wrong", "no")
+    result = subprocess.run(["/usr/bin/python3", DUMP, "--passphrase-file", wrong, store.path, "ls"], check=False,
+                            stderr=subprocess.PIPE)
+    assert result.returncode == 10
+    result = subprocess.run(["/usr/bin/python3", DUMP, "--passphrase-file", wrong, store.base, "ls"], check=False,
+                            stderr=subprocess.PIPE)
+    assert result.returncode == 11
