@@ -3,16 +3,6 @@
 
 enum { RENEW_ATTEMPTS = 60, RENEW_PAUSE_MS = 500 };
 
-int riad_workspace_lock(struct riad_workspace *workspace)
-{
-    pthread_mutex_lock(&workspace->mutation);
-    if (workspace->state == RIAD_WORKSPACE_SUPERSEDED) {
-        pthread_mutex_unlock(&workspace->mutation);
-        return -ESTALE;
-    }
-    return 0;
-}
-
 void riad_workspace_unlock(struct riad_workspace *workspace)
 {
     pthread_mutex_unlock(&workspace->mutation);
@@ -71,14 +61,18 @@ static int renew(struct riad_workspace *workspace)
     return -EIO;
 }
 
-/* 0: the lock is held; 1: it was let go, and the lease renewed. */
-static int enter(struct riad_workspace *workspace)
+/* 0: the lock is held; 1: it was let go, and the lease renewed. reading: a read-only workspace will
+ * do, and has no lease to keep. */
+static int enter(struct riad_workspace *workspace, bool reading)
 {
+    bool leased;
     int r;
 
     pthread_mutex_lock(&workspace->mutation);
     r = check_state(workspace);
-    if (r >= 0 && riad_clock_boottime() < workspace->lease_until) {
+    leased = r >= 0;
+    r = reading && r == -EROFS ? 0 : r;
+    if (r >= 0 && (!leased || riad_clock_boottime() < workspace->lease_until)) {
         return 0;
     }
     pthread_mutex_unlock(&workspace->mutation);
@@ -86,6 +80,16 @@ static int enter(struct riad_workspace *workspace)
         r = renew(workspace);
     }
     return r < 0 ? r : 1;
+}
+
+int riad_workspace_lock(struct riad_workspace *workspace)
+{
+    int r;
+
+    do {
+        r = enter(workspace, true);
+    } while (r > 0);
+    return r;
 }
 
 int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_caller *caller)
@@ -96,7 +100,7 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
         return r;
     }
     do {
-        r = enter(workspace);
+        r = enter(workspace, false);
     } while (r > 0);
     if (r < 0) {
         return r;
@@ -127,6 +131,15 @@ int riad_mutation_charge(
     }
     /* Until the store is measured again, what was charged is taken for gone. */
     workspace->store_blocks_free -= grown;
+    return 0;
+}
+
+int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks)
+{
+    if (blocks > 0 && workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + blocks) {
+        return -ENOSPC;
+    }
+    workspace->store_blocks_free -= blocks;
     return 0;
 }
 

@@ -84,6 +84,9 @@ int riad_mutation_begin(
  * the store has no room for new data. (mutation) */
 int riad_mutation_charge(struct riad_workspace *workspace, int64_t blocks_delta,
         int64_t inodes_delta) RIAD_MUST_CHECK;
+/* May the store take this many blocks that replace charged ones? They need new room there until the
+ * old ones are reclaimed. -ENOSPC: what is left is kept for deleting (P6). (mutation) */
+int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks) RIAD_MUST_CHECK;
 /* Encodes workspace->change, places and appends payload (NULL: none) and change, applies it to the
  * index; commits the batch when it is large. The lock stays held. An error of the log leaves the
  * rows unchanged; an error of the index after the append turns the workspace read-only, as the log

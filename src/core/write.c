@@ -67,6 +67,14 @@ static int commit(struct riad_workspace *workspace, struct riad_data_write *writ
     return riad_mutation_commit(workspace, riad_write_is_bulk(write) ? NULL : payload);
 }
 
+/* Blocks of the payload that are not charged anew. */
+static uint64_t overwritten(const struct riad_data_write *write, int64_t filled)
+{
+    int64_t stored = (int64_t)((uint64_t)write->size + RIAD_BLOCK_SIZE - 1) / RIAD_BLOCK_SIZE;
+
+    return stored > filled ? (uint64_t)(stored - filled) : 0;
+}
+
 /* -EAGAIN with a lower write->size if only that much fits. (mutation) */
 static int write_locked(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload)
@@ -89,6 +97,9 @@ static int write_locked(struct riad_workspace *workspace, struct riad_data_write
     r = riad_mutation_charge(workspace, riad_extent_edit_filled(&edit), 0);
     if (r == -EDQUOT) {
         return shorten(workspace, &row, write);
+    }
+    if (r == 0) {
+        r = riad_mutation_overwrite(workspace, overwritten(write, riad_extent_edit_filled(&edit)));
     }
     return r < 0 ? r : commit(workspace, write, payload, &row, &edit);
 }

@@ -3,6 +3,7 @@
 #include <linux/falloc.h>
 
 #include "faults.h"
+#include "lifecycle_priv.h"
 #include "operations.h"
 
 enum { BIG = 200000 };
@@ -161,6 +162,45 @@ static void a_read_is_tried_again(void **state)
     assert_int_equal(data[99], 'a');
 }
 
+/* As the background thread would after measuring a full store; it may measure again in between, so
+ * a few tries are allowed. */
+static int on_a_full_store(const struct scene *scene, int (*operation)(const struct scene *))
+{
+    int r = 0;
+
+    for (int i = 0; i < 5 && r == 0; i++) {
+        pthread_mutex_lock(&scene->workspace->mutation);
+        scene->workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS;
+        pthread_mutex_unlock(&scene->workspace->mutation);
+        r = operation(scene);
+    }
+    return r;
+}
+
+static int try_unlink_file(const struct scene *scene)
+{
+    return riad_unlink(scene->workspace, &alice, 1, "file");
+}
+
+/* P6: on a store with nothing left but the reserve, overwriting is refused and deleting works. */
+static void the_reserve_is_kept_for_deleting(void **state)
+{
+    struct bench *bench = *state;
+    struct scene scene = { .workspace = bench->workspace };
+
+    scene.file = make_file(scene.workspace, 1, "file");
+    write_fill(scene.workspace, scene.file, 0, 'a', BIG);
+    assert_int_equal(on_a_full_store(&scene, try_small_write), -ENOSPC);
+    assert_int_equal(on_a_full_store(&scene, try_bulk_write), -ENOSPC);
+    assert_int_equal(on_a_full_store(&scene, try_create), -ENOSPC);
+    assert_filled(scene.workspace, scene.file, 0, 'a', BIG);
+    pthread_mutex_lock(&scene.workspace->mutation);
+    scene.workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS;
+    pthread_mutex_unlock(&scene.workspace->mutation);
+    assert_int_equal(try_truncate(&scene), 0);
+    assert_int_equal(try_unlink_file(&scene), 0);
+}
+
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
@@ -168,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BENCH(a_read_is_tried_again),
         BENCH(what_the_store_refuses_has_not_happened),
+        BENCH(the_reserve_is_kept_for_deleting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
