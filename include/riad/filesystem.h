@@ -1,11 +1,15 @@
-/* Layer core. The operations of a file system on one workspace: what FUSE decodes to. Inode numbers are those of the rows and of FUSE's nodeids (F6).
+/* Layer core. The operations of a file system on one workspace: what FUSE decodes to. Inode numbers
+ * are those of the rows and of FUSE's nodeids (F6).
  *
- * Permissions are the kernel's (default_permissions); core owes what the kernel leaves to a file system: limits, setgid inheritance, clearing of setuid and
- * setgid, times, link counts, sticky results of races (-ENOENT, -EEXIST, -ENOTEMPTY ...).
+ * Permissions are the kernel's (default_permissions); core owes what the kernel leaves to a file
+ * system: limits, setgid inheritance, clearing of setuid and setgid, times, link counts, sticky
+ * results of races (-ENOENT, -EEXIST, -ENOTEMPTY ...).
  *
- * Common errors, not repeated: -ENOENT no such inode or name; -ENOTDIR, -EISDIR; -ENAMETOOLONG above 255 bytes; -EINVAL; -EDQUOT the limit (P7);
- * -ENOSPC the store is full; -EROFS the workspace turned read-only; -ESTALE superseded; -EIO damage in what was needed (P5, an event was raised).
- * On error nothing changed (P4). Every mutation is one change in the log before it returns 0 (P1). */
+ * Common errors, not repeated: -ENOENT no such inode or name; -ENOTDIR, -EISDIR; -ENAMETOOLONG
+ * above 255 bytes; -EINVAL; -EDQUOT the limit (P7); -ENOSPC the store is full; -EROFS the workspace
+ * turned read-only; -ESTALE superseded; -EIO damage in what was needed (P5, an event was raised).
+ * On error nothing changed (P4). Every mutation is one change in the log before it returns 0 (P1).
+ */
 #ifndef RIAD_FILESYSTEM_H
 #define RIAD_FILESYSTEM_H
 
@@ -15,37 +19,44 @@
 struct riad_caller {
     uint32_t uid, gid;
     uint64_t request;
-    bool kill_privileges; /* the kernel asks for setuid/setgid to be cleared (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID) */
+    bool kill_privileges; /* the kernel asks for setuid/setgid to be cleared
+                             (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID) */
 };
 
-/* References: lookup, mknod, mkdir, symlink, link and each entry that readdirplus delivers add one to the inode's count; forget takes n away.
- * An inode without names lives while the count is above 0. The root is always there. */
-int riad_lookup(struct riad_workspace *workspace, uint64_t parent, const char *name, struct riad_inode *ret) RIAD_MUST_CHECK;
+/* References: lookup, mknod, mkdir, symlink, link and each entry that readdirplus delivers add one
+ * to the inode's count; forget takes n away. An inode without names lives while the count is above
+ * 0. The root is always there. */
+int riad_lookup(struct riad_workspace *workspace, uint64_t parent, const char *name,
+        struct riad_inode *ret) RIAD_MUST_CHECK;
 void riad_forget(struct riad_workspace *workspace, uint64_t inode, uint64_t count);
 /* Adds references without a lookup, for entries of readdirplus. */
 void riad_reference(struct riad_workspace *workspace, uint64_t inode);
 
 /* Regular files, fifos, sockets, devices; mode has the umask applied. */
-int riad_mknod(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent, const char *name,
-        uint32_t mode, uint64_t rdev, struct riad_inode *ret) RIAD_MUST_CHECK;
-int riad_mkdir(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent, const char *name,
-        uint32_t mode, struct riad_inode *ret) RIAD_MUST_CHECK;
-int riad_symlink(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
-        const char *name, const char *target, struct riad_inode *ret) RIAD_MUST_CHECK;
+int riad_mknod(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
+        const char *name, uint32_t mode, uint64_t rdev, struct riad_inode *ret) RIAD_MUST_CHECK;
+int riad_mkdir(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
+        const char *name, uint32_t mode, struct riad_inode *ret) RIAD_MUST_CHECK;
+int riad_symlink(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t parent, const char *name, const char *target,
+        struct riad_inode *ret) RIAD_MUST_CHECK;
 /* -EPERM for directories, -EMLINK above 2^31 - 1. */
-int riad_link(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode, uint64_t parent,
-        const char *name, struct riad_inode *ret) RIAD_MUST_CHECK;
+int riad_link(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
+        uint64_t parent, const char *name, struct riad_inode *ret) RIAD_MUST_CHECK;
 int riad_unlink(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name) RIAD_MUST_CHECK;
 int riad_rmdir(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name) RIAD_MUST_CHECK;
-/* flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. -EINVAL into an own descendant or for other flags; -ENOTEMPTY, -EEXIST as rename(2). */
-int riad_rename(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent, const char *name,
-        uint64_t new_parent, const char *new_name, uint32_t flags) RIAD_MUST_CHECK;
+/* flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. -EINVAL into an own descendant or for other flags;
+ * -ENOTEMPTY, -EEXIST as rename(2). */
+int riad_rename(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
+        const char *name, uint64_t new_parent, const char *new_name,
+        uint32_t flags) RIAD_MUST_CHECK;
 /* Zero-terminated, heap. -EINVAL if not a symlink. */
 int riad_readlink(struct riad_workspace *workspace, uint64_t inode, char **ret) RIAD_MUST_CHECK;
 
-int riad_getattr(struct riad_workspace *workspace, uint64_t inode, struct riad_inode *ret) RIAD_MUST_CHECK;
+int riad_getattr(
+        struct riad_workspace *workspace, uint64_t inode, struct riad_inode *ret) RIAD_MUST_CHECK;
 enum {
     RIAD_SET_MODE = 1 << 0,
     RIAD_SET_UID = 1 << 1,
@@ -57,44 +68,53 @@ enum {
     RIAD_SET_MTIME_NOW = 1 << 7,
     RIAD_SET_CTIME = 1 << 8,
 };
-/* `values` holds the fields that `mask` names. A new size above the present one makes a hole and is free; below frees (L8: in slices when many extents go). */
-int riad_setattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode, uint32_t mask,
-        const struct riad_inode *values, struct riad_inode *ret) RIAD_MUST_CHECK;
+/* `values` holds the fields that `mask` names. A new size above the present one makes a hole and is
+ * free; below frees (L8: in slices when many extents go). */
+int riad_setattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
+        uint32_t mask, const struct riad_inode *values, struct riad_inode *ret) RIAD_MUST_CHECK;
 
-/* Entries with cookie > after, ascending, never "." or ".." (fuse adds those: cookies 1 and 2). A cookie stays valid while entries come and go.
- * function returns 0 to go on, 1 when its buffer is full (the entry was not taken). It runs under the mutation lock and must not call core. */
-int riad_readdir(struct riad_workspace *workspace, uint64_t inode, uint64_t after, riad_index_entry_function function,
-        void *context) RIAD_MUST_CHECK;
+/* Entries with cookie > after, ascending, never "." or ".." (fuse adds those: cookies 1 and 2). A
+ * cookie stays valid while entries come and go. function returns 0 to go on, 1 when its buffer is
+ * full (the entry was not taken). It runs under the mutation lock and must not call core. */
+int riad_readdir(struct riad_workspace *workspace, uint64_t inode, uint64_t after,
+        riad_index_entry_function function, void *context) RIAD_MUST_CHECK;
 
 /* Reads up to size bytes; short at end of file only; holes are zeros. */
-int riad_read(struct riad_workspace *workspace, uint64_t inode, uint64_t offset, uint32_t size, uint8_t *ret,
-        uint32_t *ret_size) RIAD_MUST_CHECK;
-/* Writes up to size bytes (at most 1 MiB) as one change. What fits under the limit is written (*ret_size > 0), else -EDQUOT. -EFBIG past RIAD_FILE_SIZE_MAX. */
-int riad_write(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode, uint64_t offset,
-        const uint8_t *data, uint32_t size, uint32_t *ret_size) RIAD_MUST_CHECK;
-/* mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE, ZERO_RANGE|KEEP_SIZE; -EOPNOTSUPP otherwise. */
-int riad_fallocate(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode, int mode,
-        uint64_t offset, uint64_t length) RIAD_MUST_CHECK;
+int riad_read(struct riad_workspace *workspace, uint64_t inode, uint64_t offset, uint32_t size,
+        uint8_t *ret, uint32_t *ret_size) RIAD_MUST_CHECK;
+/* Writes up to size bytes (at most 1 MiB) as one change. What fits under the limit is written
+ * (*ret_size > 0), else -EDQUOT. -EFBIG past RIAD_FILE_SIZE_MAX. */
+int riad_write(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
+        uint64_t offset, const uint8_t *data, uint32_t size, uint32_t *ret_size) RIAD_MUST_CHECK;
+/* mode as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE, ZERO_RANGE|KEEP_SIZE;
+ * -EOPNOTSUPP otherwise. */
+int riad_fallocate(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t inode, int mode, uint64_t offset, uint64_t length) RIAD_MUST_CHECK;
 /* whence SEEK_DATA or SEEK_HOLE. -ENXIO past the end. Unwritten extents count as holes. */
-int riad_seek(struct riad_workspace *workspace, uint64_t inode, uint64_t offset, int whence, uint64_t *ret) RIAD_MUST_CHECK;
+int riad_seek(struct riad_workspace *workspace, uint64_t inode, uint64_t offset, int whence,
+        uint64_t *ret) RIAD_MUST_CHECK;
 /* Shares extents (a clone: no data is moved); charged in full. May return short (L8). */
-int riad_copy_range(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t from,
-        uint64_t from_offset, uint64_t to, uint64_t to_offset, uint64_t length, uint64_t *ret_length) RIAD_MUST_CHECK;
+int riad_copy_range(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t from, uint64_t from_offset, uint64_t to, uint64_t to_offset, uint64_t length,
+        uint64_t *ret_length) RIAD_MUST_CHECK;
 /* P2 for this inode: syncs the log up to now. */
 int riad_fsync(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
 
-/* Names of the user. namespace; others -EOPNOTSUPP. flags XATTR_CREATE, XATTR_REPLACE. -ENODATA, -EEXIST, -E2BIG, -ERANGE is fuse's. */
-int riad_setxattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
-        const char *name, const void *value, size_t size, int flags) RIAD_MUST_CHECK;
-int riad_getxattr(struct riad_workspace *workspace, uint64_t inode, const char *name, uint8_t **ret_value,
+/* Names of the user. namespace; others -EOPNOTSUPP. flags XATTR_CREATE, XATTR_REPLACE. -ENODATA,
+ * -EEXIST, -E2BIG, -ERANGE is fuse's. */
+int riad_setxattr(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t inode, const char *name, const void *value, size_t size,
+        int flags) RIAD_MUST_CHECK;
+int riad_getxattr(struct riad_workspace *workspace, uint64_t inode, const char *name,
+        uint8_t **ret_value, size_t *ret_size) RIAD_MUST_CHECK;
+int riad_listxattr(struct riad_workspace *workspace, uint64_t inode, char **ret_names,
         size_t *ret_size) RIAD_MUST_CHECK;
-int riad_listxattr(
-        struct riad_workspace *workspace, uint64_t inode, char **ret_names, size_t *ret_size) RIAD_MUST_CHECK;
-int riad_removexattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
-        const char *name) RIAD_MUST_CHECK;
+int riad_removexattr(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t inode, const char *name) RIAD_MUST_CHECK;
 
 struct riad_filesystem_size {
-    uint64_t blocks, blocks_free; /* of RIAD_BLOCK_SIZE: the limit and what is left of it, at most what the store has free */
+    uint64_t blocks, blocks_free; /* of RIAD_BLOCK_SIZE: the limit and what is left of it, at most
+                                     what the store has free */
     uint64_t inodes, inodes_free;
 };
 int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *ret) RIAD_MUST_CHECK;

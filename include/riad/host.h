@@ -1,4 +1,5 @@
-/* Layer node. The process behind `riad mount`: unlocks, opens one or more workspaces, mounts them, serves the control socket, ends in order. What riadd will share. */
+/* Layer node. The process behind `riad mount`: unlocks, opens one or more workspaces, mounts them,
+ * serves the control socket, ends in order. What riadd will share. */
 #ifndef RIAD_HOST_H
 #define RIAD_HOST_H
 
@@ -15,8 +16,9 @@ struct riad_host_config {
     const char *store_path; /* absolute */
     const struct riad_host_mount *mounts;
     size_t mount_count;
-    const char *all_below; /* instead of mounts: every workspace, each on all_below/NAME, made if missing; NULL */
-    const char *options; /* -o */
+    const char *all_below; /* instead of mounts: every workspace, each on all_below/NAME, made if
+                              missing; NULL */
+    const char *options;   /* -o */
     const char *state_dir; /* NULL = default */
     bool allow_other, read_only;
     enum riad_slot_kind secret_kind;
@@ -24,27 +26,34 @@ struct riad_host_config {
     bool progress; /* stderr is a terminal */
 };
 
-/* Runs until everything is unmounted or a signal (SIGTERM, SIGINT, SIGHUP) asks for it; then makes all durable. ready is called once when every mount is usable.
- * Returns an exit code (enum riad_exit) and, if it is not 0, the reason. Called in the process that stays (after daemonising, before threads). */
-int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context), void *context,
-        struct riad_reason *ret_reason);
+/* Runs until everything is unmounted or a signal (SIGTERM, SIGINT, SIGHUP) asks for it; then makes
+ * all durable. ready is called once when every mount is usable. Returns an exit code (enum
+ * riad_exit) and, if it is not 0, the reason. Called in the process that stays (after daemonising,
+ * before threads). */
+int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
+        void *context, struct riad_reason *ret_reason);
 
-/* An unlocked workspace, for the host and for commands that work on a store directly (fsck, workspace, quota). */
+/* An unlocked workspace, for the host and for commands that work on a store directly (fsck,
+ * workspace, quota). */
 struct riad_unlocked {
     struct riad_store store;
     struct riad_user user;
     struct riad_keypair keypair;
     struct riad_catalog catalog;
 };
-/* Opens the store, finds its user, unlocks, verifies and loads the catalog. Returns an exit code and a reason. */
-int riad_unlock_store(const char *store_path, enum riad_slot_kind kind, const struct riad_secret *secret,
-        const struct riad_state *state, struct riad_unlocked *ret, struct riad_reason *ret_reason);
+/* Opens the store, finds its user, unlocks, verifies and loads the catalog. Returns an exit code
+ * and a reason. */
+int riad_unlock_store(const char *store_path, enum riad_slot_kind kind,
+        const struct riad_secret *secret, const struct riad_state *state, struct riad_unlocked *ret,
+        struct riad_reason *ret_reason);
 void riad_unlocked_done(struct riad_unlocked *unlocked);
 /* Finds a live workspace by name; roster and keys are the caller's. -ENOENT. */
-int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *name, struct riad_roster *ret_roster,
-        struct riad_keys **ret_keys, const struct riad_catalog_workspace **ret_entry) RIAD_MUST_CHECK;
+int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *name,
+        struct riad_roster *ret_roster, struct riad_keys **ret_keys,
+        const struct riad_catalog_workspace **ret_entry) RIAD_MUST_CHECK;
 /* The name of a workspace of the catalog. -ENOKEY, -EBADMSG: its roster or wrap is damaged. */
-int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_id *workspace, char ret[256]) RIAD_MUST_CHECK;
+int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_id *workspace,
+        char ret[256]) RIAD_MUST_CHECK;
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
 

@@ -16,17 +16,19 @@ void riad_keys_free(struct riad_keys *keys);
 const struct riad_id *riad_keys_workspace(const struct riad_keys *keys);
 /* The epoch for new streams. */
 uint32_t riad_keys_epoch(const struct riad_keys *keys);
-/* The key of a stream (FORMAT 4.1). Derived at each call, about 3 us: callers cache it. -ENOKEY for an epoch not held. Thread-safe. */
-int riad_keys_stream(const struct riad_keys *keys, enum riad_purpose purpose, const struct riad_id *stream,
-        uint32_t epoch, uint8_t ret[RIAD_AEAD_KEY_SIZE]) RIAD_MUST_CHECK;
+/* The key of a stream (FORMAT 4.1). Derived at each call, about 3 us: callers cache it. -ENOKEY for
+ * an epoch not held. Thread-safe. */
+int riad_keys_stream(const struct riad_keys *keys, enum riad_purpose purpose,
+        const struct riad_id *stream, uint32_t epoch,
+        uint8_t ret[RIAD_AEAD_KEY_SIZE]) RIAD_MUST_CHECK;
 /* Borrowed, live as long as keys. */
 const struct riad_siv *riad_keys_name(const struct riad_keys *keys);
 const struct riad_siv *riad_keys_xattr(const struct riad_keys *keys);
 const struct riad_siv *riad_keys_label(const struct riad_keys *keys);
 const struct riad_secret *riad_keys_beat(const struct riad_keys *keys);
 /* HKDF(root, workspace, "riad/v1/commit", 32): the commitment in the signed roster (K2). */
-int riad_keys_commitment(
-        const struct riad_id *workspace, const struct riad_secret *root, struct riad_hash *ret) RIAD_MUST_CHECK;
+int riad_keys_commitment(const struct riad_id *workspace, const struct riad_secret *root,
+        struct riad_hash *ret) RIAD_MUST_CHECK;
 
 RIAD_DEFINE_CLEANUP(struct riad_keys, riad_keys_free);
 

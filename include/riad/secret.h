@@ -1,4 +1,5 @@
-/* Key memory: locked, left out of core dumps, wiped when freed (K4). A secret never becomes a char * and is never logged. */
+/* Key memory: locked, left out of core dumps, wiped when freed (K4). A secret never becomes a char
+ * * and is never logged. */
 #ifndef RIAD_SECRET_H
 #define RIAD_SECRET_H
 
@@ -9,8 +10,9 @@ struct riad_secret;
 
 enum { RIAD_SECRET_MAX = 4096 };
 
-/* Zeroed memory of size bytes (1..4096, else -EINVAL), not aligned, between guard pages, mlocked, MADV_DONTDUMP and MADV_WIPEONFORK. If the lock limit is reached it is used unlocked
- * (a person's shell allows 8 MiB); riad_secret_all_locked() tells. A forked child finds zeros. -ENOMEM. */
+/* Zeroed memory of size bytes (1..4096, else -EINVAL), not aligned, between guard pages, mlocked,
+ * MADV_DONTDUMP and MADV_WIPEONFORK. If the lock limit is reached it is used unlocked (a person's
+ * shell allows 8 MiB); riad_secret_all_locked() tells. A forked child finds zeros. -ENOMEM. */
 int riad_secret_new(size_t size, struct riad_secret **ret) RIAD_MUST_CHECK;
 int riad_secret_new_random(size_t size, struct riad_secret **ret) RIAD_MUST_CHECK;
 int riad_secret_new_copy(const void *data, size_t size, struct riad_secret **ret) RIAD_MUST_CHECK;
@@ -29,10 +31,12 @@ bool riad_equal_constant_time(const void *a, const void *b, size_t size);
 void riad_wipe(void *data, size_t size);
 /* False from the first secret on that could not be locked. */
 bool riad_secret_all_locked(void);
-/* RLIMIT_CORE 0, PR_SET_DUMPABLE 0. For every process that will hold secrets, at its start. 0 or negative errno. */
+/* RLIMIT_CORE 0, PR_SET_DUMPABLE 0. For every process that will hold secrets, at its start. 0 or
+ * negative errno. */
 int riad_secret_harden_process(void) RIAD_MUST_CHECK;
-/* Reads a passphrase of 1..1024 bytes, else -EINVAL: all bytes of fd, from a terminal one line, less one trailing newline. Nothing passes through
- * stdio's buffers. -ENOMEM or the errno of read. */
+/* Reads a passphrase of 1..1024 bytes, else -EINVAL: all bytes of fd, from a terminal one line,
+ * less one trailing newline. Nothing passes through stdio's buffers. -ENOMEM or the errno of read.
+ */
 int riad_secret_read_fd(int fd, struct riad_secret **ret) RIAD_MUST_CHECK;
 
 RIAD_DEFINE_CLEANUP(struct riad_secret, riad_secret_free);

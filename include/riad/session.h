@@ -1,4 +1,5 @@
-/* Layer fuse. One mounted workspace: the FUSE session, its INIT, threads and table of operations. The only home of fuse headers. */
+/* Layer fuse. One mounted workspace: the FUSE session, its INIT, threads and table of operations.
+ * The only home of fuse headers. */
 #ifndef RIAD_SESSION_H
 #define RIAD_SESSION_H
 
@@ -8,20 +9,25 @@ struct riad_session;
 
 struct riad_session_config {
     struct riad_workspace *workspace; /* borrowed, outlives the session */
-    const char *mountpoint; /* absolute, an empty directory */
-    const char *source; /* first column of df, such as "riad:home" */
+    const char *mountpoint;           /* absolute, an empty directory */
+    const char *source;               /* first column of df, such as "riad:home" */
     bool allow_other;
     bool read_only;
-    const char *options; /* further mount options (-o), comma-separated: ro, noexec, allow_other, max_threads=N ...; NULL */
-    unsigned threads; /* 0 = default */
+    const char *options; /* further mount options (-o), comma-separated: ro, noexec, allow_other,
+                            max_threads=N ...; NULL */
+    unsigned threads;    /* 0 = default */
 };
 
-/* Mounts (fusermount3 for a person, mount(2) for root): always default_permissions, nosuid, nodev. After 0 the kernel knows the mount, and requests wait for riad_session_start.
- * -ENODEV, -EACCES, -ENOENT: FUSE is not available or /dev/fuse is not ours to open (0600); -EINVAL a bad option; -EBUSY. ret_reason says how to mend it. */
-int riad_session_mount(const struct riad_session_config *config, struct riad_session **ret, struct riad_reason *ret_reason) RIAD_MUST_CHECK;
+/* Mounts (fusermount3 for a person, mount(2) for root): always default_permissions, nosuid, nodev.
+ * After 0 the kernel knows the mount, and requests wait for riad_session_start. -ENODEV, -EACCES,
+ * -ENOENT: FUSE is not available or /dev/fuse is not ours to open (0600); -EINVAL a bad option;
+ * -EBUSY. ret_reason says how to mend it. */
+int riad_session_mount(const struct riad_session_config *config, struct riad_session **ret,
+        struct riad_reason *ret_reason) RIAD_MUST_CHECK;
 /* Starts the threads and returns when INIT was answered: the mount is usable. -ETIMEDOUT, -EIO. */
 int riad_session_start(struct riad_session *session) RIAD_MUST_CHECK;
-/* An fd that becomes readable (POLLIN) when the session ended: unmounted by anyone, or aborted. Borrowed. */
+/* An fd that becomes readable (POLLIN) when the session ended: unmounted by anyone, or aborted.
+ * Borrowed. */
 int riad_session_ended_fd(const struct riad_session *session);
 /* Unmounts if still mounted. lazy: detach even when busy. -EBUSY (then the session goes on). */
 int riad_session_unmount(struct riad_session *session, bool lazy) RIAD_MUST_CHECK;

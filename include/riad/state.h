@@ -1,4 +1,5 @@
-/* Layer node. The local state directory (DESIGN, The store): node id, one directory for each store's workspace, sockets of running mounts. May be lost at any time.
+/* Layer node. The local state directory (DESIGN, The store): node id, one directory for each
+ * store's workspace, sockets of running mounts. May be lost at any time.
  *
  *   STATE/node                        the node's id, hexadecimal
  *   STATE/ws/<workspace id>/          index.db, mark, lock
@@ -16,11 +17,13 @@ struct riad_state {
     struct riad_id boot;
 };
 
-/* RIAD_STATE_DIR; else /var/lib/riad for root; else $XDG_STATE_HOME/riad or ~/.local/state/riad; if that lies on a network file system, /var/tmp/riad-UID (owner and
- * mode checked). Made when missing, mode 0700; -EPERM if it belongs to someone else. override: --state-dir, or NULL. */
+/* RIAD_STATE_DIR; else /var/lib/riad for root; else $XDG_STATE_HOME/riad or ~/.local/state/riad; if
+ * that lies on a network file system, /var/tmp/riad-UID (owner and mode checked). Made when
+ * missing, mode 0700; -EPERM if it belongs to someone else. override: --state-dir, or NULL. */
 int riad_state_open(const char *override, struct riad_state *ret) RIAD_MUST_CHECK;
 void riad_state_close(struct riad_state *state);
 /* Makes and opens STATE/<kind>/<id>; *ret_path is the caller's. fd or negative errno. */
-int riad_state_directory(const struct riad_state *state, const char *kind, const struct riad_id *id, char **ret_path) RIAD_MUST_CHECK;
+int riad_state_directory(const struct riad_state *state, const char *kind, const struct riad_id *id,
+        char **ret_path) RIAD_MUST_CHECK;
 
 #endif

@@ -1,7 +1,9 @@
-/* Layer core. One open workspace: a log, its index, its limit and its owner's term. File-system semantics without FUSE and without root.
+/* Layer core. One open workspace: a log, its index, its limit and its owner's term. File-system
+ * semantics without FUSE and without root.
  *
- * All functions are thread-safe unless they say otherwise; each takes the workspace's one mutation lock for microseconds and never during store reads,
- * syncs or sealing. Lock order: mutation, log, segments. */
+ * All functions are thread-safe unless they say otherwise; each takes the workspace's one mutation
+ * lock for microseconds and never during store reads, syncs or sealing. Lock order: mutation, log,
+ * segments. */
 #ifndef RIAD_WORKSPACE_H
 #define RIAD_WORKSPACE_H
 
@@ -10,44 +12,50 @@
 
 struct riad_workspace;
 
-/* Hard limits on usage; 0 = none (P7). Soft limits and grace stand in the catalog and are not enforced yet. */
+/* Hard limits on usage; 0 = none (P7). Soft limits and grace stand in the catalog and are not
+ * enforced yet. */
 struct riad_limit {
     uint64_t blocks; /* of RIAD_BLOCK_SIZE, rounded down from bytes */
     uint64_t inodes;
 };
 
-/* One sentence for a person: what happened, to which thing, what to do. Filled when a function that takes one fails. */
+/* One sentence for a person: what happened, to which thing, what to do. Filled when a function that
+ * takes one fails. */
 struct riad_reason {
     char text[384];
 };
 
 struct riad_workspace_config {
-    int workspace_fd; /* STORE/ws/<id>; duplicated */
-    int state_fd; /* the workspace's directory in the local state, exists; duplicated */
+    int workspace_fd;       /* STORE/ws/<id>; duplicated */
+    int state_fd;           /* the workspace's directory in the local state, exists; duplicated */
     const char *state_path; /* the same directory by path, for SQLite */
-    const char *name; /* for messages and events */
+    const char *name;       /* for messages and events */
     struct riad_store_binding binding;
-    struct riad_public_key signer; /* trust anchor: verifies terms (K3) */
+    struct riad_public_key signer;          /* trust anchor: verifies terms (K3) */
     const struct riad_keypair *term_signer; /* signs this term; used during open only */
-    struct riad_keys *keys; /* taken over, also on failure */
+    struct riad_keys *keys;                 /* taken over, also on failure */
     struct riad_id node;
     struct riad_id boot;
     struct riad_hash roster_head;
     struct riad_limit limit;
     uint32_t root_uid, root_gid, root_mode; /* of the root directory, when it is made */
     bool read_only; /* changes nothing, claims no term; for fsck of a workspace nobody owns */
-    uint32_t lease_seconds; /* 0 = 20: after that long without a heartbeat seen, another node may take over */
-    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
+    uint32_t lease_seconds; /* 0 = 20: after that long without a heartbeat seen, another node may
+                               take over */
+    void (*progress)(
+            void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
     void *progress_context;
 };
 
-/* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same apply), claims a term, starts the background threads (batch commit, sync,
- * heartbeat, checkpoints).
- * -EBUSY another process or node owns it; -EUCLEAN damage or records missing below the mark (nothing was changed); -EBADMSG; -ENOSPC; -EPROTONOSUPPORT. */
+/* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same
+ * apply), claims a term, starts the background threads (batch commit, sync, heartbeat,
+ * checkpoints). -EBUSY another process or node owns it; -EUCLEAN damage or records missing below
+ * the mark (nothing was changed); -EBADMSG; -ENOSPC; -EPROTONOSUPPORT. */
 int riad_workspace_open(const struct riad_workspace_config *config, struct riad_workspace **ret,
         struct riad_reason *ret_reason) RIAD_MUST_CHECK;
-/* Makes everything durable, frees orphans, commits the index, closes the term's heartbeat, frees. The result is that of the durability (0 or -EIO ...);
- * memory is freed in any case. No other call may be running. */
+/* Makes everything durable, frees orphans, commits the index, closes the term's heartbeat, frees.
+ * The result is that of the durability (0 or -EIO ...); memory is freed in any case. No other call
+ * may be running. */
 int riad_workspace_close(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* fsync of the whole workspace: log, data segments, then the lease is checked again (O2). */
 int riad_workspace_sync(struct riad_workspace *workspace) RIAD_MUST_CHECK;
@@ -58,7 +66,7 @@ int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 
 enum riad_workspace_state {
     RIAD_WORKSPACE_RUNNING,
-    RIAD_WORKSPACE_READ_ONLY, /* a failed sync or index, or damage that reading tolerates */
+    RIAD_WORKSPACE_READ_ONLY,  /* a failed sync or index, or damage that reading tolerates */
     RIAD_WORKSPACE_SUPERSEDED, /* a higher term exists: every operation gives -ESTALE */
 };
 
@@ -76,7 +84,8 @@ struct riad_workspace_status {
     struct riad_log_counters log;
     char event[160]; /* the last event, empty if none */
 };
-int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret) RIAD_MUST_CHECK;
+int riad_workspace_status(
+        struct riad_workspace *workspace, struct riad_workspace_status *ret) RIAD_MUST_CHECK;
 const char *riad_workspace_name(const struct riad_workspace *workspace);
 
 #endif

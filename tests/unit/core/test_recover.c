@@ -415,8 +415,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_index_behind_a_tear_is_discarded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_tail_is_the_end_of_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_that_ends_below_the_mark_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-                without_a_mark_the_end_of_the_term_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_mark_the_end_of_the_term_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 damage_below_the_mark_is_refused_until_it_is_mended, setup, teardown),
         cmocka_unit_test_setup_teardown(
