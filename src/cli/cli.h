@@ -77,6 +77,11 @@ struct session {
 };
 int open_session(const struct options *options, const char *store, struct session *ret);
 void close_session(struct session *session);
+/* How commands on a store begin: options (letters as for parse_options), exactly `count` arguments,
+ * of which the first is the store (else a usage error that says `wanted`), then open_session. Exit
+ * code, or -1: help was shown. */
+int begin_session(int argc, char **argv, const char *letters, int count, const char *wanted,
+        struct options *ret_options, struct session *ret_session);
 #define _cleanup_session_ __attribute__((cleanup(close_session)))
 /* Lexically absolute path whose parent is resolved, so that a dead mount is never touched; heap,
  * NULL on error (errno). */

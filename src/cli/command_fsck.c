@@ -157,24 +157,18 @@ int command_fsck(int argc, char **argv)
     _cleanup_session_ struct session session = { 0 };
     struct options options;
     json_t *results;
-    int code, r = parse_options(argc, argv, "pPrkwsjqR", &options);
+    int code = begin_session(argc, argv, "pPrkwsjqR", 1, "name the store", &options, &session);
 
-    if (r != 0) {
-        return r < 0 ? RIAD_EXIT_DONE : r;
-    }
-    if (optind + 1 != argc) {
-        return usage_error("name the store");
-    }
-    code = open_session(&options, argv[optind], &session);
     if (code != RIAD_EXIT_DONE) {
-        return code;
+        return code < 0 ? RIAD_EXIT_DONE : code;
     }
     results = json_array();
     code = options.workspace ? check_workspace(&session, &options, options.workspace, results)
                              : check_all(&session, &options, results);
     if (options.json) {
-        r = print_json(json_pack("{s:O}", "workspaces", results));
-        code = code == RIAD_EXIT_DONE ? r : code;
+        int printed = print_json(json_pack("{s:O}", "workspaces", results));
+
+        code = code == RIAD_EXIT_DONE ? printed : code;
     }
     json_decref(results);
     return code;

@@ -26,17 +26,10 @@ int command_passwd(int argc, char **argv)
     _cleanup_session_ struct session session = { 0 };
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrksnR", &options);
+    int code = begin_session(argc, argv, "pPrksnR", 1, "name the store", &options, &session);
 
-    if (r != 0) {
-        return r < 0 ? RIAD_EXIT_DONE : r;
-    }
-    if (optind + 1 != argc) {
-        return usage_error("name the store");
-    }
-    code = open_session(&options, argv[optind], &session);
     if (code != RIAD_EXIT_DONE) {
-        return code;
+        return code < 0 ? RIAD_EXIT_DONE : code;
     }
     code = read_new_secret(options.new_passphrase_file, "New passphrase", &fresh);
     if (code == RIAD_EXIT_DONE) {
@@ -55,17 +48,10 @@ int command_recovery(int argc, char **argv)
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     char text[RIAD_RECOVERY_TEXT_SIZE];
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrksjR", &options);
+    int code = begin_session(argc, argv, "pPrksjR", 1, "name the store", &options, &session), r;
 
-    if (r != 0) {
-        return r < 0 ? RIAD_EXIT_DONE : r;
-    }
-    if (optind + 1 != argc) {
-        return usage_error("name the store");
-    }
-    code = open_session(&options, argv[optind], &session);
     if (code != RIAD_EXIT_DONE) {
-        return code;
+        return code < 0 ? RIAD_EXIT_DONE : code;
     }
     r = riad_recovery_new(&fresh, text);
     code = r < 0 ? fail(RIAD_EXIT_FAILED, "cannot make a code: %s", strerror(-r))

@@ -134,17 +134,10 @@ int command_workspace_list(int argc, char **argv)
     _cleanup_session_ struct session session = { 0 };
     struct options options;
     json_t *list;
-    int code, r = parse_options(argc, argv, "pPrksj", &options);
+    int code = begin_session(argc, argv, "pPrksj", 1, "name the store", &options, &session);
 
-    if (r != 0) {
-        return r < 0 ? RIAD_EXIT_DONE : r;
-    }
-    if (optind + 1 != argc) {
-        return usage_error("name the store");
-    }
-    code = open_session(&options, argv[optind], &session);
     if (code != RIAD_EXIT_DONE) {
-        return code;
+        return code < 0 ? RIAD_EXIT_DONE : code;
     }
     list = json_array();
     for (size_t i = 0; list && i < session.unlocked.catalog.workspace_count; i++) {

@@ -75,6 +75,20 @@ int open_session(const struct options *options, const char *store, struct sessio
     return RIAD_EXIT_DONE;
 }
 
+int begin_session(int argc, char **argv, const char *letters, int count, const char *wanted,
+        struct options *ret_options, struct session *ret_session)
+{
+    int r = parse_options(argc, argv, letters, ret_options);
+
+    if (r != 0) {
+        return r;
+    }
+    if (optind + count != argc) {
+        return usage_error("%s", wanted);
+    }
+    return open_session(ret_options, argv[optind], ret_session);
+}
+
 void close_session(struct session *session)
 {
     if (session->store) {
