@@ -12,6 +12,7 @@ import errno
 import getpass
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import re
@@ -1346,19 +1347,37 @@ class Content:
                 yield data[max(low - start, 0) : high - start]
             start += identity.length
 
+    def part(self, part):
+        left = part.length
+        for piece in self.extent(part.extent):
+            yield piece[:left]
+            left = max(left - len(piece), 0)
+
+    def span(self, low, high, parts):
+        """A file from low to high; all of the parts lie there, and what they do not cover is zeros."""
+        at = low
+        for part in parts:
+            yield from zeros(part.offset - at)
+            yield from self.part(part)
+            at = part.offset + part.length
+        yield from zeros(high - at)
+
     def pieces(self, tree, inode):
-        """The whole file in order; what no data extent covers is zeros."""
-        at = 0
-        for extent in tree.live_extents(inode):
-            if extent.unwritten or extent.offset >= inode.size:
-                continue
-            yield from zeros(extent.offset - at)
-            at = extent.offset
-            for piece in self.extent(extent):
-                piece = piece[: inode.size - at]
-                yield piece
-                at += len(piece)
-        yield from zeros(inode.size - at)
+        return self.span(0, inode.size, data_parts(tree, inode))
+
+
+@dataclass
+class Part:
+    """What of a data extent lies within the file's size."""
+
+    offset: int
+    length: int
+    extent: Extent
+
+
+def data_parts(tree, inode):
+    extents = [extent for extent in tree.live_extents(inode) if not extent.unwritten and extent.offset < inode.size]
+    return [Part(extent.offset, min(extent.length, inode.size - extent.offset), extent) for extent in extents]
 
 
 def zeros(count):
@@ -1427,10 +1446,16 @@ def printable(name):
     return re.sub(rb"[\0-\x1f\x7f\\]", lambda match: b"\\%03o" % match[0][0], name).decode("utf-8", "surrogateescape")
 
 
+def decimal(moment):
+    """A time as a decimal number of seconds: -1 s and 1 ns are -0.999999999."""
+    total = moment[0] * 10**9 + moment[1]
+    return "-" * (total < 0) + "%d.%09d" % divmod(abs(total), 10**9)
+
+
 def stamp(moment):
     seconds, nanoseconds = moment
     if not 0 <= seconds < 253402300800:
-        return f"@{seconds}.{nanoseconds:09d}"
+        return f"@{decimal(moment)}"
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
 
 
@@ -1464,8 +1489,34 @@ def run_tar(session):
                 warn(f"{printable(path)}: a socket, left out")
                 continue
             member = tar_member(tree, path, inode, linked)
-            pieces = PieceFile(content.pieces(tree, inode)) if member.isreg() else None
-            archive.addfile(member, pieces)
+            archive.addfile(member, PieceFile(tar_pieces(tree, inode, content, member)) if member.isreg() else None)
+
+
+def tar_pieces(tree, inode, content, member):
+    """What the archive holds for a file. One with holes becomes a sparse member (PAX 1.0): its data behind a map of it."""
+    spans = tar_spans(data_parts(tree, inode), inode.size)
+    held = sum(high - low for low, high, _ in spans)
+    if held == inode.size:
+        return content.pieces(tree, inode)
+    numbers = [number for low, high, _ in spans for number in (low, high - low)] + [inode.size, 0]
+    places = b"".join(b"%d\n" % number for number in [len(numbers) // 2, *numbers])
+    places += bytes(-len(places) % tarfile.BLOCKSIZE)
+    sparse = {"major": "1", "minor": "0", "name": member.name, "realsize": str(inode.size)}
+    member.pax_headers.update({f"GNU.sparse.{key}": value for key, value in sparse.items()})
+    member.size = len(places) + held
+    return itertools.chain([places], *(content.span(*span) for span in spans))
+
+
+def tar_spans(parts, size):
+    """[low, high, parts]: where a file has data, in whole blocks of a tar, because GNU tar reads no others."""
+    spans = []
+    for part in parts:
+        low = part.offset // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
+        if not spans or low > spans[-1][1]:
+            spans.append([low, low, []])
+        spans[-1][1] = min(round_up(part.offset + part.length, tarfile.BLOCKSIZE), size)
+        spans[-1][2].append(part)
+    return spans
 
 
 TAR_TYPES = {8: tarfile.REGTYPE, 4: tarfile.DIRTYPE, 10: tarfile.SYMTYPE, 1: tarfile.FIFOTYPE, 2: tarfile.CHRTYPE, 6: tarfile.BLKTYPE}
@@ -1475,9 +1526,7 @@ def tar_member(tree, path, inode, linked):
     member = tarfile.TarInfo(os.fsdecode(b"." + path).rstrip("/"))
     member.type, member.mode = TAR_TYPES[inode.mode >> 12], inode.mode & 0o7777
     member.uid, member.gid = inode.uid, inode.gid
-    member.pax_headers = {"mtime": "%d.%09d" % inode.mtime}
-    for name, value in tree.xattrs.get(inode.number, {}).items():
-        member.pax_headers["SCHILY.xattr." + os.fsdecode(name)] = os.fsdecode(value)
+    member.pax_headers = {"mtime": decimal(inode.mtime), **tar_xattrs(tree.xattrs.get(inode.number, {}), path)}
     if member.isreg():
         member.size = inode.size
     elif member.issym():
@@ -1488,6 +1537,19 @@ def tar_member(tree, path, inode, linked):
         member.type, member.size, member.linkname = tarfile.LNKTYPE, 0, linked[inode.number]
     linked[inode.number] = member.name
     return member
+
+
+def tar_xattrs(attributes, path):
+    """As GNU tar keeps them: what a keyword cannot hold is escaped."""
+    headers = {}
+    for name, value in attributes.items():
+        try:
+            keyword = "SCHILY.xattr." + name.decode().replace("%", "%25").replace("=", "%3D")
+        except UnicodeDecodeError:
+            warn(f"{printable(path)}: the extended attribute {printable(name)} has no name for a tar, left out")
+            continue
+        headers[keyword] = value.decode("utf-8", "surrogateescape")
+    return headers
 
 
 def run_info(session):
