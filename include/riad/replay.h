@@ -6,10 +6,16 @@
 #include "riad/segments.h"
 #include "riad/term.h"
 
+/* What a riad_replay_function gives for an unsettled change that does not count. */
+enum { RIAD_REPLAY_STOP = 1 };
+
 /* One verified change: content is its body behind sequence and previous hash; borrowed for the
- * call. start: where its record begins. A negative result stops the replay with it. */
+ * call. start: where its record begins. settled: it was durable, payload and all, as a later
+ * change, a later term, the mark or `durable` says. Of one that is not settled a power cut may have
+ * kept the record and lost the payload (P3): if so, RIAD_REPLAY_STOP ends the history before it. A
+ * negative result stops the replay with it. */
 typedef int (*riad_replay_function)(void *context, const uint8_t *content, size_t size,
-        const struct riad_end *end, uint64_t start);
+        const struct riad_end *end, uint64_t start, bool settled);
 
 struct riad_replay {
     int workspace_fd;
@@ -24,6 +30,8 @@ struct riad_replay {
     uint64_t durable; /* number of a change that is known to be durable otherwise (a closed term's
                          last); 0: none. The log must reach it (L4) */
     bool check_data;  /* fsck: also open and verify every data record met in the log */
+    uint64_t queue_size; /* bytes of changes that are held back until it is known whether they are
+                            settled; 0 = 256 MiB */
 };
 
 /* Where and why a replay stopped. */
@@ -32,13 +40,14 @@ struct riad_replay_result {
     uint64_t start;      /* of that change's record; 0 if none was replayed */
     uint64_t changes;
     uint64_t bytes;   /* of log read */
-    uint64_t dropped; /* 0, or the last change of a tail that a power cut tore: it and all behind
-                         `end` never became durable, and do not count (P3) */
+    uint64_t dropped; /* 0, or the last change of a tail that a power cut tore, of a change or of a
+                         payload: it and all behind `end` never became durable, and do not count
+                         (P3) */
     char damage[160]; /* empty, or a sentence: which segment, which offset, what is wrong */
 };
-/* 0: reached the end. -EUCLEAN: damage (L4: something that does not verify was durable, as a later
- * change says, or lies below the mark, or a bound end is missing); result->end is the last good
- * change. -EBADMSG never; other errno of the store or of apply. */
+/* 0: reached the end, or RIAD_REPLAY_STOP did. -EUCLEAN: damage (L4: something that does not verify
+ * was durable, as a later change says, or lies below the mark, or a bound end is missing);
+ * result->end is the last good change. -EBADMSG never; other errno of the store or of apply. */
 int riad_replay_run(
         const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 

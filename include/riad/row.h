@@ -65,6 +65,20 @@ struct riad_extent {
     uint8_t tags[RIAD_RUN_RECORDS_MAX * RIAD_TAG_SIZE];
 };
 
+/* The records behind a data extent; tags borrow from it. */
+static inline struct riad_run riad_extent_run(const struct riad_extent *extent)
+{
+    return (struct riad_run){
+        .segment = extent->segment,
+        .position = extent->position,
+        .unit = 1U << extent->unit_shift,
+        .length = extent->run_length,
+        .birth = extent->born,
+        .tags = extent->tags,
+        .count = extent->tag_count,
+    };
+}
+
 void riad_inode_encode(const struct riad_inode *row, struct riad_writer *out);
 /* Each refuses what FORMAT does not allow: -EBADMSG. Trailing bytes are refused. */
 int riad_inode_decode(const uint8_t *data, size_t size, struct riad_inode *ret) RIAD_MUST_CHECK;

@@ -107,6 +107,7 @@ static int find_damage(struct riad_fsck *fsck, const struct riad_reason *reason,
 /* All changes from the first on, and all data records among them. */
 static int read_log(struct riad_fsck *fsck, struct riad_opening *opening)
 {
+    uint64_t start;
     int r = riad_rebuild_empty(opening);
 
     if (r < 0) {
@@ -119,6 +120,7 @@ static int read_log(struct riad_fsck *fsck, struct riad_opening *opening)
     fsck->result.records = opening->replayed;
     fsck->result.bytes = opening->bytes;
     fsck->log_whole = r >= 0;
+    riad_index_end(opening->index, &fsck->log_end, &start);
     return r < 0 ? find_damage(fsck, opening->reason, r) : 0;
 }
 

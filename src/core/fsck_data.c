@@ -36,15 +36,7 @@ static void path_of(struct reading *reading, uint64_t segment, char ret[static 3
 static int read_extent(void *context, const struct riad_extent *extent)
 {
     struct reading *reading = context;
-    struct riad_run run = {
-        .segment = extent->segment,
-        .position = extent->position,
-        .unit = 1U << extent->unit_shift,
-        .length = extent->run_length,
-        .birth = extent->born,
-        .tags = extent->tags,
-        .count = extent->tag_count,
-    };
+    struct riad_run run = riad_extent_run(extent);
     char path[32];
     int r;
 

@@ -16,8 +16,9 @@ struct riad_fsck {
     struct riad_history history; /* shared by all openings of this check */
     struct riad_mark mark;
     uint64_t closed_number;
-    char path[2048]; /* of the temporary indexes */
-    bool log_whole;  /* the log was read from its first change to its end */
+    char path[2048];         /* of the temporary indexes */
+    bool log_whole;          /* the log was read from its first change to its end, */
+    struct riad_end log_end; /* which is this */
 };
 
 /* The rows of one index, whatever their order: the sum of their hashes. */

@@ -108,14 +108,16 @@ static int compare(
     return 0;
 }
 
-/* An index whose last change the log does not have will be made anew at the next opening (L3). */
-static bool fits_log(struct riad_opening *opening)
+/* An index whose last change the log does not have, or has behind its end, will be made anew at the
+ * next opening (L3). */
+static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
 {
     struct riad_end end;
     uint64_t start;
 
     riad_index_end(opening->index, &end, &start);
-    if (end.sequence.number == 0 || !riad_history_covers(&opening->history, &end)) {
+    if (end.sequence.number == 0 || end.sequence.number > fsck->log_end.sequence.number ||
+            !riad_history_covers(&opening->history, &end)) {
         return false;
     }
     return start == 0 || riad_replay_find(opening->config->workspace_fd, opening->keys,
@@ -128,7 +130,7 @@ static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,
     bool equal = false;
     int r = riad_index_open(opening->index_path, opening->keys, &opening->index);
 
-    if (r >= 0 && !fits_log(opening)) {
+    if (r >= 0 && !fits_log(fsck, opening)) {
         return 0;
     }
     if (r >= 0) {

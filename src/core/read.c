@@ -64,15 +64,7 @@ static int fill_window(struct riad_workspace *workspace, struct read_window *win
 static int read_extent(struct riad_workspace *workspace, const struct riad_extent *extent,
         uint64_t from, uint64_t to, uint8_t *ret)
 {
-    struct riad_run run = {
-        .segment = extent->segment,
-        .position = extent->position,
-        .unit = 1U << extent->unit_shift,
-        .length = extent->run_length,
-        .birth = extent->born,
-        .tags = extent->tags,
-        .count = extent->tag_count,
-    };
+    struct riad_run run = riad_extent_run(extent);
     uint32_t skip = extent->skip + (uint32_t)(from - extent->offset);
 
     return riad_segments_read(workspace->segments, &run, skip, (uint32_t)(to - from), ret);

@@ -9,6 +9,7 @@ struct follow {
     struct riad_end last;
     uint64_t changes;
     int index_error; /* the change could not be applied: index, not log */
+    struct riad_payload_check payloads;
 };
 
 static void tell(struct follow *follow)
@@ -34,20 +35,12 @@ static void count(struct follow *follow, const struct riad_end *end)
     }
 }
 
-static int apply_change(void *context, const uint8_t *content, size_t size,
+static int apply_operations(struct follow *follow, struct riad_reader *operations,
         const struct riad_end *end, uint64_t start)
 {
-    struct follow *follow = context;
     struct riad_index *index = follow->opening->index;
-    struct riad_reader operations;
-    struct timespec time;
-    uint64_t request;
-    uint32_t operation_count;
-    int r = riad_change_parse(content, size, &time, &request, &operation_count, &operations);
+    int r = riad_index_apply(index, operations, end, start);
 
-    if (r >= 0) {
-        r = riad_index_apply(index, &operations, end, start);
-    }
     if (r >= 0 && riad_index_pending(index) >= RIAD_REPLAY_BATCH_MAX) {
         r = riad_index_commit(index);
     }
@@ -57,6 +50,25 @@ static int apply_change(void *context, const uint8_t *content, size_t size,
     }
     count(follow, end);
     return 0;
+}
+
+static int apply_change(void *context, const uint8_t *content, size_t size,
+        const struct riad_end *end, uint64_t start, bool settled)
+{
+    struct follow *follow = context;
+    struct riad_reader operations;
+    struct timespec time;
+    uint64_t request;
+    uint32_t operation_count;
+    int r = riad_change_parse(content, size, &time, &request, &operation_count, &operations);
+
+    if (r >= 0 && !settled) {
+        r = riad_payload_check(&follow->payloads, end->sequence.number, operations);
+    }
+    if (r == -EBADMSG || r == -EUCLEAN) {
+        follow->index_error = r;
+    }
+    return r != 0 ? r : apply_operations(follow, &operations, end, start);
 }
 
 /* The mark and the index name the same change by different hashes: another history. */
@@ -102,7 +114,13 @@ static int replay_log(struct riad_opening *opening, struct follow *follow)
     replay.check_data = opening->check_data;
     replay.apply = apply_change;
     replay.context = follow;
+    follow->payloads = (struct riad_payload_check){
+        .workspace_fd = opening->config->workspace_fd,
+        .keys = opening->keys,
+        .index = opening->index,
+    };
     r = riad_replay_run(&replay, &result);
+    riad_payload_check_done(&follow->payloads);
     opening->replayed += follow->changes;
     opening->bytes += result.bytes;
     opening->dropped = result.dropped;

@@ -20,4 +20,19 @@ void riad_recover_prepare(
 int riad_recover_refuse(
         struct riad_opening *opening, const struct riad_replay_result *result) RIAD_MUST_CHECK;
 
+/* payload.c. Whether what a change writes is there: the records that its extents refer to for the
+ * first time. Zeroed but for the first three; one thread. */
+struct riad_payload_check {
+    int workspace_fd;
+    const struct riad_keys *keys;
+    struct riad_index *index; /* holds the rows before the change; NULL: another state than that */
+    struct riad_segments *segments;
+    uint8_t *buffer;
+};
+/* 0, RIAD_REPLAY_STOP: a record is damaged or missing. -EBADMSG: not decodable; errno of store and
+ * index. number: the change's. */
+int riad_payload_check(struct riad_payload_check *check, uint64_t number,
+        struct riad_reader operations) RIAD_MUST_CHECK;
+void riad_payload_check_done(struct riad_payload_check *check);
+
 #endif

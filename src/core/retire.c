@@ -96,6 +96,31 @@ static int bury(struct riad_workspace *workspace, uint64_t segment)
     return r == -ENOENT ? 0 : r;
 }
 
+/* A change of nothing, to say that all before it is durable. Without it a reader that has no mark
+ * would look for the payloads of the last changes, and take one that was unlinked since for torn
+ * off, with everything behind it (P3). */
+static int vouch(struct riad_workspace *workspace)
+{
+    int r = riad_mutation_begin(workspace, NULL);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_mutation_commit(workspace, NULL);
+    riad_mutation_end(workspace);
+    return r < 0 ? r : riad_workspace_sync(workspace);
+}
+
+static bool is_any_due(const struct riad_upkeep *upkeep, const uint64_t *segments, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && !was_dead(upkeep, segments[i])) {
+        i++;
+    }
+    return i < count;
+}
+
 /* Those that were dead before the epoch was turned, and still are now that every writer of that
  * time has ended. The changes that freed them are synced first, and the term looked up behind that
  * (riad_workspace_sync). */
@@ -105,10 +130,13 @@ static int bury_all(struct riad_workspace *workspace)
     size_t count = 0;
     int r = find_dead(workspace, now, sizeof now / sizeof now[0], &count);
 
-    if (r < 0 || count == 0) {
+    if (r < 0 || !is_any_due(&workspace->upkeep, now, count)) {
         return r;
     }
     r = riad_workspace_sync(workspace);
+    if (r >= 0) {
+        r = vouch(workspace);
+    }
     for (size_t i = 0; i < count && r >= 0; i++) {
         if (was_dead(&workspace->upkeep, now[i])) {
             r = bury(workspace, now[i]);

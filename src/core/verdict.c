@@ -4,13 +4,14 @@
 #include "recover_priv.h"
 
 static int ignore_change(void *context, const uint8_t *content, size_t size,
-        const struct riad_end *end, uint64_t start)
+        const struct riad_end *end, uint64_t start, bool settled)
 {
     (void)context;
     (void)content;
     (void)size;
     (void)end;
     (void)start;
+    (void)settled;
     return 0;
 }
 
@@ -112,14 +113,70 @@ static int weigh(struct riad_opening *opening, const struct riad_end *end, enum 
     return 0;
 }
 
-/* Whether the log has the index's last change and everything before it that this node does not know
- * to be durable: a power cut may leave a later change and tear an earlier one, and what is kept
- * here will be vouched for by the next term. 0, -EUCLEAN. */
-static int check_tail(struct riad_opening *opening, const struct riad_end *end, uint64_t start)
+/* The way to the index's last change. */
+struct approach {
+    const struct riad_end *end; /* that change */
+    bool reached;
+    struct riad_payload_check payloads;
+};
+
+static bool is_same(const struct riad_end *a, const struct riad_end *b)
+{
+    return a->segment == b->segment && a->offset == b->offset &&
+           a->sequence.number == b->sequence.number && riad_hash_equal(&a->chain, &b->chain);
+}
+
+/* What lies behind the index's last change is checked when it is applied. */
+static int check_change(void *context, const uint8_t *content, size_t size,
+        const struct riad_end *end, uint64_t start, bool settled)
+{
+    struct approach *approach = context;
+    struct riad_reader operations;
+    struct timespec time;
+    uint64_t request;
+    uint32_t operation_count;
+    int r = 0;
+
+    (void)start;
+    if (!settled && end->sequence.number <= approach->end->sequence.number) {
+        r = riad_change_parse(content, size, &time, &request, &operation_count, &operations);
+        if (r >= 0) {
+            r = riad_payload_check(&approach->payloads, end->sequence.number, operations);
+        }
+    }
+    approach->reached |= r == 0 && is_same(end, approach->end);
+    return r;
+}
+
+/* From a position that is durable to the index's last change. Its rows are ahead of the changes
+ * between: they cannot say what was there before. */
+static int walk_up(
+        struct riad_opening *opening, const struct riad_end *from, struct approach *approach)
 {
     struct riad_replay_result result = { 0 };
-    struct riad_end from;
     struct riad_replay replay;
+    int r;
+
+    riad_recover_prepare(opening, from, &replay);
+    replay.mark = (struct riad_end){ 0 };
+    replay.apply = check_change;
+    replay.context = approach;
+    approach->payloads = (struct riad_payload_check){
+        .workspace_fd = opening->config->workspace_fd,
+        .keys = opening->keys,
+    };
+    r = riad_replay_run(&replay, &result);
+    riad_payload_check_done(&approach->payloads);
+    return r;
+}
+
+/* Whether the log has the index's last change and everything before it that this node does not know
+ * to be durable, payloads too: a power cut may leave a later change and tear an earlier one, and
+ * what is kept here will be vouched for by the next term. 0, -EUCLEAN. */
+static int check_tail(struct riad_opening *opening, const struct riad_end *end, uint64_t start)
+{
+    struct approach approach = { .end = end };
+    struct riad_end from;
     int r;
 
     if (end->sequence.number <= opening->mark.end.sequence.number) {
@@ -131,9 +188,9 @@ static int check_tail(struct riad_opening *opening, const struct riad_end *end, 
     if (r < 0) {
         return r;
     }
-    riad_recover_prepare(opening, &from, &replay);
-    replay.mark = *end;
-    return riad_replay_run(&replay, &result);
+    approach.reached = from.sequence.number > end->sequence.number || is_same(&from, end);
+    r = walk_up(opening, &from, &approach);
+    return r == 0 && !approach.reached ? -EUCLEAN : r;
 }
 
 int riad_verdict_reach(struct riad_opening *opening, enum riad_verdict *ret)

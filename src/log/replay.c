@@ -30,7 +30,7 @@ static int check_mark(struct riad_replay_state *state, const struct riad_end *en
 static bool continues(const struct riad_replay_state *state, uint64_t segment,
         const struct riad_change_record *change)
 {
-    const struct riad_end *last = &state->result.end;
+    const struct riad_end *last = &state->end;
 
     return change->sequence.number == last->sequence.number + 1 &&
            change->sequence.term == riad_segment_term(segment) &&
@@ -42,7 +42,6 @@ static bool continues(const struct riad_replay_state *state, uint64_t segment,
 static int take_change(struct riad_replay_state *state, uint64_t segment, uint64_t offset,
         const uint8_t *data, size_t size, enum step *ret_step)
 {
-    struct riad_end *last = &state->result.end;
     struct riad_change_record change;
     struct riad_end end;
     int r;
@@ -52,7 +51,7 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
         return r;
     }
     *ret_step = STEP_END;
-    if (r < 0 || change.sequence.number <= last->sequence.number) {
+    if (r < 0 || change.sequence.number <= state->end.sequence.number) {
         return 0;
     }
     if (!continues(state, segment, &change)) {
@@ -66,19 +65,10 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
     if (r < 0) {
         return r;
     }
-    r = state->replay->apply(state->replay->context, change.content, change.size, &end, offset);
-    if (r == -EBADMSG) {
-        return riad_replay_damaged(state, "change %llu is authentic but does not decode",
-                (unsigned long long)change.sequence.number);
-    }
-    if (r < 0) {
-        return r;
-    }
-    *last = end;
-    state->result.start = offset;
-    state->result.changes++;
+    state->end = end;
+    riad_replay_note_settled(state, change.durable);
     *ret_step = STEP_CHANGE;
-    return 0;
+    return riad_replay_push(state, &change, offset);
 }
 
 static int take_data(struct riad_replay_state *state, const struct riad_record_header *header,
@@ -159,7 +149,7 @@ static int read_bounded(struct riad_replay_state *state, const struct riad_linea
             return r;
         }
     }
-    if (offset == segment->limit.offset && riad_end_equal(&state->result.end, &segment->limit)) {
+    if (offset == segment->limit.offset && riad_end_equal(&state->end, &segment->limit)) {
         return 0;
     }
     if (is_in_last_term(state, segment)) {
@@ -227,20 +217,35 @@ static int read_history(struct riad_replay_state *state)
     }
     durable = replay->durable > replay->mark.sequence.number ? replay->durable
                                                              : replay->mark.sequence.number;
-    if (r == 0 && state->result.end.sequence.number < durable) {
+    if (r == 0 && state->end.sequence.number < durable) {
         r = riad_replay_damaged(state,
                 "the log ends with change %llu, in segment %016llx at offset %llu, but change %llu "
                 "was "
                 "synced",
-                (unsigned long long)state->result.end.sequence.number,
-                (unsigned long long)state->result.end.segment,
-                (unsigned long long)state->result.end.offset, (unsigned long long)durable);
+                (unsigned long long)state->end.sequence.number,
+                (unsigned long long)state->end.segment, (unsigned long long)state->end.offset,
+                (unsigned long long)durable);
     }
     return r;
 }
 
+/* What is known without reading the log. A term is claimed after a sync of all before it. */
+static void begin(struct riad_replay_state *state)
+{
+    const struct riad_replay *replay = state->replay;
+    const struct riad_history *history = replay->history;
+
+    state->end = state->result.end = replay->from;
+    riad_replay_note_settled(state, replay->mark.sequence.number);
+    riad_replay_note_settled(state, replay->durable);
+    if (history->count > 0) {
+        riad_replay_note_settled(state, history->terms[history->count - 1].end.sequence.number);
+    }
+}
+
 static void release(struct riad_replay_state *state)
 {
+    riad_replay_discard(state);
     riad_lineage_done(&state->lineage);
     riad_window_done(&state->window);
     riad_key_cache_freep(&state->cache);
@@ -267,10 +272,16 @@ int riad_replay_run(const struct riad_replay *replay, struct riad_replay_result 
     _cleanup_(release) struct riad_replay_state state = { .replay = replay, .budget = TAIL_BUDGET };
     int r;
 
-    state.result.end = replay->from;
+    begin(&state);
     r = allocate(&state);
     if (r == 0) {
         r = read_history(&state);
+    }
+    if (r == 0 || r == -EUCLEAN) {
+        int flushed = riad_replay_flush(&state);
+
+        r = flushed < 0 ? flushed : r;
+        state.result.dropped = r < 0 ? 0 : state.result.dropped;
     }
     state.result.bytes = state.window.read;
     *ret = state.result;

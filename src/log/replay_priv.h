@@ -8,8 +8,24 @@
 #include "lineage_priv.h"
 #include "window_priv.h"
 
+/* A change that was read and not applied yet. */
+struct riad_replay_pending {
+    struct riad_replay_pending *next;
+    struct riad_end end;
+    uint64_t start;
+    size_t size;
+    uint8_t content[];
+};
+
 struct riad_replay_state {
     const struct riad_replay *replay;
+    struct riad_end end; /* of the last change read; result.end: of the last applied */
+    struct riad_replay_pending *first; /* oldest; NULL: none */
+    struct riad_replay_pending *last;
+    uint64_t pending_bytes;
+    uint64_t settled; /* number of the last change known to have been durable */
+    uint64_t stopped; /* 0, or number of the change whose payload is not whole: none from there on
+                         is applied */
     struct riad_key_cache *cache;
     struct riad_lineage lineage;
     struct riad_window window;
@@ -35,9 +51,21 @@ int riad_change_open(struct riad_key_cache *cache, const uint8_t *data, size_t s
 /* Writes the sentence and gives -EUCLEAN. */
 int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...)
         __attribute__((format(printf, 2, 3))) RIAD_MUST_CHECK;
-/* Looks behind result.end in the file of the window, from offset on. 0 if what stands there may be
+/* Notes that changes up to number were durable. */
+static inline void riad_replay_note_settled(struct riad_replay_state *state, uint64_t number)
+{
+    state->settled = number > state->settled ? number : state->settled;
+}
+/* replay_queue.c. Takes a copy of the change that state->end is the end of, and applies what is
+ * settled by now, or too much to be kept. What apply says, -EUCLEAN, -ENOMEM. */
+int riad_replay_push(struct riad_replay_state *state, const struct riad_change_record *change,
+        uint64_t start) RIAD_MUST_CHECK;
+/* Everything was read: applies the rest. */
+int riad_replay_flush(struct riad_replay_state *state) RIAD_MUST_CHECK;
+void riad_replay_discard(struct riad_replay_state *state);
+/* Looks behind the end in the file of the window, from offset on. 0 if what stands there may be
  * the torn tail of a power cut: no later change, or only such as were made before the change behind
- * result.end was known to be durable (result.dropped says which is the last). -EUCLEAN if a later
+ * it was known to be durable (result.dropped says which is the last). -EUCLEAN if a later
  * change says that it was (L4). */
 int riad_replay_check_tail(
         struct riad_replay_state *state, uint64_t segment, uint64_t offset) RIAD_MUST_CHECK;

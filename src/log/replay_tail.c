@@ -51,7 +51,7 @@ static int is_later_change(
         return r == -EBADMSG ? 0 : r;
     }
     *ret = change;
-    return change.sequence.number > state->result.end.sequence.number;
+    return change.sequence.number > state->end.sequence.number;
 }
 
 /* Offset of the next thing that could be a record, at or after offset; UINT64_MAX if there is none.
@@ -97,7 +97,10 @@ int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, ui
         if (r < 0) {
             return r;
         }
-        if (r > 0 && change.durable > state->result.end.sequence.number) {
+        if (r > 0) {
+            riad_replay_note_settled(state, change.durable);
+        }
+        if (r > 0 && change.durable > state->end.sequence.number) {
             return riad_replay_damaged(state,
                     "log segment %016llx is damaged at offset %llu: change %llu follows at %llu",
                     (unsigned long long)segment, (unsigned long long)from,

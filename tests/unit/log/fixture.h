@@ -21,6 +21,7 @@ struct remembered {
     char contents[FIXTURE_CHANGES][FIXTURE_CONTENT];
     struct riad_end ends[FIXTURE_CHANGES];
     uint64_t starts[FIXTURE_CHANGES];
+    bool settled[FIXTURE_CHANGES]; /* read only */
     size_t count;
 };
 
@@ -133,7 +134,7 @@ static inline const struct riad_end *fixture_last(void)
 }
 
 static inline int fixture_remember(void *context, const uint8_t *content, size_t size,
-        const struct riad_end *end, uint64_t start)
+        const struct riad_end *end, uint64_t start, bool settled)
 {
     struct remembered *read = context;
 
@@ -142,6 +143,7 @@ static inline int fixture_remember(void *context, const uint8_t *content, size_t
     read->contents[read->count][size] = '\0';
     read->ends[read->count] = *end;
     read->starts[read->count] = start;
+    read->settled[read->count] = settled;
     read->count++;
     return 0;
 }

@@ -342,12 +342,13 @@ static void positions_are_found_or_not(void **state)
 }
 
 static int refuse(void *context, const uint8_t *content, size_t size, const struct riad_end *end,
-        uint64_t start)
+        uint64_t start, bool settled)
 {
     (void)content;
     (void)size;
     (void)end;
     (void)start;
+    (void)settled;
     return *(int *)context;
 }
 
