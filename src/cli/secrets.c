@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,24 +70,56 @@ static int read_line(int fd, struct riad_secret **ret)
     return 0;
 }
 
+static volatile sig_atomic_t caught;
+
+static void remember_signal(int number)
+{
+    caught = number;
+}
+
+/* Reads a line with the echo off. A signal meanwhile must not leave the terminal silent: it
+ * interrupts the reading, and takes its course when the echo is back. */
+static int read_silently(int fd, const char *text, struct riad_secret **ret)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+    struct sigaction interrupt = { .sa_handler = remember_signal }, before[4];
+    struct termios normal, quiet;
+    int r;
+
+    if (tcgetattr(fd, &normal) < 0) {
+        return -errno;
+    }
+    caught = 0;
+    for (size_t i = 0; i < 4; i++) {
+        sigaction(signals[i], &interrupt, &before[i]);
+    }
+    quiet = normal;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO);
+    tcsetattr(fd, TCSAFLUSH, &quiet); /* before the prompt: what is typed after it counts */
+    dprintf(fd, "%s: ", text);
+    r = read_line(fd, ret);
+    tcsetattr(fd, TCSAFLUSH, &normal);
+    dprintf(fd, "\n");
+    for (size_t i = 0; i < 4; i++) {
+        sigaction(signals[i], &before[i], NULL);
+    }
+    if (caught) {
+        raise(caught);
+    }
+    return r;
+}
+
 static int prompt(const char *text, struct riad_secret **ret)
 {
     _cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    struct termios before, quiet;
     int r;
 
-    if (fd < 0 || tcgetattr(fd, &before) < 0) {
+    if (fd < 0) {
         return fail(RIAD_EXIT_USAGE,
                 "no terminal to ask for the %s on: use --passphrase-file F or --passphrase-fd N",
                 text);
     }
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO);
-    dprintf(fd, "%s: ", text);
-    tcsetattr(fd, TCSAFLUSH, &quiet);
-    r = read_line(fd, ret);
-    tcsetattr(fd, TCSAFLUSH, &before);
-    dprintf(fd, "\n");
+    r = read_silently(fd, text, ret);
     if (r == -EINVAL) {
         return fail(RIAD_EXIT_USAGE, "an empty or overlong %s is no secret", text);
     }
