@@ -33,13 +33,13 @@ extern const struct command commands[];
 
 /* --- options that many commands share; parsed by one function --- */
 struct options {
-    const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *workspace,
-            *state_dir, *mount_options;
+    const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
+            *workspace, *state_dir, *mount_options;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, allow_other, lazy, recovery, quiet;
 };
-/* letters: which options the command takes, of "pPrknwsoBIjfaAlRq" (see options.c); others are
+/* letters: which options the command takes, of "pPrknKwsoBIjfalRq" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
  * reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);

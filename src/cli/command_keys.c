@@ -1,8 +1,11 @@
 /* riad passwd and riad recovery: new secrets in a user's slots. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/fdio.h"
 
 #include "cli.h"
 
@@ -21,15 +24,47 @@ static int replace_slot(
                  : RIAD_EXIT_DONE;
 }
 
+/* 32 random bytes in a new file, durable before a slot counts on it. */
+static int write_key_file(const char *path, const struct riad_secret *key)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0) {
+        return fail(RIAD_EXIT_FAILED, "cannot make the key file %s: %s", path, strerror(errno));
+    }
+    r = riad_pwrite_all(fd, riad_secret_peek(key), riad_secret_size(key), 0);
+    if (r == 0 && fsync(fd) < 0) {
+        r = -errno;
+    }
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "cannot write the key file %s: %s", path, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+static int add_key_file(struct session *session, const char *path)
+{
+    _cleanup_secret_ struct riad_secret *key = NULL;
+    int code, r = riad_secret_new_random(32, &key);
+
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "cannot make a key: %s", strerror(-r));
+    }
+    code = write_key_file(path, key);
+    return code == RIAD_EXIT_DONE ? replace_slot(session, RIAD_SLOT_KEY_FILE, key) : code;
+}
+
 int command_passwd(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     struct options options;
-    int code = begin_session(argc, argv, "pPrksnR", 1, "name the store", &options, &session);
+    int code = begin_session(argc, argv, "pPrksnKR", 1, "name the store", &options, &session);
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
+    }
+    if (options.new_key_file) {
+        return add_key_file(&session, options.new_key_file);
     }
     code = read_new_secret(options.new_passphrase_file, "New passphrase", &fresh);
     if (code == RIAD_EXIT_DONE) {

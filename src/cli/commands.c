@@ -43,6 +43,9 @@ const struct command commands[] = {
     { "passwd", "STORE", "change the passphrase",
             SECRET_HELP
             "  --new-passphrase-file F   the new one (asked twice otherwise)\n"
+            "  --new-key-file F      instead: write a new key file F that opens the store too (or "
+            "in place\n"
+            "                        of an older key file); keep it away from the store\n"
             "  --recovery            ask for the recovery code instead of the old passphrase\n"
             "An old copy of the store still opens with the old passphrase.\n",
             command_passwd },
@@ -61,7 +64,7 @@ const struct command commands[] = {
                        "then nothing grows until\n"
                        "enough is deleted.\n",
             command_quota_set },
-    { "quota show", "DIR|STORE", "limits and usage",
+    { "quota show", "[DIR|STORE]", "limits and usage",
             "  --json                as JSON\n" SECRET_HELP
             "A mounted workspace needs no passphrase.\n",
             command_quota_show },

@@ -15,6 +15,7 @@ static const struct option long_options[] = {
     { "recovery-file", required_argument, NULL, 'r' },
     { "key-file", required_argument, NULL, 'k' },
     { "new-passphrase-file", required_argument, NULL, 'n' },
+    { "new-key-file", required_argument, NULL, 'K' },
     { "workspace", required_argument, NULL, 'w' },
     { "state-dir", required_argument, NULL, 's' },
     { "json", no_argument, NULL, 'j' },
@@ -83,6 +84,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'r' ? &options->recovery_file
                               : letter == 'k' ? &options->key_file
                               : letter == 'n' ? &options->new_passphrase_file
+                              : letter == 'K' ? &options->new_key_file
                               : letter == 'w' ? &options->workspace
                               : letter == 's' ? &options->state_dir
                               : letter == 'o' ? &options->mount_options
@@ -116,7 +118,7 @@ static int store_option(struct options *options, int letter)
                     "--passphrase-fd takes the number of an open descriptor, not `%s`", optarg);
         }
         options->passphrase_fd = (int)fd;
-    } else if (strchr("prknwsoBI", letter)) {
+    } else if (strchr("prknKwsoBI", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);
