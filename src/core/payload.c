@@ -1,7 +1,7 @@
 /* Whether the payloads of a change that may not have been durable reached the store (P3). */
 #include "recover_priv.h"
 
-enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX };
+enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX, SEEN = 64 };
 
 /* The row that an extent replaces: the same run, which may have grown since. */
 struct replaced {
@@ -11,9 +11,10 @@ struct replaced {
 
 static bool same_run(const struct riad_extent *a, const struct riad_extent *b)
 {
-    return a->kind == b->kind && a->unit_shift == b->unit_shift && a->segment == b->segment &&
-           a->position == b->position && a->skip == b->skip && a->born.inode == b->born.inode &&
-           a->born.generation == b->born.generation && a->born.offset == b->born.offset;
+    return a->inode == b->inode && a->kind == b->kind && a->unit_shift == b->unit_shift &&
+           a->segment == b->segment && a->position == b->position && a->skip == b->skip &&
+           a->born.inode == b->born.inode && a->born.generation == b->born.generation &&
+           a->born.offset == b->born.offset;
 }
 
 static int compare_row(void *context, const struct riad_extent *row)
@@ -29,8 +30,16 @@ static int compare_row(void *context, const struct riad_extent *row)
     return 1;
 }
 
+/* A file's small and large writes go to segments of their own. */
+static struct riad_extent *seen_of(
+        const struct riad_payload_check *check, const struct riad_extent *extent)
+{
+    return &check->seen[(extent->inode + extent->segment) % SEEN];
+}
+
 /* What an earlier change wrote was judged with that one: were it judged again, damage that a sync
- * has settled would cut off all that was written since. */
+ * has settled would cut off all that was written since, and a run of many writes be read as often.
+ */
 static int find_known(const struct riad_payload_check *check, const struct riad_extent *extent,
         uint64_t *ret_length)
 {
@@ -40,6 +49,8 @@ static int find_known(const struct riad_payload_check *check, const struct riad_
     if (check->index) {
         r = riad_index_extents(check->index, extent->inode, extent->offset, extent->offset + 1,
                 compare_row, &replaced);
+    } else {
+        compare_row(&replaced, seen_of(check, extent));
     }
     if (r < 0) {
         return r;
@@ -65,6 +76,12 @@ static int prepare(struct riad_payload_check *check)
             return -ENOMEM;
         }
     }
+    if (!check->seen) {
+        check->seen = calloc(SEEN, sizeof *check->seen);
+        if (!check->seen) {
+            return -ENOMEM;
+        }
+    }
     return check->segments ? 0
                            : riad_segments_new(check->workspace_fd, check->keys, &check->segments);
 }
@@ -85,6 +102,9 @@ static int check_extent(
     }
     r = riad_segments_read(check->segments, &run, extent->skip + (uint32_t)known,
             (uint32_t)(extent->length - known), check->buffer);
+    if (r == 0) {
+        *seen_of(check, extent) = *extent;
+    }
     return r == -EBADMSG || r == -ENOENT || r == -EINVAL ? RIAD_REPLAY_STOP : r;
 }
 
@@ -111,5 +131,7 @@ void riad_payload_check_done(struct riad_payload_check *check)
 {
     riad_segments_freep(&check->segments);
     free(check->buffer);
+    free(check->seen);
     check->buffer = NULL;
+    check->seen = NULL;
 }

@@ -28,6 +28,7 @@ struct riad_payload_check {
     struct riad_index *index; /* holds the rows before the change; NULL: another state than that */
     struct riad_segments *segments;
     uint8_t *buffer;
+    struct riad_extent *seen; /* without index: the last ones checked, by inode and segment */
 };
 /* 0, RIAD_REPLAY_STOP: a record is damaged or missing. -EBADMSG: not decodable; errno of store and
  * index. number: the change's. */
