@@ -87,6 +87,10 @@ void riad_log_stop(struct riad_log *log);
 uint64_t riad_log_new_segment_id(struct riad_log *log);
 /* The data segments that are open for appending: not to be unlinked. */
 bool riad_log_is_open_segment(struct riad_log *log, uint64_t segment);
+/* Ends appending to an open data segment, unless somebody is writing to it just now: so that one
+ * with nothing live in it can go (riad_log_is_open_segment is false once it is synced).
+ * Thread-safe. */
+void riad_log_end_segment(struct riad_log *log, uint64_t segment);
 
 struct riad_log_counters {
     uint64_t appends, append_bytes, bulk_writes, bulk_bytes, syncs, segments;

@@ -49,7 +49,8 @@ int riad_retire_file(
     return riad_sys->unlinkat(workspace->workspace_fd, path, 0) < 0 ? -errno : 0;
 }
 
-/* Dead according to the index, and closed: nothing more is written to it. */
+/* Dead according to the index, and closed: nothing more is written to it. One that is still open is
+ * closed now, and dead for a later round. */
 static int find_dead(struct riad_workspace *workspace, uint64_t *ret, size_t max, size_t *ret_count)
 {
     size_t count = 0;
@@ -64,7 +65,9 @@ static int find_dead(struct riad_workspace *workspace, uint64_t *ret, size_t max
         return r;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!riad_log_is_open_segment(workspace->log, ret[i])) {
+        if (riad_log_is_open_segment(workspace->log, ret[i])) {
+            riad_log_end_segment(workspace->log, ret[i]);
+        } else {
             ret[closed++] = ret[i];
         }
     }

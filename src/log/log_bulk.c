@@ -273,3 +273,20 @@ int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload
     *ret = (struct riad_place){ segment, range.position };
     return 0;
 }
+
+void riad_log_end_segment(struct riad_log *log, uint64_t segment)
+{
+    struct riad_log_file *closing = NULL;
+
+    pthread_mutex_lock(&log->lock);
+    for (int i = 0; i < RIAD_BULK_SLOTS && !closing; i++) {
+        struct riad_bulk_slot *slot = &log->slots[i];
+
+        if (!slot->opening && slot->file && slot->file->segment == segment &&
+                slot->file->pins == 0) {
+            closing = retire_slot(log, slot);
+        }
+    }
+    pthread_mutex_unlock(&log->lock);
+    riad_log_file_close(log, closing);
+}
