@@ -145,6 +145,7 @@ static int bury_all(struct riad_workspace *workspace)
             r = bury(workspace, now[i]);
         }
     }
+    riad_store_measure(workspace); /* whoever waits for the room may have it at once */
     return r;
 }
 
