@@ -181,6 +181,7 @@ static int apply(struct riad_workspace *workspace, const struct riad_end *end, u
     r = riad_index_apply(workspace->index, &operations, end, start);
     if (r >= 0 && riad_index_pending(workspace->index) >= RIAD_BATCH_MAX) {
         r = riad_index_commit(workspace->index);
+        workspace->commits++;
     }
     return r;
 }
@@ -199,7 +200,6 @@ int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_pay
         riad_workspace_freeze(workspace, "the index failed", r);
         return -EIO;
     }
-    workspace->commits++;
     if (riad_index_pending(workspace->index) == 1) {
         riad_background_changed(workspace);
     }

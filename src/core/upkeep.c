@@ -15,6 +15,7 @@ static int commit_and_reap(struct riad_workspace *workspace)
     int r = riad_index_reap(workspace->index, REAP_ROWS, &more);
 
     if (r >= 0) {
+        workspace->commits += riad_index_pending(workspace->index) > 0;
         r = riad_index_commit(workspace->index);
     }
     return r < 0 ? r : more;
