@@ -171,6 +171,43 @@ static void a_segment_goes_only_when_the_log_settles_its_changes(void **state)
     fixture_assert_sound(&fixture);
 }
 
+/* Writes and removes a large file, makes another thing durable, and waits until the segment went.
+ */
+static int die_when_a_segment_went(struct fixture *of)
+{
+    struct riad_workspace *workspace = NULL;
+    struct riad_inode row;
+    int r = fixture_try_open(of, &workspace);
+
+    r = r < 0 ? r
+              : riad_mknod(workspace, &alice, RIAD_ROOT_INODE, "large", S_IFREG | 0644, 0, &row);
+    r = r < 0 ? r : fill(workspace, row.inode, 0, 'x', BULK);
+    if (r >= 0) {
+        riad_forget(workspace, row.inode, 1);
+        r = riad_unlink(workspace, &alice, RIAD_ROOT_INODE, "large");
+    }
+    r = r < 0 ? r : riad_mkdir(workspace, &alice, RIAD_ROOT_INODE, "durable", 0755, &row);
+    r = r < 0 ? r : riad_workspace_sync(workspace);
+    for (int i = 0; i < 200 && r >= 0 && count_files(of, "data") > 0; i++) {
+        riad_sleep_ms(100);
+    }
+    return r < 0 || count_files(of, "data") > 0;
+}
+
+static void what_was_synced_outlives_a_segment_that_went(void **state)
+{
+    struct riad_workspace *workspace;
+
+    (void)state;
+    run_and_die(&fixture, die_when_a_segment_went);
+    fixture_forget(&fixture);
+    fixture_assert_sound(&fixture);
+    workspace = fixture_open(&fixture);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "large"), -ENOENT);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "durable"), 0);
+    fixture_close(workspace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +217,8 @@ int main(void)
                 rows_that_refer_to_older_payloads_are_not_judged_by_them, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_segment_goes_only_when_the_log_settles_its_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                what_was_synced_outlives_a_segment_that_went, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
