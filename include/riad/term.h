@@ -22,8 +22,10 @@ struct riad_term {
 struct riad_history {
     struct riad_term *terms;
     size_t count;
-    uint32_t highest; /* highest number any file in term/ is named by, valid or not: the next claim
-                         goes above it */
+    uint32_t taken; /* the next claim goes just above: the last term's number, or that of the void
+                       files that follow it without a gap. So an owner always finds its successor
+                       by looking whether the number above its own is taken (O2), whatever junk
+                       with higher numbers a hostile store holds */
 };
 
 /* Reads and verifies term/. An empty history is no error. Envelopes that do not verify are void and

@@ -174,7 +174,7 @@ static int open_log(struct riad_opening *opening)
     struct riad_log_config log = {
         .workspace_fd = opening->config->workspace_fd,
         .keys = opening->keys,
-        .term = opening->history.highest + 1,
+        .term = opening->history.taken + 1,
     };
     int r;
 
@@ -195,7 +195,7 @@ static int publish(struct riad_opening *opening)
     struct riad_history *history = &opening->history;
     struct riad_term term = {
         .workspace = *riad_keys_workspace(opening->keys),
-        .number = history->highest + 1,
+        .number = history->taken + 1,
         .previous = history->count ? history->terms[history->count - 1].number : 0,
         .node = config->node,
         .boot = config->boot,
@@ -218,7 +218,7 @@ static int publish(struct riad_opening *opening)
         return riad_reason_set(
                 opening->reason, r, "cannot write a term of %s: %s", config->name, strerror(-r));
     }
-    history->highest++;
+    history->taken++;
     return 0;
 }
 
@@ -261,7 +261,7 @@ int riad_ownership_claim(struct riad_opening *opening)
             return r;
         }
         if (r == 0) {
-            opening->term = opening->history.highest;
+            opening->term = opening->history.taken;
             return 0;
         }
     }

@@ -157,6 +157,20 @@ static void reverse(struct riad_term *terms, size_t count)
     }
 }
 
+/* terms are sorted, numbers fall. */
+static uint32_t find_taken(
+        const struct number_list *list, const struct riad_term *terms, size_t count)
+{
+    uint32_t taken = count > 0 ? terms[count - 1].number : 0;
+
+    for (size_t i = list->count; i > 0 && taken < UINT32_MAX; i--) {
+        if (list->numbers[i - 1] == taken + 1) {
+            taken++;
+        }
+    }
+    return taken;
+}
+
 static int load(
         const struct loading *loading, const struct number_list *list, struct riad_history *ret)
 {
@@ -176,7 +190,7 @@ static int load(
         return r;
     }
     reverse(terms, count);
-    *ret = (struct riad_history){ .count = count, .highest = list->numbers[0] };
+    *ret = (struct riad_history){ .count = count, .taken = find_taken(list, terms, count) };
     if (count > 0) {
         ret->terms = riad_take_pointer(terms);
     }
