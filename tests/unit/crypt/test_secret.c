@@ -15,7 +15,7 @@
 #include "crypt/vectors.h"
 
 /* AddressSanitizer turns mlock into nothing that succeeds. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool locks_are_real = false;
 #else
 static const bool locks_are_real = true;
