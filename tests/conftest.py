@@ -18,8 +18,10 @@ SECONDS_PER_TEST = 180
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root")
-    # An orderly end, with finalizers, also when the script is told to stop.
+    # An orderly end, with finalizers, also when the script is told to stop. A shell's background job ignores SIGINT, and
+    # what it starts would too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -15,7 +15,7 @@ def run(*command, cwd, **more):
                    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
     result = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=120, **more)
-    assert result.returncode == 0, f"{command}:\n{result.stdout}"
+    assert result.returncode == 0, f"{command}:\n{result.stdout[:2000]}"
     return result.stdout
 
 

@@ -269,9 +269,8 @@ def test_allow_other_of_users_needs_the_system_s_word(make_store, unprivileged):
     assert "user_allow_other" in result.stderr
 
 
+@pytest.mark.root
 def test_one_user_s_mounts_are_hidden_from_another(make_store, unprivileged):
-    if not unprivileged.is_other:
-        pytest.skip("needs root and another user")
     store = make_store()
     store.mount()
     control = next((store.state / "run").glob("*.sock"))

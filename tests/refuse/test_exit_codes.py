@@ -188,10 +188,9 @@ def test_no_workspace_of_that_name(made):
     assert "nosuch" in result.stderr
 
 
+@pytest.mark.root
 def test_foreign_state_directory(made, unprivileged):
     """A state directory of somebody else could feed riad an index: refused."""
-    if not unprivileged.is_other:
-        pytest.skip("needs root and another user")
     state = made.other_state("foreign")
     state.mkdir()
     unprivileged.own(state)
@@ -199,9 +198,8 @@ def test_foreign_state_directory(made, unprivileged):
     assert result.returncode in (FAILED, 17) and "state" in result.stderr
 
 
+@pytest.mark.root
 def test_store_without_permission(made, unprivileged):
-    if not unprivileged.is_other:
-        pytest.skip("needs root and another user")
     secret, state = made.base / "users-secret", made.base / "users-state"
     shutil.copy(made.passphrase_file, secret)
     state.mkdir(exist_ok=True)

@@ -78,8 +78,8 @@ def test_no_secret_in_the_process_list(store, mount):
     pid = store.hosts()[0]
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     assert PASSPHRASE.encode() not in command and b"riad" in command
-    environment = Path(f"/proc/{pid}/environ").read_bytes()
-    assert PASSPHRASE.encode() not in environment
+    if os.geteuid() == 0:  # an undumpable process shows its environment to root only
+        assert PASSPHRASE.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @pytest.mark.root
