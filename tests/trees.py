@@ -31,7 +31,7 @@ def real_tar(path, most_files=1500, most_bytes=40 << 20, roots=tuple(REAL)):
 def _pack(path, names):
     listing = "\0".join(name.lstrip("/") for name in names)
     subprocess.run(["tar", "-cf", str(path), "--no-recursion", "--hard-dereference",
-                    "--numeric-owner", f"--owner=+{os.geteuid()}", f"--group=+{os.getegid()}", "--ignore-failed-read", "-C", "/", "--null",
+                    "--numeric-owner", f"--owner=:{os.geteuid()}", f"--group=:{os.getegid()}", "--ignore-failed-read", "-C", "/", "--null",
                     "--verbatim-files-from", "-T", "-"], input=os.fsencode(listing), check=True, stderr=subprocess.DEVNULL)
     return len(names)
 
