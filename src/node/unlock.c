@@ -116,6 +116,11 @@ static int load_catalog(const char *path, const struct riad_state *state,
                 "the catalog of the store %s was tampered with or is damaged (%s)", path,
                 strerror(-r));
     }
+    if (unlocked->catalog.next_number == 0) {
+        return explain(reason, -EUCLEAN,
+                "the store %s has no catalog: its files are missing, or `riad init` was cut short",
+                path);
+    }
     fd = riad_state_directory(state, "store", &unlocked->store.binding.store, &state_path);
     r = fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
     if (r == -ESTALE) {
