@@ -88,8 +88,8 @@ def unprivileged():
     return user
 
 
-@pytest.fixture(scope="session")
-def make_store_in_session(binary, base):
+def store_maker(binary, base):
+    """Yields make(init options, ...); removes what it made."""
     made = []
 
     def make(*options, user=None, init=True):
@@ -100,21 +100,17 @@ def make_store_in_session(binary, base):
     yield make
     for store in made:
         store.remove()
+
+
+@pytest.fixture(scope="session")
+def make_store_in_session(binary, base):
+    yield from store_maker(binary, base)
 
 
 @pytest.fixture
 def make_store(binary, base):
     """make_store(init options): as many stores as a test wants."""
-    made = []
-
-    def make(*options, user=None, init=True):
-        store = Store(binary, base, user)
-        made.append(store)
-        return store.init(*options) if init else store
-
-    yield make
-    for store in made:
-        store.remove()
+    yield from store_maker(binary, base)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ struct options {
             *workspace, *state_dir, *mount_options;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
-    bool json, foreground, all, allow_other, lazy, recovery, quiet;
+    bool json, foreground, all, lazy, recovery, quiet;
 };
 /* letters: which options the command takes, of "pPrknKwsoBIjfalRq" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already

@@ -189,7 +189,7 @@ int command_mount(int argc, char **argv)
     struct riad_host_mount mount;
     struct riad_host_config config = { .mounts = &mount, .mount_count = 1 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrkwsofaRl", &options);
+    int code, r = parse_options(argc, argv, "pPrkwsofaR", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;

@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P', OPTION_ALLOW_OTHER = 'A' };
+enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P' };
 
 /* The letter is the option's name in parse_options' list; only those also written "-x" are short
  * options. */
