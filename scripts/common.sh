@@ -91,3 +91,19 @@ configure()
         meson setup "$directory" "$ROOT" "$@"
     fi
 }
+
+# Lets the kernel offer FUSE over io_uring, where it has that, and remembers what it was; close_ring puts it back. Best effort.
+ring_parameter=/sys/module/fuse/parameters/enable_uring
+ring_before=
+open_ring()
+{
+    [ -e "$ring_parameter" ] && can_be_root || return 1
+    case "$(cat "$ring_parameter")" in Y) return 0 ;; esac
+    echo Y | as_root tee "$ring_parameter" >/dev/null 2>&1 && ring_before=N
+}
+
+close_ring()
+{
+    [ -z "$ring_before" ] || echo "$ring_before" | as_root tee "$ring_parameter" >/dev/null
+    ring_before=
+}

@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MIB = 1 << 20
 NONE64 = 2**64 - 1
+FEATURE_INODE_FLAGS, FEATURE_ACLS = 1, 2  # FORMAT 5.4
+INODE_FLAGS = ("immutable", "append", "nodump", "noatime")  # as star names them
 ZERO_HASH = bytes(32)
 
 
@@ -183,9 +185,9 @@ def gcm_open(key, nonce, sealed, associated, what):
         raise Damage(f"{what}: does not open") from None
 
 
-def check_features(ro_compat, incompat, what):
-    """Format 1 knows no feature bits. ro_compat ones need no refusal: this program only reads."""
-    insist(incompat == 0, f"{what}: needs unknown features {incompat:#x}", TooNew)
+def check_features(ro_compat, incompat, what, known=0):
+    """ro_compat ones need no refusal: this program only reads."""
+    insist(incompat & ~known == 0, f"{what}: needs unknown features {incompat & ~known:#x}", TooNew)
 
 
 # ---- 2. Files ----
@@ -794,7 +796,7 @@ class Segment:
         insist(self.kind == "log" or previous == End(), f"{self.path}: only a log segment follows another")
         source.time()
         _, ro_compat, incompat = source.u32(), source.u32(), source.u32()
-        check_features(ro_compat, incompat, self.path)
+        check_features(ro_compat, incompat, self.path, FEATURE_INODE_FLAGS | FEATURE_ACLS)
         source.extensions()
         source.finish()
         return previous, record
@@ -977,6 +979,7 @@ class Inode:
     nlink: int
     uid: int
     gid: int
+    flags: int
     rdev: int
     size: int
     blocks: int
@@ -995,19 +998,54 @@ class Inode:
         return stat.S_ISDIR(self.mode)
 
 
+ACL_NAMES = {b"system.posix_acl_access": "access", b"system.posix_acl_default": "default"}
+ACL_TAGS = {1: ("user", False), 2: ("user", True), 4: ("group", False), 8: ("group", True), 16: ("mask", False), 32: ("other", False)}
+
+
+def parse_acl(value, what):
+    """6.3: (tag, permissions, id) each, in the one order."""
+    source = Decoder(value, f"{what}: access control list")
+    insist(source.u32() == 2, f"{source.what}: of an unknown version")
+    entries = []
+    while not source.empty():
+        tag, permissions, number = source.u16(), source.within(source.u16(), 0, 7), source.u32()
+        insist(tag in ACL_TAGS, f"{source.what}: unknown tag {tag}")
+        insist((number == 2**32 - 1) != ACL_TAGS[tag][1], f"{source.what}: wrong id")
+        entries.append((tag, permissions, number))
+    tags = [tag for tag, _, _ in entries]
+    single = [tag for tag in tags if not ACL_TAGS[tag][1]]
+    insist(tags == sorted(tags) and single in ([1, 4, 32], [1, 4, 16, 32]), f"{source.what}: entries missing, doubled or out of order")
+    insist(len(single) == 4 or len(tags) == 3, f"{source.what}: has no mask")
+    return entries
+
+
+def acl_mode(entries):
+    """What st_mode shows of them; the mask, where there is one, stands for the group."""
+    bits = {tag: permissions for tag, permissions, _ in entries}
+    return bits[1] << 6 | bits.get(16, bits[4]) << 3 | bits[32]
+
+
+def acl_text(entries):
+    def line(tag, permissions, number):
+        name, named = ACL_TAGS[tag]
+        rights = "".join(letter if permissions & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
+        return f"{name}:{number if named else ''}:{rights}\n"
+    return "".join(line(*entry) for entry in entries)
+
+
 def parse_inode(source):
     number = source.within(source.u64(), 1, NONE64 - 1)
     generation = source.within(source.u32(), 1, 1)
     mode, nlink, uid, gid = source.within(source.u32(), 0, 0o177777), source.u32(), source.u32(), source.u32()
     insist(stat.S_IFMT(mode) >> 12 in (1, 2, 4, 6, 8, 10, 12), f"{source.what}: unknown type of inode")
-    source.zero(4)
+    flags = source.within(source.u32(), 0, 15)
     rdev, size, blocks = source.u64(), source.within(source.u64(), 0, 2**62), source.u64()
     times = [source.time() for _ in range(4)]
     parent, next_cookie, version, birth, mark = (source.u64() for _ in range(5))
     insist(next_cookie >= 3 if stat.S_ISDIR(mode) else next_cookie == 0, f"{source.what}: wrong next cookie")
     xattr_bytes = source.u32()
     source.zero(4)
-    plain = (number, generation, mode, nlink, uid, gid, rdev, size, blocks)
+    plain = (number, generation, mode, nlink, uid, gid, flags, rdev, size, blocks)
     return Inode(*plain, *times, parent, next_cookie, version, birth, mark, xattr_bytes)
 
 
@@ -1527,6 +1565,8 @@ def tar_member(tree, path, inode, linked):
     member.type, member.mode = TAR_TYPES[inode.mode >> 12], inode.mode & 0o7777
     member.uid, member.gid = inode.uid, inode.gid
     member.pax_headers = {"mtime": decimal(inode.mtime), **tar_xattrs(tree.xattrs.get(inode.number, {}), path)}
+    if inode.flags:
+        member.pax_headers["SCHILY.fflags"] = ",".join(name for bit, name in enumerate(INODE_FLAGS) if inode.flags >> bit & 1)
     if member.isreg():
         member.size = inode.size
     elif member.issym():
@@ -1540,9 +1580,12 @@ def tar_member(tree, path, inode, linked):
 
 
 def tar_xattrs(attributes, path):
-    """As GNU tar keeps them: what a keyword cannot hold is escaped."""
+    """As GNU tar keeps them: what a keyword cannot hold is escaped, and access control lists are texts of their own."""
     headers = {}
     for name, value in attributes.items():
+        if name in ACL_NAMES:
+            headers[f"SCHILY.acl.{ACL_NAMES[name]}"] = acl_text(parse_acl(value, printable(path)))
+            continue
         try:
             keyword = "SCHILY.xattr." + name.decode().replace("%", "%25").replace("=", "%3D")
         except UnicodeDecodeError:
@@ -1762,10 +1805,20 @@ class Verifier:
         self.expect(stat.S_ISREG(inode.mode) or not live, f"{what}: has extents")
         attributes = sum(len(name) + len(value) for name, value in tree.xattrs.get(inode.number, {}).items())
         self.expect(attributes == inode.xattr_bytes, f"{what}: {attributes} bytes of extended attributes, it says {inode.xattr_bytes}")
+        for name in ACL_NAMES.keys() & tree.xattrs.get(inode.number, {}).keys():
+            self.attempt(self.check_acl, inode, name, tree.xattrs[inode.number][name])
         blocks = charged_blocks(inode, live, attributes)
         self.expect(blocks == inode.blocks, f"{what}: {blocks} blocks, it says {inode.blocks}")
         for extent in live:
             self.attempt(self.check_extent, extent)
+
+    def check_acl(self, inode, name, value):
+        what, entries = f"inode {inode.number}", parse_acl(value, f"inode {inode.number}")
+        if ACL_NAMES[name] == "default":
+            self.expect(inode.is_directory(), f"{what}: a default list, and no directory")
+            return
+        self.expect(len(entries) > 3, f"{what}: its access list says no more than a mode")
+        self.expect(acl_mode(entries) == inode.mode & 0o777, f"{what}: mode and access list do not agree")
 
     def check_extent(self, extent):
         content = Content(self.workspace)

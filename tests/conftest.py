@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness import Store, User
+from processes import Child
+from twins import Twins
+from syscalls import filesystem_type
 
 SECONDS_PER_TEST = 180
 
@@ -53,6 +56,13 @@ def pytest_runtest_protocol(item):
     watchdog.start()
     yield
     watchdog.cancel()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    """Children that a failed test left would keep its mount busy, and the tests after it would fail too."""
+    for child in list(Child.living):
+        child.end()
 
 
 @pytest.fixture(scope="session")
@@ -140,11 +150,14 @@ def shared(binary, base):
         store.remove()
 
 
+def own_name(request):
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)[:100]
+
+
 @pytest.fixture
 def place(shared, request):
     """An own directory in the mount that the file's tests share."""
-    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:100]
-    path = shared.directory / name
+    path = shared.directory / own_name(request)
     path.mkdir()
     return path
 
@@ -162,6 +175,56 @@ def shared_by_user(binary, base, unprivileged):
         store.fsck()
     finally:
         store.remove()
+
+
+EXT4_MAGIC = 0xEF53
+
+
+@pytest.fixture(scope="session")
+def ext4(base):
+    """A directory on ext4: what riad is held against."""
+    tried = [base, Path("/var/tmp"), Path("/tmp"), Path.home(), Path(__file__).parent]
+    place = next((path for path in tried if filesystem_type(path) == EXT4_MAGIC and os.access(path, os.W_OK)), None)
+    if place is None:
+        pytest.skip("no ext4 to compare with")
+    path = Path(tempfile.mkdtemp(prefix="ext4-", dir=place)).resolve()
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(params=["riad", "ext4"])
+def either(request):
+    """An own directory: every test that takes it runs on a riad mount, and on ext4 to show that what it asks is right."""
+    if request.param == "riad":
+        return request.getfixturevalue("place")
+    path = request.getfixturevalue("ext4") / own_name(request)
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def shared_by_all(binary, base):
+    """As shared, for several users where root runs the tests."""
+    store = Store(binary, base)
+    try:
+        store.init()
+        store.mount(*store.for_all)
+        store.directory.chmod(0o755)
+        yield store
+        store.unmount()
+        store.fsck()
+    finally:
+        store.remove()
+
+
+@pytest.fixture
+def pair(shared_by_all, ext4, request):
+    """Two own directories, in the mount and on ext4, that are to stay the same."""
+    roots = [root / own_name(request) for root in (shared_by_all.directory, ext4)]
+    for root in roots:
+        root.mkdir()
+    return Twins(*roots)
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def wait_until(condition, seconds=10, what="a condition"):
 class Store:
     """One store with its state directory, passphrase file and mounts."""
     living = []  # all that were not yet removed, for the watchdog
+    for_all = ("-o", "allow_other") if os.geteuid() == 0 else ()  # mount options for several users
 
     def __init__(self, binary, base, user=None, passphrase=PASSPHRASE):
         self.binary, self.user = str(binary), user or User()
@@ -144,6 +145,8 @@ class Store:
 
     def mount(self, *options, directory=None, state=None, code=DONE, store=None, **more):
         directory = directory or self.directory
+        if os.environ.get("RIAD_TEST_MOUNT_OPTIONS"):
+            options = (*options, "-o", os.environ["RIAD_TEST_MOUNT_OPTIONS"])
         result = self.run("mount", store or self.path, directory, *options, code=code, state=state, **more)
         self.pids |= set(self.hosts(state))
         return result if code != DONE else directory

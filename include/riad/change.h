@@ -28,6 +28,7 @@ struct riad_change {
     struct timespec time;
     uint64_t request;
     uint32_t count;
+    uint32_t features; /* RIAD_FEATURE_*: what its reader must know */
     struct riad_writer operations;
 };
 

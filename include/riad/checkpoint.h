@@ -13,6 +13,7 @@ struct riad_checkpoint_manifest {
     uint64_t next_inode;
     uint64_t inodes;
     uint64_t blocks;
+    uint32_t features; /* the header's: what a reader of the rows must know */
 };
 
 struct riad_checkpoint_writer;

@@ -16,6 +16,10 @@ int riad_pwritev_all(int fd, struct iovec *vector, int count, uint64_t offset) R
  * -EINVAL if offset + size is no off_t. */
 int riad_pread_all(
         int fd, void *data, size_t size, uint64_t offset, size_t *ret_size) RIAD_MUST_CHECK;
+/* The same for a thread that must not wait (riad/patience.h): RIAD_WOULD_WAIT where a byte would
+ * have to be fetched, or where the file system cannot tell. */
+int riad_pread_cached(
+        int fd, void *data, size_t size, uint64_t offset, size_t *ret_size) RIAD_MUST_CHECK;
 /* Reads a whole regular file of at most max bytes into the heap (caller frees; one byte more is
  * allocated and zero). O_NOFOLLOW. -EFBIG above max, -EMEDIUMTYPE if it is not a regular file. */
 int riad_read_file_at(int dirfd, const char *path, size_t max, uint8_t **ret_data,

@@ -19,36 +19,53 @@
 struct riad_caller {
     uint32_t uid, gid;
     uint64_t request;
-    bool kill_privileges; /* the kernel asks for setuid/setgid to be cleared
-                             (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID) */
+    uint32_t umask;       /* for new inodes, where the directory has no default ACL */
+    bool no_acls;         /* default ACLs are not inherited: the kernel does not look at ACLs */
+    bool kill_privileges; /* the kernel asks for setuid/setgid to be cleared (of
+                             FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), or for setgid when an
+                             access ACL is set (FUSE_SETXATTR_ACL_KILL_SGID) */
+    bool written_back;    /* nobody's: the kernel writes pages of a mapping (FUSE_WRITE_CACHE) */
+    int32_t pid;
+    /* Whether the process is in the group, or may do as if it were (CAP_FSETID). Asked, under the
+     * mutation lock, only of a caller with another gid, on files that are setgid and not for the
+     * group to execute. NULL: it is not. */
+    bool (*is_member)(int32_t pid, uint32_t group);
+    bool *killed; /* NULL, or becomes true if a change of data took setuid or setgid away */
 };
 
-/* References: lookup, mknod, mkdir, symlink, link and each entry that readdirplus delivers add one
- * to the inode's count; forget takes n away. An inode without names lives while the count is above
- * 0. The root is always there. */
+/* References: lookup, mknod, mkdir, symlink, tmpfile, link and each entry that readdirplus delivers
+ * add one to the inode's count; forget takes n away. An inode without names lives while the count
+ * is above 0. The root is always there. */
 int riad_lookup(struct riad_workspace *workspace, uint64_t parent, const char *name,
         struct riad_inode *ret) RIAD_MUST_CHECK;
 void riad_forget(struct riad_workspace *workspace, uint64_t inode, uint64_t count);
 /* Adds references without a lookup, for entries of readdirplus. */
 void riad_reference(struct riad_workspace *workspace, uint64_t inode);
 
-/* Regular files, fifos, sockets, devices; mode has the umask applied. */
+/* New inodes, but symlinks, take from their directory its default ACL, which narrows their mode in
+ * place of the umask. */
+/* Regular files, fifos, sockets, devices. */
 int riad_mknod(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name, uint32_t mode, uint64_t rdev, struct riad_inode *ret) RIAD_MUST_CHECK;
+/* A regular file without a name (O_TMPFILE): gone with its last reference, or at the next opening
+ * after a crash. linkable: riad_link may give it a first name, until then. */
+int riad_tmpfile(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t parent, uint32_t mode, bool linkable, struct riad_inode *ret) RIAD_MUST_CHECK;
 int riad_mkdir(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name, uint32_t mode, struct riad_inode *ret) RIAD_MUST_CHECK;
 int riad_symlink(struct riad_workspace *workspace, const struct riad_caller *caller,
         uint64_t parent, const char *name, const char *target,
         struct riad_inode *ret) RIAD_MUST_CHECK;
-/* -EPERM for directories, -EMLINK above 2^31 - 1. */
+/* -EPERM for directories, -EMLINK above 2^31 - 1, -ENOENT for what lost its last name. */
 int riad_link(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
         uint64_t parent, const char *name, struct riad_inode *ret) RIAD_MUST_CHECK;
 int riad_unlink(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name) RIAD_MUST_CHECK;
 int riad_rmdir(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name) RIAD_MUST_CHECK;
-/* flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. -EINVAL into an own descendant or for other flags;
- * -ENOTEMPTY, -EEXIST as rename(2). */
+/* flags as renameat2(2): RENAME_EXCHANGE, or RENAME_NOREPLACE and RENAME_WHITEOUT, which leaves the
+ * caller's character device 0/0 at the old name, charged. -EINVAL into an own descendant or for
+ * other flags; -ENOTEMPTY, -EEXIST as rename(2). */
 int riad_rename(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name, uint64_t new_parent, const char *new_name,
         uint32_t flags) RIAD_MUST_CHECK;
@@ -68,10 +85,18 @@ enum {
     RIAD_SET_MTIME_NOW = 1 << 7,
     RIAD_SET_CTIME = 1 << 8,
 };
-/* `values` holds the fields that `mask` names. A new size above the present one makes a hole and is
- * free; below frees (L8: in slices when many extents go). */
+/* `values` holds the fields that `mask` names; a mask of 0 is chown(2) with -1 and -1: it moves the
+ * ctime, and takes privileges if the caller is the owner or root. A new size above the present one
+ * makes a hole and is free; below frees (L8: in slices when many extents go). A new mode is the
+ * access ACL's too. */
 int riad_setattr(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t inode,
         uint32_t mask, const struct riad_inode *values, struct riad_inode *ret) RIAD_MUST_CHECK;
+
+/* Sets the flags of a row (RIAD_INODE_*), all of them. Who may is the kernel's to decide. From then
+ * on the operations here answer -EPERM where immutable or append-only forbids them. -EOPNOTSUPP
+ * other flags; -EPERM other changes of what stays immutable. */
+int riad_set_flags(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t inode, uint32_t flags) RIAD_MUST_CHECK;
 
 /* Entries with cookie > after, ascending, never "." or ".." (fuse adds those: cookies 1 and 2). A
  * cookie stays valid while entries come and go. function returns 0 to go on, 1 when its buffer is
@@ -100,8 +125,12 @@ int riad_copy_range(struct riad_workspace *workspace, const struct riad_caller *
 /* P2 for this inode: syncs the log up to now. */
 int riad_fsync(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
 
-/* Names of the user. namespace; others -EOPNOTSUPP. flags XATTR_CREATE, XATTR_REPLACE. -ENODATA,
- * -EEXIST, -E2BIG, -ERANGE is fuse's. */
+/* Names in user. (of files and directories: -EPERM), trusted. and security., and the two of POSIX
+ * ACLs; others -EOPNOTSUPP. Who may is the kernel's. flags XATTR_CREATE, XATTR_REPLACE. -ENODATA,
+ * -EEXIST, -E2BIG; -ERANGE a name over 255 bytes; -ENOSPC over 1 MiB of them all. Setting an access
+ * ACL sets the mode; one that says no more than a mode is kept as that alone, and removing an ACL
+ * that is not there is right. -EINVAL, -EOPNOTSUPP a malformed one, -EACCES a default one of what
+ * is no directory. */
 int riad_setxattr(struct riad_workspace *workspace, const struct riad_caller *caller,
         uint64_t inode, const char *name, const void *value, size_t size,
         int flags) RIAD_MUST_CHECK;

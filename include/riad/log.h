@@ -8,6 +8,7 @@
 #define RIAD_LOG_H
 
 #include "riad/segments.h"
+#include "riad/spool.h"
 #include "riad/stream.h"
 
 struct riad_log;
@@ -21,11 +22,17 @@ struct riad_log_config {
                        known */
     uint64_t log_segment_size;  /* roll when reached; 0 = 64 MiB */
     uint64_t data_segment_size; /* 0 = 128 MiB */
+    /* Where appends are gathered until they are shipped; NULL: each is written to the store at
+     * once. So they are too where there is no room for a spool, or where the store's file system
+     * cannot reserve room (fallocate), as then a full store would show too late (L5). Read by
+     * riad_log_open only. */
+    const struct riad_spool_home *spool;
 };
 
 /* Creates no segment until the first append, log/ and data/ if they are missing. Syncs what the
  * term that wrote `end` may have left in this node's page cache: the history is durable when this
- * returns (riad_log_synced). */
+ * returns (riad_log_synced). -EPROTONOSUPPORT: a newer riad wrote features that allow reading only
+ * (F2). */
 int riad_log_open(const struct riad_log_config *config, struct riad_log **ret) RIAD_MUST_CHECK;
 /* Does not sync: call riad_log_sync first. Payloads may outlive it. */
 void riad_log_free(struct riad_log *log);
@@ -62,15 +69,27 @@ int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload
 /* (mutation) Where the payload of the next change will lie: rolls the log segment first if `size`
  * and a change do not fit. */
 int riad_log_place(struct riad_log *log, size_t size, struct riad_place *ret) RIAD_MUST_CHECK;
+/* (mutation) The changes from here on need a reader that knows these features: a segment whose
+ * header does not say so is ended. The log's segments, and those of later terms, go on saying so
+ * (F2). */
+void riad_log_require(struct riad_log *log, uint32_t features);
+/* The features that were ever required. Thread-safe. */
+uint32_t riad_log_features(const struct riad_log *log);
 /* (mutation) Number the next change will have: the birth of what it makes. */
 uint64_t riad_log_next_number(const struct riad_log *log);
 /* (mutation) Seals and appends payload (NULL = none; its place is what riad_log_place said) and a
  * change of content with one write. content is the change's body behind sequence and previous hash,
- * which the log adds. After an error the segment is closed for ever and nothing was appended (L1);
- * *ret_end and *ret_start say where the change ends and begins. */
+ * which the log adds. After an error nothing was appended, and if a write failed the segment is
+ * closed for ever (L1); *ret_end and *ret_start say where the change ends and begins. */
 int riad_log_append(struct riad_log *log, const struct riad_payload *payload, const void *content,
         size_t size, struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
 
+/* Writes what the spool holds to the store. A failure ends the log as one of riad_log_sync does;
+ * the bytes stay in the spool, for the next opening. Thread-safe, not under the mutation lock.
+ * 0 without a spool. */
+int riad_log_ship(struct riad_log *log) RIAD_MUST_CHECK;
+/* Bytes that wait to be shipped. Thread-safe. */
+uint64_t riad_log_unshipped(const struct riad_log *log);
 /* Makes everything durable that was appended, and every bulk payload that was written, before the
  * call: data segments, then the log, then the directories of new files. One sync serves all that
  * wait. After a failed sync the log refuses appends with -EROFS for ever, and this returns -EIO. */
@@ -94,6 +113,7 @@ void riad_log_end_segment(struct riad_log *log, uint64_t segment);
 
 struct riad_log_counters {
     uint64_t appends, append_bytes, bulk_writes, bulk_bytes, syncs, segments;
+    uint64_t ships; /* writes of the log to the store; without a spool each append is one */
 };
 void riad_log_count(struct riad_log *log, struct riad_log_counters *ret);
 

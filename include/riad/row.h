@@ -15,6 +15,16 @@ enum {
     RIAD_INODE_ROW_SIZE = 152,
     RIAD_BLOCK_SIZE = 4096,
 };
+/* riad_inode.flags: what ioctl_iflags(2) describes. A reader must know of them
+ * (RIAD_FEATURE_INODE_FLAGS). */
+enum {
+    RIAD_INODE_IMMUTABLE = 1 << 0,
+    RIAD_INODE_APPEND = 1 << 1,
+    RIAD_INODE_NODUMP = 1 << 2,
+    RIAD_INODE_NOATIME = 1 << 3,
+    RIAD_INODE_FLAGS_KNOWN =
+            RIAD_INODE_IMMUTABLE | RIAD_INODE_APPEND | RIAD_INODE_NODUMP | RIAD_INODE_NOATIME,
+};
 #define RIAD_FILE_SIZE_MAX ((uint64_t)1 << 62)
 #define RIAD_NO_TRUNCATE_MARK UINT64_MAX
 
@@ -25,7 +35,7 @@ struct riad_inode {
     uint32_t nlink;
     uint32_t uid;
     uint32_t gid;
-    uint32_t flags;
+    uint32_t flags; /* RIAD_INODE_IMMUTABLE ... */
     uint64_t rdev;
     uint64_t size;
     uint64_t blocks; /* charged, of RIAD_BLOCK_SIZE */

@@ -33,6 +33,11 @@ int riad_segments_read(struct riad_segments *segments, const struct riad_run *ru
         uint32_t size, uint8_t *ret) RIAD_MUST_CHECK;
 /* Reads ahead keyless: asks the kernel to have the run's bytes soon. Never fails. */
 void riad_segments_prefetch(struct riad_segments *segments, const struct riad_run *run);
+/* What is called, without locks, before a read that failed is tried once more: what is not in the
+ * file yet is written there. Its failure is that of the read. Set before other threads read. */
+typedef int (*riad_segments_missing)(void *context);
+void riad_segments_on_missing(
+        struct riad_segments *segments, riad_segments_missing function, void *context);
 /* Forgets a segment's file descriptor, before it is unlinked. */
 void riad_segments_forget(struct riad_segments *segments, uint64_t segment);
 
@@ -47,13 +52,22 @@ static inline uint32_t riad_segment_term(uint64_t segment)
     return (uint32_t)(segment >> 32);
 }
 
+/* Incompatible features of what a segment holds (F2, FORMAT 5.1). */
+enum {
+    RIAD_FEATURE_INODE_FLAGS = 1 << 0, /* rows of inodes with flags */
+    RIAD_FEATURE_ACLS = 1 << 1,        /* xattrs that are access control lists */
+    RIAD_FEATURES_KNOWN = RIAD_FEATURE_INODE_FLAGS | RIAD_FEATURE_ACLS,
+};
+
 /* The verified header record of a segment (FORMAT 5.1). */
 struct riad_segment_header {
     enum riad_segment_kind kind;
     uint64_t segment;
     struct riad_end previous;
     struct timespec created;
-    size_t size; /* of the record: where the next one begins */
+    uint32_t features;   /* incompatible ones, all of them known */
+    bool read_only_bits; /* it has ro_compat features, none of which is known; not for sealing */
+    size_t size;         /* of the record: where the next one begins */
 };
 /* -EBADMSG, -ENOENT, -EPROTONOSUPPORT. */
 int riad_segment_header_read(int workspace_fd, const struct riad_keys *keys,

@@ -16,11 +16,13 @@ struct riad_sysops {
     int (*openat)(int dirfd, const char *path, int flags, mode_t mode);
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *data, size_t size, off_t offset);
+    ssize_t (*preadv2)(int fd, const struct iovec *vector, int count, off_t offset, int flags);
     ssize_t (*pwrite)(int fd, const void *data, size_t size, off_t offset);
     ssize_t (*pwritev)(int fd, const struct iovec *vector, int count, off_t offset);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t length);
+    int (*fallocate)(int fd, int mode, off_t offset, off_t length);
     int (*fstat)(int fd, struct stat *ret);
     int (*fstatat)(int dirfd, const char *path, struct stat *ret, int flags);
     int (*mkdirat)(int dirfd, const char *path, mode_t mode);

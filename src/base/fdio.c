@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/patience.h"
 #include "riad/sysops.h"
 
 enum { VECTOR_MAX = 16, FIRST_READ = 4096 };
@@ -79,7 +80,17 @@ int riad_pwritev_all(int fd, struct iovec *vector, int count, uint64_t offset)
     return 0;
 }
 
-int riad_pread_all(int fd, void *data, size_t size, uint64_t offset, size_t *ret_size)
+static ssize_t read_some(int fd, void *data, size_t size, uint64_t offset, bool cached)
+{
+    struct iovec piece = { .iov_base = data, .iov_len = size };
+
+    if (!cached) {
+        return riad_sys->pread(fd, data, size, (off_t)offset);
+    }
+    return riad_sys->preadv2(fd, &piece, 1, (off_t)offset, RWF_NOWAIT);
+}
+
+static int read_all(int fd, void *data, size_t size, uint64_t offset, bool cached, size_t *ret_size)
 {
     uint8_t *bytes = data;
     size_t done = 0;
@@ -88,8 +99,8 @@ int riad_pread_all(int fd, void *data, size_t size, uint64_t offset, size_t *ret
         return -EINVAL;
     }
     while (done < size) {
-        ssize_t n = TEMP_FAILURE_RETRY(
-                riad_sys->pread(fd, bytes + done, size - done, (off_t)(offset + done)));
+        ssize_t n =
+                TEMP_FAILURE_RETRY(read_some(fd, bytes + done, size - done, offset + done, cached));
 
         if (n < 0) {
             return -errno;
@@ -101,6 +112,18 @@ int riad_pread_all(int fd, void *data, size_t size, uint64_t offset, size_t *ret
     }
     *ret_size = done;
     return 0;
+}
+
+int riad_pread_all(int fd, void *data, size_t size, uint64_t offset, size_t *ret_size)
+{
+    return read_all(fd, data, size, offset, false, ret_size);
+}
+
+int riad_pread_cached(int fd, void *data, size_t size, uint64_t offset, size_t *ret_size)
+{
+    int r = read_all(fd, data, size, offset, true, ret_size);
+
+    return r == -EAGAIN || r == -EOPNOTSUPP ? RIAD_WOULD_WAIT : r;
 }
 
 /* O_NONBLOCK: somebody's fifo must not hold us up. *ret_hint is the size to expect (0 for /proc).

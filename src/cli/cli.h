@@ -34,10 +34,11 @@ extern const struct command commands[];
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir, *mount_options;
+            *workspace, *state_dir;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, recovery, quiet;
+    char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
 /* letters: which options the command takes, of "pPrknKwsoBIjfalRq" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already

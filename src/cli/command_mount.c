@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,13 +33,21 @@ static bool is_empty_directory(const char *path)
     return directory != NULL;
 }
 
+/* statfs asks the mount's process; stat may be answered from memory. */
+static bool is_dead(const char *path)
+{
+    struct statfs size;
+
+    return statfs(path, &size) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
 static int check_directory(const char *path)
 {
     struct stat info;
     bool riad = false;
 
     if (is_mount_point(path, &riad)) {
-        if (riad && stat(path, &info) < 0 && errno == ENOTCONN) {
+        if (riad && is_dead(path)) {
             return fail(RIAD_EXIT_ALREADY_MOUNTED,
                     "%s holds a dead mount: `fusermount3 -u %s` (root: umount) clears it, then "
                     "mount again",

@@ -87,11 +87,20 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'K' ? &options->new_key_file
                               : letter == 'w' ? &options->workspace
                               : letter == 's' ? &options->state_dir
-                              : letter == 'o' ? &options->mount_options
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
     *slot = value;
+}
+
+/* As with mount(8), each -o adds to those before. */
+static int add_mount_options(struct options *options, const char *more)
+{
+    size_t used = strlen(options->mount_options);
+    size_t room = sizeof options->mount_options - used;
+    int n = snprintf(options->mount_options + used, room, "%s%s", used > 0 ? "," : "", more);
+
+    return n < 0 || (size_t)n >= room ? usage_error("the mount options are too long") : 0;
 }
 
 static void store_flag(struct options *options, int letter)
@@ -118,7 +127,9 @@ static int store_option(struct options *options, int letter)
                     "--passphrase-fd takes the number of an open descriptor, not `%s`", optarg);
         }
         options->passphrase_fd = (int)fd;
-    } else if (strchr("prknKwsoBI", letter)) {
+    } else if (letter == 'o') {
+        return add_mount_options(options, optarg);
+    } else if (strchr("prknKwsBI", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,17 @@ static int read_from_file(const char *path, struct riad_secret **ret)
     return read_from_fd(fd, path, ret);
 }
 
-/* Reads one line without echo, byte by byte into locked memory: no stdio buffer sees it. */
-static int read_line(int fd, struct riad_secret **ret)
+/* Signals come while it waits here, and only here: none is overlooked between a look and a wait. */
+static int wait_for_input(int fd, const sigset_t *signals)
+{
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+
+    return ppoll(&input, 1, NULL, signals) < 0 ? -errno : 0;
+}
+
+/* Reads one line without echo, byte by byte into locked memory: no stdio buffer sees it. signals:
+ * the mask while it waits. -EINTR. */
+static int read_line(int fd, const sigset_t *signals, struct riad_secret **ret)
 {
     _cleanup_secret_ struct riad_secret *line = NULL;
     size_t size = 0;
@@ -50,8 +60,13 @@ static int read_line(int fd, struct riad_secret **ret)
     }
     for (;;) {
         uint8_t *byte = riad_secret_bytes(line) + size;
-        ssize_t n = read(fd, byte, 1);
+        ssize_t n;
 
+        r = wait_for_input(fd, signals);
+        if (r < 0) {
+            return r;
+        }
+        n = read(fd, byte, 1);
         if (n < 0 || (n == 0 && size == 0)) {
             return n < 0 ? -errno : -ENODATA;
         }
@@ -70,6 +85,9 @@ static int read_line(int fd, struct riad_secret **ret)
     return 0;
 }
 
+static const int fatal_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+enum { FATAL_SIGNALS = sizeof fatal_signals / sizeof fatal_signals[0] };
+
 static volatile sig_atomic_t caught;
 
 static void remember_signal(int number)
@@ -77,35 +95,50 @@ static void remember_signal(int number)
     caught = number;
 }
 
+static int ask_silently(int fd, const struct termios *normal, const char *text,
+        const sigset_t *signals, struct riad_secret **ret)
+{
+    struct termios quiet = *normal;
+    int r;
+
+    quiet.c_lflag &= ~(tcflag_t)(ECHO);
+    tcsetattr(fd, TCSAFLUSH, &quiet); /* before the prompt: what is typed after it counts */
+    dprintf(fd, "%s: ", text);
+    r = read_line(fd, signals, ret);
+    tcsetattr(fd, TCSAFLUSH, normal);
+    dprintf(fd, "\n");
+    return r;
+}
+
 /* Reads a line with the echo off. A signal meanwhile must not leave the terminal silent: it
  * interrupts the reading, and takes its course when the echo is back. */
 static int read_silently(int fd, const char *text, struct riad_secret **ret)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-    struct sigaction interrupt = { .sa_handler = remember_signal }, before[4];
-    struct termios normal, quiet;
+    struct sigaction interrupt = { .sa_handler = remember_signal }, before[FATAL_SIGNALS];
+    struct termios normal;
+    sigset_t held, mask;
     int r;
 
     if (tcgetattr(fd, &normal) < 0) {
         return -errno;
     }
     caught = 0;
-    for (size_t i = 0; i < 4; i++) {
-        sigaction(signals[i], &interrupt, &before[i]);
+    sigemptyset(&held);
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        sigaddset(&held, fatal_signals[i]);
     }
-    quiet = normal;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO);
-    tcsetattr(fd, TCSAFLUSH, &quiet); /* before the prompt: what is typed after it counts */
-    dprintf(fd, "%s: ", text);
-    r = read_line(fd, ret);
-    tcsetattr(fd, TCSAFLUSH, &normal);
-    dprintf(fd, "\n");
-    for (size_t i = 0; i < 4; i++) {
-        sigaction(signals[i], &before[i], NULL);
+    sigprocmask(SIG_BLOCK, &held, &mask);
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        sigaction(fatal_signals[i], &interrupt, &before[i]);
+    }
+    r = ask_silently(fd, &normal, text, &mask, ret);
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
+        sigaction(fatal_signals[i], &before[i], NULL);
     }
     if (caught) {
         raise(caught);
     }
+    sigprocmask(SIG_SETMASK, &mask, NULL); /* now it takes its course */
     return r;
 }
 

@@ -87,14 +87,10 @@ static void set_attributes(struct riad_workspace *workspace, const struct alloca
 {
     bool grows = !allocation->keep_size && allocation->end > row->size;
 
-    row->ctime = riad_mutation_time(workspace);
-    if (grows || allocation->punch || allocation->zero) {
-        row->mtime = row->ctime;
-    }
+    row->mtime = row->ctime = riad_mutation_time(workspace);
     if (grows) {
         row->size = allocation->end;
     }
-    riad_kill_privileges(allocation->caller, row);
 }
 
 /* One change: [from, to) of the allocation. The last slice sets size and times. */
@@ -121,6 +117,10 @@ static int commit_slice(struct riad_workspace *workspace, const struct allocatio
     row->blocks = (uint64_t)((int64_t)row->blocks + delta);
     if (to == allocation->to) {
         set_attributes(workspace, allocation, row);
+        r = riad_kill_privileges(workspace, allocation->caller, row);
+    }
+    if (r < 0) {
+        return r;
     }
     riad_put_row(workspace, row);
     return riad_mutation_commit(workspace, NULL);
@@ -134,6 +134,11 @@ static int allocate_slice(
     uint64_t to;
     int r = riad_get_file(workspace, allocation->inode, &row);
 
+    if (r < 0) {
+        return r;
+    }
+    r = allocation->punch || allocation->zero ? riad_flags_allow_change(&row)
+                                              : riad_flags_allow_room(&row);
     if (r < 0) {
         return r;
     }

@@ -1,9 +1,9 @@
 /* Attributes read and set. */
 #include <errno.h>
 
-#include "rows_priv.h"
+#include "access_priv.h"
 
-enum { NANOSECONDS = 1000000000 };
+enum { NANOSECONDS = 1000000000, TICK_NS = 4000000 };
 
 int riad_getattr(struct riad_workspace *workspace, uint64_t inode, struct riad_inode *ret)
 {
@@ -31,25 +31,44 @@ static int check_values(uint32_t mask, const struct riad_inode *values)
     return valid ? 0 : -EINVAL;
 }
 
-/* A new owner does not inherit the privileges of the program, whoever gives it away. */
-static void set_owner(uint32_t mask, const struct riad_inode *values, struct riad_inode *row)
+/* A mask of 0 is chown(2) with -1 and -1, which everybody may call, or comes before a write that
+ * takes privileges: who could set the mode takes them, others leave them to the write. Who else
+ * than root has CAP_FOWNER cannot be seen from here. */
+static bool takes_privileges(
+        const struct riad_caller *caller, uint32_t mask, const struct riad_inode *row)
 {
+    if (mask == 0) {
+        return caller->uid == row->uid || caller->uid == 0;
+    }
+    return (mask & (RIAD_SET_UID | RIAD_SET_GID)) != 0;
+}
+
+/* A new owner does not inherit the privileges of the program, whoever gives it away. */
+static int set_owner(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint32_t mask, const struct riad_inode *values, struct riad_inode *row)
+{
+    bool takes = takes_privileges(caller, mask, row) && !S_ISDIR(row->mode);
+
+    if (takes) {
+        row->mode = riad_mode_unprivileged(caller, row);
+    }
     if (mask & RIAD_SET_UID) {
         row->uid = values->uid;
     }
     if (mask & RIAD_SET_GID) {
         row->gid = values->gid;
     }
-    if ((mask & (RIAD_SET_UID | RIAD_SET_GID)) && !S_ISDIR(row->mode)) {
-        row->mode = riad_mode_unprivileged(row->mode);
-    }
+    return takes ? riad_kill_capabilities(workspace, row) : 0;
 }
 
-static void set_mode(uint32_t mask, const struct riad_inode *values, struct riad_inode *row)
+static int set_mode(struct riad_workspace *workspace, uint32_t mask,
+        const struct riad_inode *values, struct riad_inode *row)
 {
-    if (mask & RIAD_SET_MODE) {
-        row->mode = (row->mode & S_IFMT) | (values->mode & 07777);
+    if (!(mask & RIAD_SET_MODE)) {
+        return 0;
     }
+    row->mode = (row->mode & S_IFMT) | (values->mode & 07777);
+    return riad_access_follow_mode(workspace, row);
 }
 
 /* truncate(2) sets mtime even when the size stays; what the mask names wins. */
@@ -71,34 +90,60 @@ static void set_times(
     }
 }
 
-static int set_size(struct riad_workspace *workspace, uint32_t mask,
-        const struct riad_inode *values, const struct riad_survey *survey, struct riad_inode *row)
+static int set_size(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint32_t mask, const struct riad_inode *values, const struct riad_survey *survey,
+        struct riad_inode *row)
 {
+    int r;
+
     if (!(mask & RIAD_SET_SIZE)) {
-        return 0;
+        return caller->kill_privileges ? riad_kill_privileges(workspace, caller, row) : 0;
     }
     if (!S_ISREG(row->mode)) {
         return S_ISDIR(row->mode) ? -EISDIR : -EINVAL;
     }
-    return riad_truncate(workspace, row, values->size, survey);
+    r = riad_kill_privileges(workspace, caller, row);
+    return r < 0 ? r : riad_truncate(workspace, row, values->size, survey);
+}
+
+/* As on ext4, ctime moves once in a tick of the kernel's clock, so an owner or mode that is set to
+ * what it is (tar does it with each file) right after another change leaves nothing to be logged.
+ * row: as it would be, but for ctime. (mutation) */
+static bool changes_nothing(const struct riad_workspace *workspace, uint32_t mask,
+        const struct riad_inode *before, const struct riad_inode *row)
+{
+    struct timespec now = riad_mutation_time(workspace);
+    int64_t past = (now.tv_sec - before->ctime.tv_sec) * (int64_t)NANOSECONDS + now.tv_nsec -
+                   before->ctime.tv_nsec;
+
+    return mask != 0 && (mask & ~(uint32_t)(RIAD_SET_UID | RIAD_SET_GID | RIAD_SET_MODE)) == 0 &&
+           workspace->change.count == 0 && row->mode == before->mode && row->uid == before->uid &&
+           row->gid == before->gid && past >= 0 && past < TICK_NS;
 }
 
 static int set_locked(struct riad_workspace *workspace, const struct riad_caller *caller,
         uint64_t inode, uint32_t mask, const struct riad_inode *values,
         const struct riad_survey *survey, struct riad_inode *ret)
 {
+    struct riad_inode before = { 0 };
     int r = riad_index_get_inode(workspace->index, inode, ret);
 
-    if (r < 0 || (mask == 0 && !caller->kill_privileges)) {
+    if (r == 0) {
+        before = *ret;
+        r = riad_flags_allow_attributes(ret, mask);
+    }
+    if (r == 0) {
+        r = set_size(workspace, caller, mask, values, survey, ret);
+    }
+    if (r == 0) {
+        r = set_owner(workspace, caller, mask, values, ret);
+    }
+    if (r == 0) {
+        r = set_mode(workspace, mask, values, ret);
+    }
+    if (r < 0 || changes_nothing(workspace, mask, &before, ret)) {
         return r;
     }
-    r = set_size(workspace, mask, values, survey, ret);
-    if (r < 0) {
-        return r;
-    }
-    riad_kill_privileges(caller, ret);
-    set_owner(mask, values, ret);
-    set_mode(mask, values, ret);
     set_times(mask, values, riad_mutation_time(workspace), ret);
     riad_put_row(workspace, ret);
     return riad_mutation_commit(workspace, NULL);

@@ -1,10 +1,10 @@
-/* The threads of an open workspace: batch commit, sync, heartbeat, upkeep. */
+/* The threads of an open workspace: batch commit, shipping, sync, heartbeat, upkeep. */
 #include <signal.h>
 #include <stdlib.h>
 
 #include "lifecycle_priv.h"
 
-enum { WORKERS = 4 };
+enum { WORKERS = 5 };
 
 struct worker {
     void (*round)(struct riad_workspace *workspace);
@@ -17,7 +17,7 @@ struct worker {
     bool poked; /* background's lock */
 };
 
-enum worker_index { WORKER_BATCH, WORKER_SYNC, WORKER_BEAT, WORKER_UPKEEP };
+enum worker_index { WORKER_BATCH, WORKER_SHIP, WORKER_SYNC, WORKER_BEAT, WORKER_UPKEEP };
 
 struct riad_background {
     struct worker workers[WORKERS];
@@ -94,15 +94,25 @@ static void poke(struct riad_background *background, enum worker_index index)
     }
 }
 
-void riad_background_changed(struct riad_workspace *workspace)
+static void poke_worker(struct riad_workspace *workspace, enum worker_index index)
 {
     struct riad_background *background = workspace->background;
 
     if (background) {
         pthread_mutex_lock(&background->lock);
-        poke(background, WORKER_BATCH);
+        poke(background, index);
         pthread_mutex_unlock(&background->lock);
     }
+}
+
+void riad_background_changed(struct riad_workspace *workspace)
+{
+    poke_worker(workspace, WORKER_BATCH);
+}
+
+void riad_background_ship(struct riad_workspace *workspace)
+{
+    poke_worker(workspace, WORKER_SHIP);
 }
 
 void riad_background_wait_synced(struct riad_workspace *workspace)
@@ -155,6 +165,7 @@ static int prepare(struct riad_workspace *workspace, struct riad_background *bac
     uint64_t beat_ms = riad_lease_period(workspace) / 1000000;
     const struct worker plan[WORKERS] = {
         [WORKER_BATCH] = { .round = riad_batch_round, .delay_ms = 5 },
+        [WORKER_SHIP] = { .round = riad_ship_round },
         [WORKER_SYNC] = { .round = riad_sync_round, .period_ms = 1000 },
         [WORKER_BEAT] = { .round = riad_beat_round, .period_ms = beat_ms < 1000 ? beat_ms : 1000 },
         [WORKER_UPKEEP] = { .round = riad_upkeep_round, .period_ms = 2000 },

@@ -115,6 +115,7 @@ static int create(struct riad_workspace *workspace, const struct riad_snapshot_h
         .next_inode = header->next_inode,
         .inodes = header->usage.inodes,
         .blocks = header->usage.blocks,
+        .features = riad_log_features(workspace->log),
     };
 
     return riad_checkpoint_create(workspace->workspace_fd, workspace->keys,

@@ -143,9 +143,12 @@ static int share(struct clone *clone)
 static int commit(struct clone *clone)
 {
     uint64_t end = clone->to_offset + clone->length;
+    int r = riad_kill_privileges(clone->workspace, clone->caller, &clone->target);
 
+    if (r < 0) {
+        return r;
+    }
     clone->target.size = end > clone->target.size ? end : clone->target.size;
-    riad_kill_privileges(clone->caller, &clone->target);
     riad_touch(clone->workspace, &clone->target);
     riad_put_row(clone->workspace, &clone->target);
     return riad_mutation_commit(clone->workspace, NULL);
@@ -157,6 +160,9 @@ static int clone_locked(struct clone *clone)
 
     if (r == 0) {
         r = riad_get_file(clone->workspace, clone->to, &clone->target);
+    }
+    if (r == 0) {
+        r = riad_flags_allow_change(&clone->target);
     }
     if (r == 0) {
         r = bound(clone);

@@ -57,7 +57,8 @@ struct riad_extent_edit {
     struct riad_extent previous; /* ends exactly at `from` */
 };
 void riad_extent_edit_begin(struct riad_extent_edit *edit, uint64_t from, uint64_t to);
-/* Is shown each extent that touches [max(low, 1) - 1, high), ascending. */
+/* Is shown, ascending, each extent that touches [max(from, 1) - 1, to), and of those in [low, from)
+ * and [to, high) the first. The same one twice does no harm. */
 void riad_extent_edit_see(struct riad_extent_edit *edit, const struct riad_extent *extent);
 /* Starts the count of what the window holds afterwards; the caller adds the new ranges, ascending,
  * then asks for the difference. */

@@ -3,24 +3,39 @@
 
 #include "rows_priv.h"
 
-static int show_edit(void *context, const struct riad_extent *extent)
+static int show_first(void *context, const struct riad_extent *extent)
 {
     riad_extent_edit_see(context, extent);
-    return 0;
+    return 1;
 }
 
+/* Once something lies in the right margin, what is behind it adds nothing. */
+static int show_edit(void *context, const struct riad_extent *extent)
+{
+    struct riad_extent_edit *edit = context;
+
+    riad_extent_edit_see(edit, extent);
+    return edit->margin_right;
+}
+
+/* Of the left margin, the first extent and the one that touches the range tell as much as all: a
+ * block of small appends has a thousand. */
 int riad_scan_edit(struct riad_workspace *workspace, const struct riad_inode *row, uint64_t from,
         uint64_t to, struct riad_extent_edit *ret)
 {
-    uint64_t low, high;
+    uint64_t near = from > 0 ? from - 1 : 0, high;
+    int r = 0;
 
     riad_extent_edit_begin(ret, from, to);
-    low = ret->low > 0 ? ret->low - 1 : 0;
     high = ret->high < row->truncate_mark ? ret->high : row->truncate_mark;
-    if (low >= high) {
-        return 0;
+    near = near < high ? near : high;
+    if (ret->low < near) {
+        r = riad_index_extents(workspace->index, row->inode, ret->low, near, show_first, ret);
     }
-    return riad_index_extents(workspace->index, row->inode, low, high, show_edit, ret);
+    if (r < 0 || near == high) {
+        return r;
+    }
+    return riad_index_extents(workspace->index, row->inode, near, high, show_edit, ret);
 }
 
 struct slice {

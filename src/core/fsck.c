@@ -60,6 +60,9 @@ static int enter(struct riad_fsck *fsck)
     riad_fsck_begin(fsck, NULL, fsck->reason, &opening);
     r = riad_ownership_wait(&opening);
     if (r >= 0) {
+        r = riad_recover_spool(&opening);
+    }
+    if (r >= 0) {
         r = riad_recover_mark(&opening);
     }
     fsck->history = opening.history;

@@ -5,6 +5,7 @@
 
 #include "riad/checkpoint.h"
 #include "riad/error.h"
+#include "riad/spool.h"
 
 #include "workspace_priv.h"
 
@@ -14,6 +15,8 @@ enum {
     RIAD_STORE_RESERVE_BLOCKS = 4096, /* P6: 16 MiB that only deleting may use */
     RIAD_LEASE_SECONDS = 20,
     RIAD_KEPT_CHECKPOINTS = 2, /* L6 */
+    RIAD_SHIP_SIZE = 1 << 20,  /* of what the spool holds: shipped when it has so much, */
+    RIAD_SHIP_FULL = RIAD_SPOOL_SIZE / 4 * 3, /* and when so much, writers wait */
 };
 #define RIAD_CHECKPOINT_GROWTH ((uint64_t)64 << 20) /* L6 */
 #define RIAD_SECOND_NS ((uint64_t)1000000000)
@@ -52,10 +55,11 @@ struct riad_opening {
     char damage[160];       /* then: of which kind */
     bool check_data;        /* fsck: open also every data record met in the log */
     uint64_t replayed;
-    uint64_t bytes;       /* of log that was read */
-    uint64_t dropped;     /* 0, or the last of the changes that a power cut took (P3) */
-    bool index_unfit;     /* the log is sound, but the index does not take its changes */
-    struct riad_log *log; /* of the term that was claimed; the opener takes it */
+    uint64_t bytes;               /* of log that was read */
+    uint64_t dropped;             /* 0, or the last of the changes that a power cut took (P3) */
+    struct riad_delivery spooled; /* what riad_recover_spool found */
+    bool index_unfit;             /* the log is sound, but the index does not take its changes */
+    struct riad_log *log;         /* of the term that was claimed; the opener takes it */
     uint32_t term;
 };
 
@@ -81,6 +85,10 @@ uint64_t riad_lease_period(const struct riad_workspace *workspace);
 int riad_recover(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Replays what the log has behind the index's last change. */
 int riad_recover_follow(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* What a process of this node that was killed left in its spool goes to the log now, or is kept
+ * aside where another node went on since. After riad_ownership_wait. */
+int riad_recover_spool(struct riad_opening *opening) RIAD_MUST_CHECK;
+struct riad_spool_home riad_recover_spool_home(const struct riad_opening *opening);
 /* Reads the mark of config's state directory; none is no error. */
 int riad_recover_mark(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* rebuild.c. Fills an empty index from the newest checkpoint that is whole and on the history;
@@ -111,6 +119,8 @@ int riad_background_start(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 void riad_background_stop(struct riad_workspace *workspace);
 /* A batch has begun: commit it soon. */
 void riad_background_changed(struct riad_workspace *workspace);
+/* Enough is in the spool to be worth a write to the store. */
+void riad_background_ship(struct riad_workspace *workspace);
 /* Too much is unsynced: wakes the syncing thread and waits until it is done, at most 100 ms (L5).
  */
 void riad_background_wait_synced(struct riad_workspace *workspace);
@@ -120,6 +130,7 @@ bool riad_background_stopping(struct riad_workspace *workspace);
 void riad_sync_round(struct riad_workspace *workspace);
 /* upkeep.c: one round each, by their threads. */
 void riad_batch_round(struct riad_workspace *workspace);
+void riad_ship_round(struct riad_workspace *workspace);
 void riad_beat_round(struct riad_workspace *workspace);
 void riad_upkeep_round(struct riad_workspace *workspace);
 void riad_store_measure(struct riad_workspace *workspace);

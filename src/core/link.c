@@ -3,12 +3,13 @@
 
 #include "rows_priv.h"
 
+/* What lost its last name gets none again: only a file that never had one (O_TMPFILE). */
 static int check_linkable(const struct riad_inode *row)
 {
     if (S_ISDIR(row->mode)) {
         return -EPERM;
     }
-    if (row->nlink == 0) {
+    if (row->nlink == 0 && row->parent != RIAD_NO_PARENT) {
         return -ENOENT;
     }
     return row->nlink >= RIAD_NLINK_MAX ? -EMLINK : 0;
@@ -25,7 +26,13 @@ static int read_rows(struct riad_workspace *workspace, uint64_t inode, uint64_t 
     if (r == 0) {
         r = riad_get_live_directory(workspace, parent, ret_parent);
     }
-    return r < 0 ? r : riad_check_free_name(workspace, parent, name);
+    if (r == 0) {
+        r = riad_check_free_name(workspace, parent, name);
+    }
+    if (r == 0) {
+        r = riad_flags_allow_new_name(ret_parent);
+    }
+    return r < 0 ? r : riad_flags_allow_change(ret_row);
 }
 
 static int link_locked(struct riad_workspace *workspace, uint64_t inode, uint64_t parent,
@@ -42,6 +49,9 @@ static int link_locked(struct riad_workspace *workspace, uint64_t inode, uint64_
     }
     if (r < 0) {
         return r;
+    }
+    if (ret->parent == RIAD_NO_PARENT) {
+        ret->parent = parent;
     }
     ret->nlink++;
     ret->ctime = riad_mutation_time(workspace);

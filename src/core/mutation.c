@@ -1,4 +1,6 @@
 /* The one lock, and the way of a change: limits, log, index. */
+#include "riad/patience.h"
+
 #include "lifecycle_priv.h"
 
 enum { RENEW_ATTEMPTS = 60, RENEW_PAUSE_MS = 500 };
@@ -30,19 +32,28 @@ static int check_state_unlocked(struct riad_workspace *workspace)
     return r;
 }
 
+/* Whoever finds the spool nearly full ships it: the store is slower than those who write. */
+static int wait_for_spool(struct riad_workspace *workspace)
+{
+    if (riad_log_unshipped(workspace->log) < RIAD_SHIP_FULL) {
+        return 0;
+    }
+    return riad_is_patient() ? riad_log_ship(workspace->log) : RIAD_WOULD_WAIT;
+}
+
 /* L5. */
 static int wait_for_room(struct riad_workspace *workspace)
 {
     while (workspace->background &&
             riad_log_unsynced(workspace->log) > atomic_load(&workspace->unsynced_bound)) {
-        int r = check_state_unlocked(workspace);
+        int r = riad_is_patient() ? check_state_unlocked(workspace) : RIAD_WOULD_WAIT;
 
         if (r < 0) {
             return r;
         }
         riad_background_wait_synced(workspace);
     }
-    return 0;
+    return wait_for_spool(workspace);
 }
 
 /* O2: a lapsed owner answers nobody until it has looked for a higher term. A store that does not
@@ -77,7 +88,7 @@ static int enter(struct riad_workspace *workspace, bool reading)
     }
     pthread_mutex_unlock(&workspace->mutation);
     if (r >= 0) {
-        r = renew(workspace);
+        r = riad_is_patient() ? renew(workspace) : RIAD_WOULD_WAIT;
     }
     return r < 0 ? r : 1;
 }
@@ -155,8 +166,10 @@ static int append(struct riad_workspace *workspace, const struct riad_payload *p
         struct riad_end *ret_end, uint64_t *ret_start)
 {
     struct riad_place place;
-    int r = riad_log_place(workspace->log, payload ? payload->size : 0, &place);
+    int r;
 
+    riad_log_require(workspace->log, workspace->change.features);
+    r = riad_log_place(workspace->log, payload ? payload->size : 0, &place);
     if (r < 0) {
         return refused_by_log(workspace, r);
     }
@@ -186,6 +199,17 @@ static int apply(struct riad_workspace *workspace, const struct riad_end *end, u
     return r;
 }
 
+/* Once each time the spool passes the mark: the thread goes on until it is well below. */
+static void ship_if_due(struct riad_workspace *workspace)
+{
+    bool due = riad_log_unshipped(workspace->log) >= RIAD_SHIP_SIZE;
+
+    if (due && !workspace->ship_asked) {
+        riad_background_ship(workspace);
+    }
+    workspace->ship_asked = due;
+}
+
 int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload)
 {
     struct riad_end end;
@@ -203,6 +227,7 @@ int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_pay
     if (riad_index_pending(workspace->index) == 1) {
         riad_background_changed(workspace);
     }
+    ship_if_due(workspace);
     return 0;
 }
 

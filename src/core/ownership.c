@@ -171,10 +171,12 @@ int riad_ownership_wait(struct riad_opening *opening)
  * before a term binds it, as a term may not name what a power failure could take. */
 static int open_log(struct riad_opening *opening)
 {
+    const struct riad_spool_home home = riad_recover_spool_home(opening);
     struct riad_log_config log = {
         .workspace_fd = opening->config->workspace_fd,
         .keys = opening->keys,
         .term = opening->history.taken + 1,
+        .spool = &home,
     };
     int r;
 

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "riad/patience.h"
+
 #include "rows_priv.h"
 
 enum { WINDOW_EXTENTS = 64 };
@@ -130,8 +132,8 @@ static int serve(struct riad_workspace *workspace, struct read_window *window, u
             return r;
         }
         r = read_window(workspace, window, ret, &damaged);
-        if (r == 0) {
-            return 0;
+        if (r == 0 || r == RIAD_WOULD_WAIT) {
+            return r;
         }
     }
     return report_damage(workspace, damaged, r);

@@ -167,6 +167,30 @@ int riad_recover_mark(struct riad_opening *opening)
     return 0;
 }
 
+struct riad_spool_home riad_recover_spool_home(const struct riad_opening *opening)
+{
+    return (struct riad_spool_home){ .state_fd = opening->config->state_fd,
+        .workspace = *riad_keys_workspace(opening->keys),
+        .boot = opening->config->boot };
+}
+
+int riad_recover_spool(struct riad_opening *opening)
+{
+    const struct riad_workspace_config *config = opening->config;
+    const struct riad_spool_home home = riad_recover_spool_home(opening);
+    const struct riad_history *history = &opening->history;
+    const struct riad_term *last = history->count > 0 ? &history->terms[history->count - 1] : NULL;
+    bool own = last && riad_id_equal(&last->node, &config->node);
+    int r = riad_spool_deliver(
+            &home, config->workspace_fd, own ? last->number : 0, &opening->spooled);
+
+    return r < 0 ? riad_reason_set(opening->reason, r,
+                           "the last changes of %s, which a process that was killed left in "
+                           "%s/spool, cannot be written to the store: %s",
+                           config->name, config->state_path, strerror(-r))
+                 : 0;
+}
+
 static int open_index(struct riad_opening *opening)
 {
     int r = riad_index_open(opening->index_path, opening->keys, &opening->index);

@@ -2,18 +2,21 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "rows_priv.h"
+#include "access_priv.h"
 
 struct name_move {
     struct riad_workspace *workspace;
+    const struct riad_caller *caller;
     const char *name, *new_name;
-    bool exchange;
+    bool exchange, whiteout;
     bool exists; /* the new name does already: target and new_entry are valid */
     bool reap;
     struct riad_inode rows[2];
     struct riad_inode *from, *to; /* the directories; the same row within one directory */
     struct riad_dentry entry, new_entry;
     struct riad_inode moved, target;
+    struct riad_inode white; /* of a whiteout, with what it inherits */
+    struct riad_inheritance lists;
 };
 
 static int read_directories(struct name_move *move, uint64_t parent, uint64_t new_parent)
@@ -94,6 +97,16 @@ static int check_loops(const struct name_move *move)
     return check_loop(move->workspace, &move->target, move->from->inode);
 }
 
+static int check_flags(const struct name_move *move)
+{
+    int r = riad_flags_allow_removal(move->from, &move->moved);
+
+    if (r == 0) {
+        r = riad_flags_allow_new_name(move->to);
+    }
+    return r == 0 && move->exists ? riad_flags_allow_removal(move->to, &move->target) : r;
+}
+
 static int check_replaceable(const struct name_move *move)
 {
     int r;
@@ -134,23 +147,58 @@ static void settle(struct name_move *move, struct riad_inode *row, uint64_t old,
     riad_put_row(move->workspace, row);
 }
 
+static void put_whiteout(struct name_move *move)
+{
+    riad_put_row(move->workspace, &move->white);
+    riad_access_put(move->workspace, move->white.inode, &move->lists);
+    riad_replace_entry(move->workspace, &move->entry, &move->white);
+}
+
+/* Within one directory the entry keeps its cookie: who lists it sees the file once, and comes to an
+ * end even if each name it was shown is renamed. */
+static bool keeps_place(const struct name_move *move)
+{
+    return move->from == move->to && !move->exists && !move->whiteout;
+}
+
+static void move_entry(struct name_move *move)
+{
+    struct riad_workspace *workspace = move->workspace;
+
+    if (keeps_place(move)) {
+        riad_rename_entry(workspace, &move->entry, move->new_name);
+        return;
+    }
+    if (move->whiteout) {
+        put_whiteout(move);
+    } else {
+        riad_change_remove_dentry(&workspace->change, move->from->inode, move->entry.cookie);
+    }
+    if (!move->exists) {
+        riad_put_entry(workspace, move->to, move->new_name, &move->moved);
+        return;
+    }
+    riad_replace_entry(workspace, &move->new_entry, &move->moved);
+    move->reap = riad_drop_name(workspace, &move->target) && S_ISREG(move->target.mode);
+}
+
+static void exchange_entries(struct name_move *move)
+{
+    riad_replace_entry(move->workspace, &move->new_entry, &move->moved);
+    riad_replace_entry(move->workspace, &move->entry, &move->target);
+    settle(move, &move->target, move->to->inode, move->from->inode);
+}
+
 static void build(struct name_move *move)
 {
     struct riad_workspace *workspace = move->workspace;
-    uint64_t from = move->from->inode, to = move->to->inode;
 
-    riad_change_remove_dentry(&workspace->change, from, move->entry.cookie);
-    if (move->exists) {
-        riad_change_remove_dentry(&workspace->change, to, move->new_entry.cookie);
-    }
-    riad_put_entry(workspace, move->to, move->new_name, &move->moved);
-    settle(move, &move->moved, from, to);
     if (move->exchange) {
-        riad_put_entry(workspace, move->from, move->name, &move->target);
-        settle(move, &move->target, to, from);
-    } else if (move->exists) {
-        move->reap = riad_drop_name(workspace, &move->target) && S_ISREG(move->target.mode);
+        exchange_entries(move);
+    } else {
+        move_entry(move);
     }
+    settle(move, &move->moved, move->from->inode, move->to->inode);
     riad_touch(workspace, move->from);
     riad_put_row(workspace, move->from);
     if (move->to != move->from) {
@@ -174,7 +222,14 @@ static int move_locked(struct name_move *move, uint64_t parent, uint64_t new_par
     }
     r = check_loops(move);
     if (r == 0) {
+        r = check_flags(move);
+    }
+    if (r == 0) {
         r = check_replaceable(move);
+    }
+    if (r == 0 && move->whiteout) {
+        r = riad_prepare_whiteout(
+                move->workspace, move->caller, move->from, &move->white, &move->lists);
     }
     if (r == 0) {
         r = move_links(move);
@@ -191,11 +246,13 @@ int riad_rename(struct riad_workspace *workspace, const struct riad_caller *call
 {
     struct name_move move = {
         .workspace = workspace,
+        .caller = caller,
         .name = name,
         .new_name = new_name,
         .exchange = flags == RENAME_EXCHANGE,
+        .whiteout = (flags & RENAME_WHITEOUT) != 0,
     };
-    int r = flags == 0 || flags == RENAME_NOREPLACE || move.exchange ? 0 : -EINVAL;
+    int r = move.exchange || (flags & ~(RENAME_NOREPLACE | RENAME_WHITEOUT)) == 0 ? 0 : -EINVAL;
 
     if (r == 0) {
         r = riad_name_check(name);

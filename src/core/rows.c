@@ -3,6 +3,8 @@
 
 #include "rows_priv.h"
 
+#define CAPABILITIES "security.capability"
+
 int riad_name_check(const char *name)
 {
     size_t size = strnlen(name, RIAD_NAME_MAX + 1);
@@ -124,25 +126,73 @@ void riad_put_entry(struct riad_workspace *workspace, struct riad_inode *directo
     riad_change_put_dentry(&workspace->change, &entry);
 }
 
+void riad_rename_entry(
+        struct riad_workspace *workspace, const struct riad_dentry *entry, const char *name)
+{
+    struct riad_dentry renamed = *entry;
+
+    renamed.name_size = (uint16_t)strlen(name);
+    memcpy(renamed.name, name, renamed.name_size);
+    riad_change_put_dentry(&workspace->change, &renamed);
+}
+
+void riad_replace_entry(struct riad_workspace *workspace, const struct riad_dentry *entry,
+        const struct riad_inode *row)
+{
+    struct riad_dentry replaced = *entry;
+
+    replaced.inode = row->inode;
+    replaced.type = (uint8_t)IFTODT(row->mode);
+    riad_change_put_dentry(&workspace->change, &replaced);
+}
+
 void riad_touch(struct riad_workspace *workspace, struct riad_inode *row)
 {
     row->mtime = row->ctime = riad_mutation_time(workspace);
 }
 
-uint32_t riad_mode_unprivileged(uint32_t mode)
+static bool is_in_group(const struct riad_caller *caller, uint32_t group)
 {
-    mode &= ~(uint32_t)S_ISUID;
-    if (mode & S_IXGRP) {
+    return caller->gid == group || (caller->is_member && caller->is_member(caller->pid, group));
+}
+
+uint32_t riad_mode_unprivileged(const struct riad_caller *caller, const struct riad_inode *row)
+{
+    uint32_t mode = row->mode & ~(uint32_t)S_ISUID;
+
+    if ((mode & S_ISGID) && ((mode & S_IXGRP) || !is_in_group(caller, row->gid))) {
         mode &= ~(uint32_t)S_ISGID;
     }
     return mode;
 }
 
-void riad_kill_privileges(const struct riad_caller *caller, struct riad_inode *row)
+int riad_kill_capabilities(struct riad_workspace *workspace, struct riad_inode *row)
 {
-    if (caller->kill_privileges && S_ISREG(row->mode)) {
-        row->mode = riad_mode_unprivileged(row->mode);
+    int r = row->xattr_bytes > 0 ? riad_xattr_remove(workspace, row, CAPABILITIES) : -ENODATA;
+
+    return r == -ENODATA ? 0 : r;
+}
+
+static void kill_modes(const struct riad_caller *caller, struct riad_inode *row)
+{
+    uint32_t mode = riad_mode_unprivileged(caller, row);
+
+    if (caller->killed && mode != row->mode) {
+        *caller->killed = true;
     }
+    row->mode = mode;
+}
+
+int riad_kill_privileges(
+        struct riad_workspace *workspace, const struct riad_caller *caller, struct riad_inode *row)
+{
+    if (!S_ISREG(row->mode) || caller->written_back) {
+        return 0;
+    }
+    if (caller->kill_privileges) {
+        kill_modes(caller, row);
+    }
+    return riad_kill_capabilities(workspace, row);
 }
 
 bool riad_drop_name(struct riad_workspace *workspace, struct riad_inode *row)

@@ -1,11 +1,13 @@
-/* SEEK_DATA and SEEK_HOLE. */
+/* SEEK_DATA and SEEK_HOLE, in blocks as with other file systems: a block that holds a byte of data
+ * is data. */
 #include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "rows_priv.h"
 
-enum { SEEK_EXTENTS = 4096 }; /* looked at in one hold of the lock */
+/* Looked at in one hold of the lock: more than a block can hold, so that each hold gets on. */
+enum { SEEK_EXTENTS = 2 * RIAD_BLOCK_SIZE };
 
 struct search {
     uint64_t position; /* everything from the start up to here is what is not searched for */
@@ -14,26 +16,36 @@ struct search {
     bool found;
 };
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int see_for_data(struct search *search, const struct riad_extent *extent)
 {
     if (extent->kind != RIAD_EXTENT_DATA) {
-        search->position = riad_extent_end(extent);
+        search->position = later(search->position, riad_block_floor(riad_extent_end(extent)));
         return ++search->seen == SEEK_EXTENTS;
     }
-    if (extent->offset > search->position) {
-        search->position = extent->offset;
-    }
+    search->position = later(search->position, riad_block_floor(extent->offset));
     search->found = true;
     return 1;
 }
 
+/* What is allocated only is a hole where it goes on to the block's end: data may follow before. */
 static int see_for_hole(struct search *search, const struct riad_extent *extent)
 {
-    if (extent->kind != RIAD_EXTENT_DATA || extent->offset > search->position) {
+    uint64_t end = riad_extent_end(extent);
+
+    if (extent->kind != RIAD_EXTENT_DATA) {
+        search->found = end >= riad_block_floor(search->position) + RIAD_BLOCK_SIZE;
+        return search->found || ++search->seen == SEEK_EXTENTS;
+    }
+    if (riad_block_floor(extent->offset) > search->position) {
         search->found = true;
         return 1;
     }
-    search->position = riad_extent_end(extent);
+    search->position = later(search->position, riad_block_ceil(end));
     return ++search->seen == SEEK_EXTENTS;
 }
 
@@ -61,17 +73,18 @@ static int look(struct riad_workspace *workspace, uint64_t inode, struct search 
     }
     search->seen = 0;
     end = row.truncate_mark < row.size ? row.truncate_mark : row.size;
-    if (search->position < end) {
-        r = riad_index_extents(workspace->index, inode, search->position, end, see, search);
+    if (riad_block_floor(search->position) < end) {
+        r = riad_index_extents(
+                workspace->index, inode, riad_block_floor(search->position), end, see, search);
     }
-    if (r < 0 || search->found) {
-        return r < 0 ? r : 0;
+    if (r < 0) {
+        return r;
     }
-    if (search->seen == SEEK_EXTENTS) {
+    if (!search->found && search->seen == SEEK_EXTENTS) {
         return 1;
     }
     search->position = search->position < row.size ? search->position : row.size;
-    return search->hole ? 0 : -ENXIO;
+    return search->found || search->hole ? 0 : -ENXIO;
 }
 
 int riad_seek(struct riad_workspace *workspace, uint64_t inode, uint64_t offset, int whence,

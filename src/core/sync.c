@@ -1,5 +1,7 @@
 /* Durability: data and log first, then the question whether we still own the workspace, then the
  * mark. So a mark always lies on the history: whoever took over later has read what it names. */
+#include "riad/patience.h"
+
 #include "lifecycle_priv.h"
 
 enum { MEASURED_MIN = 1 << 20 };
@@ -56,7 +58,7 @@ static int check_owner(struct riad_workspace *workspace)
 int riad_workspace_sync(struct riad_workspace *workspace)
 {
     struct riad_mark mark = { 0 };
-    int r = check_state(workspace);
+    int r = riad_is_patient() ? check_state(workspace) : RIAD_WOULD_WAIT;
 
     if (r < 0 || workspace->read_only_open) {
         return r;
@@ -92,6 +94,22 @@ static void measure(struct riad_workspace *workspace, uint64_t bytes, uint64_t n
     measured = ((double)bound + measured) / 2;
     bound = measured > (double)BOUND_MAX ? BOUND_MAX : (uint64_t)measured;
     atomic_store(&workspace->unsynced_bound, bound < BOUND_MIN ? BOUND_MIN : bound);
+}
+
+/* Goes on while others append faster than it ships. A superseded owner has nothing to ship (O2). */
+void riad_ship_round(struct riad_workspace *workspace)
+{
+    int r;
+
+    if (!riad_workspace_running(workspace)) {
+        return;
+    }
+    do {
+        r = riad_log_ship(workspace->log);
+    } while (r >= 0 && riad_log_unshipped(workspace->log) >= RIAD_SHIP_SIZE / 2);
+    if (r < 0) {
+        riad_workspace_freeze_unlocked(workspace, "the store does not take the log", r);
+    }
 }
 
 void riad_sync_round(struct riad_workspace *workspace)

@@ -28,10 +28,13 @@ static int take_name(
     int r = riad_get_entry(workspace, parent, name, &entry, &row);
 
     if (r == 0) {
-        r = check_removable(workspace, &row, directory);
+        r = riad_get_directory(workspace, parent, &parent_row);
     }
     if (r == 0) {
-        r = riad_get_directory(workspace, parent, &parent_row);
+        r = riad_flags_allow_removal(&parent_row, &row);
+    }
+    if (r == 0) {
+        r = check_removable(workspace, &row, directory);
     }
     if (r < 0) {
         return r;

@@ -190,6 +190,29 @@ static int make_root(struct riad_workspace *workspace, const struct riad_workspa
     return r < 0 ? r : riad_workspace_sync(workspace);
 }
 
+static int ship(void *context)
+{
+    return riad_log_ship(context);
+}
+
+/* What those who had changes that are not there any more should know. */
+static void tell_losses(struct riad_workspace *workspace, const struct riad_opening *opening)
+{
+    if (opening->spooled.aside) {
+        riad_workspace_event_unlocked(workspace,
+                "%llu bytes of changes that a killed process had not written to the store came too "
+                "late: another term has begun; they are kept in %s/spool.%016llx",
+                (unsigned long long)opening->spooled.bytes, workspace->state_path,
+                (unsigned long long)opening->spooled.segment);
+    }
+    if (opening->dropped > 0) {
+        riad_workspace_event_unlocked(workspace,
+                "changes %llu to %llu were not durable yet when the power failed, and are gone",
+                (unsigned long long)workspace->mark.end.sequence.number + 1,
+                (unsigned long long)opening->dropped);
+    }
+}
+
 static int begin_writing(struct riad_workspace *workspace, struct riad_opening *opening)
 {
     int r = begin_mark(workspace);
@@ -203,12 +226,8 @@ static int begin_writing(struct riad_workspace *workspace, struct riad_opening *
     if (r < 0) {
         return r;
     }
-    if (opening->dropped > 0) {
-        riad_workspace_event_unlocked(workspace,
-                "changes %llu to %llu were not durable yet when the power failed, and are gone",
-                (unsigned long long)workspace->mark.end.sequence.number + 1,
-                (unsigned long long)opening->dropped);
-    }
+    tell_losses(workspace, opening);
+    riad_segments_on_missing(workspace->segments, ship, workspace->log);
     riad_store_measure(workspace);
     r = workspace->mark.end.sequence.number == 0 ? make_root(workspace, opening->config) : 0;
     return r < 0 ? r : riad_background_start(workspace);
@@ -218,6 +237,9 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
 {
     int r = riad_ownership_wait(opening);
 
+    if (r >= 0) {
+        r = riad_recover_spool(opening);
+    }
     if (r >= 0) {
         r = riad_recover_mark(opening);
     }

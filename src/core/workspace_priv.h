@@ -66,6 +66,7 @@ struct riad_workspace {
     uint64_t lease_until; /* CLOCK_BOOTTIME ns until which the last heartbeat speaks for us (O2) */
     uint64_t last_store_check; /* when statvfs was last asked, ns */
     uint64_t store_blocks_free;
+    bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
     char event[160];
 };

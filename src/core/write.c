@@ -35,6 +35,14 @@ static int shorten(struct riad_workspace *workspace, const struct riad_inode *ro
     return write->size < size ? -EAGAIN : -EDQUOT;
 }
 
+static int get_target(struct riad_workspace *workspace, const struct riad_data_write *write,
+        struct riad_inode *ret)
+{
+    int r = riad_get_file(workspace, write->inode, ret);
+
+    return r < 0 ? r : riad_flags_allow_write(ret, write->offset);
+}
+
 /* Before bulk goes to the store: is there a file, and room for it? */
 static int check_room(struct riad_workspace *workspace, struct riad_data_write *write)
 {
@@ -44,7 +52,7 @@ static int check_room(struct riad_workspace *workspace, struct riad_data_write *
     if (r < 0) {
         return r;
     }
-    r = riad_get_file(workspace, write->inode, &row);
+    r = get_target(workspace, write, &row);
     if (r == 0) {
         r = fit(workspace, &row, write);
     }
@@ -56,12 +64,15 @@ static int commit(struct riad_workspace *workspace, struct riad_data_write *writ
         const struct riad_payload *payload, struct riad_inode *row, struct riad_extent_edit *edit)
 {
     uint64_t end = write->offset + write->size;
+    int r = riad_kill_privileges(workspace, write->caller, row);
 
+    if (r < 0) {
+        return r;
+    }
     riad_write_put(workspace, write, payload, edit);
     row->blocks = (uint64_t)((int64_t)row->blocks + riad_extent_edit_filled(edit));
     write->appended = write->offset == row->size;
     row->size = end > row->size ? end : row->size;
-    riad_kill_privileges(write->caller, row);
     riad_touch(workspace, row);
     riad_put_row(workspace, row);
     return riad_mutation_commit(workspace, riad_write_is_bulk(write) ? NULL : payload);
@@ -82,7 +93,7 @@ static int write_locked(struct riad_workspace *workspace, struct riad_data_write
     struct riad_extent_edit edit;
     struct riad_inode row;
     uint64_t end = write->offset + write->size;
-    int r = riad_get_file(workspace, write->inode, &row);
+    int r = get_target(workspace, write, &row);
 
     if (r < 0) {
         return r;

@@ -9,6 +9,7 @@
 
 struct contexts {
     EVP_CIPHER_CTX *by_use[RIAD_CONTEXT_USES];
+    EVP_MD_CTX *digest;
 };
 
 /* The key only brings the destructor; reading goes through the thread's own pointer, which is
@@ -25,6 +26,7 @@ static void free_contexts(void *data)
     for (size_t i = 0; i < RIAD_CONTEXT_USES; i++) {
         EVP_CIPHER_CTX_free(contexts->by_use[i]); /* wipes the key schedule */
     }
+    EVP_MD_CTX_free(contexts->digest);
     free(contexts);
     mine = NULL;
 }
@@ -98,5 +100,25 @@ int riad_thread_context(enum riad_context_use use, EVP_CIPHER_CTX **ret)
         return r;
     }
     *ret = mine->by_use[use];
+    return 0;
+}
+
+int riad_thread_digest(EVP_MD_CTX **ret)
+{
+    int r = 0;
+
+    if (!mine) {
+        r = start_thread();
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!mine->digest) {
+        mine->digest = EVP_MD_CTX_new();
+    }
+    if (!mine->digest) {
+        return riad_openssl_error();
+    }
+    *ret = mine->digest;
     return 0;
 }

@@ -1,4 +1,4 @@
-/* One cipher context per thread and use, made at the thread's first call and freed when the thread
+/* One context per thread and use, made at the thread's first call and freed when the thread
  * ends. */
 #ifndef RIAD_CONTEXT_PRIV_H
 #define RIAD_CONTEXT_PRIV_H
@@ -16,5 +16,7 @@ enum riad_context_use {
 
 /* Borrowed: this thread's, until its next call with the same use. -ENOMEM, -EIO. */
 int riad_thread_context(enum riad_context_use use, EVP_CIPHER_CTX **ret) RIAD_MUST_CHECK;
+/* The same for a digest; its user begins and ends it. -ENOMEM, -EIO. */
+int riad_thread_digest(EVP_MD_CTX **ret) RIAD_MUST_CHECK;
 
 #endif

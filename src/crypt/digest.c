@@ -6,12 +6,8 @@
 #include "riad/error.h"
 
 #include "algorithms_priv.h"
+#include "context_priv.h"
 #include "digest_priv.h"
-
-static void free_digest(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
 
 static void free_mac(EVP_MAC_CTX **context)
 {
@@ -21,10 +17,14 @@ static void free_mac(EVP_MAC_CTX **context)
 int riad_sha256(const struct riad_piece *pieces, size_t count, struct riad_hash *ret)
 {
     const struct riad_algorithms *algorithms = riad_algorithms();
-    _cleanup_(free_digest) EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_MD_CTX *context;
     struct riad_hash hash;
+    int r = riad_thread_digest(&context);
 
-    if (!algorithms || !context || EVP_DigestInit_ex2(context, algorithms->sha256, NULL) != 1) {
+    if (r < 0) {
+        return r;
+    }
+    if (!algorithms || EVP_DigestInit_ex2(context, algorithms->sha256, NULL) != 1) {
         return riad_openssl_error();
     }
     for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,8 @@
+#include <fcntl.h>
+
 #include "adapt_priv.h"
 #include "reply_priv.h"
+#include "syncs_priv.h"
 
 /* ENOSYS to the first OPEN, CREATE and FLUSH ends them for the life of the mount: the kernel opens
  * by itself and keeps the page cache, creates by MKNOD, truncates by SETATTR, and FORGET frees what
@@ -47,17 +50,57 @@ void riad_adapt_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t of
     fuse_reply_buf(request, (const char *)buffer, got);
 }
 
+/* The kernel takes a short reply for a short write(2) only where that is what asked. To what writes
+ * pages back it means success, and the rest of the pages is lost in silence; with O_DIRECT it makes
+ * EIO of it. These hear the error that stopped the write. */
+static bool must_be_whole(const struct fuse_file_info *file)
+{
+    return file->writepage || (file->flags & O_DIRECT) != 0;
+}
+
+/* The kernel keeps modes, and does not doubt them when a file's data change: it has to hear of
+ * setuid and setgid that are gone, before the reply. What cannot be told it has forgotten. */
+static void tell_of_mode(fuse_req_t request, fuse_ino_t inode, bool killed)
+{
+    const struct riad_session *session = fuse_req_userdata(request);
+
+    if (killed) {
+        (void)fuse_lowlevel_notify_inval_inode(session->fuse, inode, -1, 0);
+    }
+}
+
+static int write_all(fuse_req_t request, fuse_ino_t inode, const uint8_t *data, uint32_t size,
+        uint64_t offset, const struct fuse_file_info *file, uint32_t *ret_written)
+{
+    struct riad_caller caller = riad_adapt_caller(request);
+    struct riad_workspace *workspace = riad_adapt_workspace(request);
+    bool killed = false;
+    uint32_t done = 0;
+    int r;
+
+    caller.written_back = file->writepage;
+    caller.killed = &killed;
+    do {
+        uint32_t written = 0;
+
+        r = riad_write(
+                workspace, &caller, inode, offset + done, data + done, size - done, &written);
+        done += r < 0 ? 0 : written;
+    } while (r == 0 && must_be_whole(file) && done < size);
+    tell_of_mode(request, inode, killed);
+    *ret_written = done;
+    return r;
+}
+
 /* P1: the reply follows the record in the log. */
 void riad_adapt_write(fuse_req_t request, fuse_ino_t inode, const char *data, size_t size,
         off_t offset, struct fuse_file_info *file)
 {
-    struct riad_caller caller = riad_adapt_caller(request);
     uint32_t wanted = size < RIAD_MESSAGE_MAX ? (uint32_t)size : RIAD_MESSAGE_MAX;
     uint32_t written = 0;
-    int r = riad_write(riad_adapt_workspace(request), &caller, inode, (uint64_t)offset,
-            (const uint8_t *)data, wanted, &written);
+    int r = write_all(
+            request, inode, (const uint8_t *)data, wanted, (uint64_t)offset, file, &written);
 
-    (void)file;
     if (r < 0) {
         riad_reply_error(request, r);
         return;
@@ -69,29 +112,36 @@ void riad_adapt_write(fuse_req_t request, fuse_ino_t inode, const char *data, si
 void riad_adapt_fsync(
         fuse_req_t request, fuse_ino_t inode, int data_only, struct fuse_file_info *file)
 {
+    const struct riad_session *session = fuse_req_userdata(request);
+
+    (void)inode;
     (void)data_only;
     (void)file;
-    riad_reply_error(request, riad_fsync(riad_adapt_workspace(request), inode));
+    riad_syncs_ask(session->syncs, request);
 }
 
 /* FALLOCATE and COPY_FILE_RANGE carry no flag for it, and after HANDLE_KILLPRIV_V2 the kernel
  * leaves it to riad. Who has CAP_FSETID cannot be seen from here; root has it. */
-static struct riad_caller caller_that_kills(fuse_req_t request)
+static struct riad_caller caller_that_kills(fuse_req_t request, bool *killed)
 {
     struct riad_caller caller = riad_adapt_caller(request);
 
     caller.kill_privileges = caller.uid != 0;
+    caller.killed = killed;
     return caller;
 }
 
 void riad_adapt_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset,
         off_t length, struct fuse_file_info *file)
 {
-    struct riad_caller caller = caller_that_kills(request);
+    bool killed = false;
+    struct riad_caller caller = caller_that_kills(request, &killed);
+    int r = riad_fallocate(riad_adapt_workspace(request), &caller, inode, mode, (uint64_t)offset,
+            (uint64_t)length);
 
     (void)file;
-    riad_reply_error(request, riad_fallocate(riad_adapt_workspace(request), &caller, inode, mode,
-                                      (uint64_t)offset, (uint64_t)length));
+    tell_of_mode(request, inode, killed);
+    riad_reply_error(request, r);
 }
 
 void riad_adapt_lseek(
@@ -112,7 +162,8 @@ void riad_adapt_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_
         struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
         struct fuse_file_info *to_file, size_t length, int flags)
 {
-    struct riad_caller caller = caller_that_kills(request);
+    bool killed = false;
+    struct riad_caller caller = caller_that_kills(request, &killed);
     uint64_t copied = 0;
     int r = flags != 0 ? -EINVAL : 0;
 
@@ -122,6 +173,7 @@ void riad_adapt_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_
         r = riad_copy_range(riad_adapt_workspace(request), &caller, from, (uint64_t)from_offset, to,
                 (uint64_t)to_offset, length, &copied);
     }
+    tell_of_mode(request, to, killed);
     if (r < 0) {
         riad_reply_error(request, r);
         return;

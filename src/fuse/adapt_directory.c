@@ -4,6 +4,7 @@
 #include "riad/cleanup.h"
 
 #include "adapt_priv.h"
+#include "listings_priv.h"
 #include "reply_priv.h"
 
 /* Bounds the time under the mutation lock; the kernel asks again. */
@@ -17,6 +18,8 @@ struct listing {
     size_t used;
     uint64_t *delivered; /* inodes in the buffer that readdirplus owes a reference */
     size_t delivered_count;
+    uint64_t last;               /* cookie of the last entry in the buffer */
+    struct riad_listing_end end; /* of the kernel's copy, with what is in the buffer */
 };
 
 /* A direntry is 24 bytes at least, so that this many pointers always suffice. */
@@ -45,6 +48,8 @@ static bool put(struct listing *listing, const char *name, const struct fuse_ent
         return false;
     }
     listing->used += n;
+    listing->last = cookie;
+    riad_listing_add(&listing->end, strlen(name));
     return true;
 }
 
@@ -116,12 +121,46 @@ static int fill(struct listing *listing, fuse_ino_t inode, size_t size, uint64_t
     return riad_readdir(riad_adapt_workspace(listing->request), inode, after, put_entry, listing);
 }
 
+static struct riad_listings *listings_of(fuse_req_t request)
+{
+    const struct riad_session *session = fuse_req_userdata(request);
+
+    return session->listings;
+}
+
+/* Before the reply, which the next request may follow at once. True if the reply says that there is
+ * nothing more, and completes a copy that must not stay. */
+static bool note_end(const struct listing *listing, fuse_ino_t inode)
+{
+    if (listing->used > 0) {
+        riad_listings_note(listings_of(listing->request), inode, listing->last, listing->end);
+        return false;
+    }
+    return riad_listing_misleads(listing->end);
+}
+
 /* The references are taken after the listing (its callback must not call core) and before the
  * reply, as a FORGET may follow it at once. */
+static void send_listing(const struct listing *listing)
+{
+    struct riad_workspace *workspace = riad_adapt_workspace(listing->request);
+    int r;
+
+    for (size_t i = 0; i < listing->delivered_count; i++) {
+        riad_reference(workspace, listing->delivered[i]);
+    }
+    r = fuse_reply_buf(listing->request, listing->buffer, listing->used);
+    for (size_t i = 0; r < 0 && i < listing->delivered_count; i++) {
+        riad_forget(workspace, listing->delivered[i], 1);
+    }
+}
+
 static void list(fuse_req_t request, fuse_ino_t inode, size_t size, off_t after, bool plus)
 {
-    struct riad_workspace *workspace = riad_adapt_workspace(request);
-    struct listing listing = { .request = request, .plus = plus };
+    struct riad_listings *listings = listings_of(request);
+    struct listing listing = { .request = request,
+        .plus = plus,
+        .end = riad_listings_find(listings, inode, (uint64_t)after) };
     _cleanup_free_ char *buffer = NULL;
     _cleanup_free_ uint64_t *delivered = NULL;
     int r = fill(&listing, inode, size, (uint64_t)after);
@@ -132,15 +171,10 @@ static void list(fuse_req_t request, fuse_ino_t inode, size_t size, off_t after,
         riad_reply_error(request, r);
         return;
     }
-    for (size_t i = 0; i < listing.delivered_count; i++) {
-        riad_reference(workspace, delivered[i]);
+    if (note_end(&listing, inode)) {
+        riad_listings_drop_now(listings, inode);
     }
-    if (fuse_reply_buf(request, buffer, listing.used) == 0) {
-        return;
-    }
-    for (size_t i = 0; i < listing.delivered_count; i++) {
-        riad_forget(workspace, delivered[i], 1);
-    }
+    send_listing(&listing);
 }
 
 void riad_adapt_readdir(

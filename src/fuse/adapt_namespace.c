@@ -1,8 +1,11 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "riad/cleanup.h"
 
 #include "adapt_priv.h"
+#include "listings_priv.h"
 #include "reply_priv.h"
 
 void riad_adapt_mknod(
@@ -57,13 +60,36 @@ void riad_adapt_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     riad_reply_error(request, riad_rmdir(riad_adapt_workspace(request), &caller, parent, name));
 }
 
+/* A directory under another parent lists another ".." (listings_priv.h). Until the reply the kernel
+ * lets nobody else touch the two parents. */
+static void drop_if_directory(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    const struct riad_session *session = fuse_req_userdata(request);
+    struct riad_inode row;
+
+    if (riad_lookup(session->workspace, parent, name, &row) < 0) {
+        return;
+    }
+    if (S_ISDIR(row.mode)) {
+        riad_listings_drop(session->listings, row.inode);
+    }
+    riad_forget(session->workspace, row.inode, 1);
+}
+
 void riad_adapt_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
         fuse_ino_t new_parent, const char *new_name, unsigned int flags)
 {
     struct riad_caller caller = riad_adapt_caller(request);
+    int r = riad_rename(
+            riad_adapt_workspace(request), &caller, parent, name, new_parent, new_name, flags);
 
-    riad_reply_error(request, riad_rename(riad_adapt_workspace(request), &caller, parent, name,
-                                      new_parent, new_name, flags));
+    if (r == 0 && parent != new_parent) {
+        drop_if_directory(request, new_parent, new_name);
+        if (flags & RENAME_EXCHANGE) {
+            drop_if_directory(request, parent, name);
+        }
+    }
+    riad_reply_error(request, r);
 }
 
 void riad_adapt_readlink(fuse_req_t request, fuse_ino_t inode)

@@ -7,6 +7,7 @@
 #include "riad/filesystem.h"
 
 #include "fuse_priv.h"
+#include "privilege_priv.h"
 #include "session_priv.h"
 
 static inline struct riad_workspace *riad_adapt_workspace(fuse_req_t request)
@@ -18,6 +19,7 @@ static inline struct riad_workspace *riad_adapt_workspace(fuse_req_t request)
 
 static inline struct riad_caller riad_adapt_caller(fuse_req_t request)
 {
+    const struct riad_session *session = fuse_req_userdata(request);
     const struct fuse_ctx *context = fuse_req_ctx(request);
     const struct riad_request *raw = riad_transport_request();
 
@@ -25,7 +27,11 @@ static inline struct riad_caller riad_adapt_caller(fuse_req_t request)
         .uid = context->uid,
         .gid = context->gid,
         .request = raw->unique,
+        .umask = context->umask,
+        .no_acls = session->no_xattr,
         .kill_privileges = raw->kill_privileges,
+        .pid = context->pid,
+        .is_member = riad_privilege_is_member,
     };
 }
 

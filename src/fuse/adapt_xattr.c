@@ -5,6 +5,9 @@
 #include "adapt_priv.h"
 #include "reply_priv.h"
 
+#define TRUSTED "trusted."
+#define SELINUX_LABEL "security.selinux"
+
 /* With noxattr the kernel hears ENOSYS once for each of the four and does not ask again. */
 static bool is_off(fuse_req_t request)
 {
@@ -16,6 +19,7 @@ static bool is_off(fuse_req_t request)
     return session->no_xattr;
 }
 
+/* Kernels before 5.12 only: others send the longer form (raw_setxattr.c). */
 void riad_adapt_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
         size_t size, int flags)
 {
@@ -38,7 +42,32 @@ void riad_adapt_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
         return;
     }
     r = riad_getxattr(riad_adapt_workspace(request), inode, name, &value, &value_size);
+    if (r == -ENODATA && strcmp(name, SELINUX_LABEL) == 0) {
+        r = -EOPNOTSUPP; /* so `ls -l` asks no more; where labels count, their module answers */
+    }
     riad_reply_xattr(request, r, value, value_size, size);
+}
+
+/* Takes the names out that only an administrator sees; returns the size of the rest. */
+static size_t hide_trusted(fuse_req_t request, char *names, size_t size)
+{
+    const struct fuse_ctx *context = fuse_req_ctx(request);
+    bool asked = false, shown = false;
+    size_t kept = 0;
+
+    for (size_t at = 0, length; at < size; at += length) {
+        length = strlen(names + at) + 1;
+        if (strncmp(names + at, TRUSTED, strlen(TRUSTED)) == 0) {
+            shown = asked ? shown : riad_privilege_is_admin(context->pid, context->uid);
+            asked = true;
+            if (!shown) {
+                continue;
+            }
+        }
+        memmove(names + kept, names + at, length);
+        kept += length;
+    }
+    return kept;
 }
 
 void riad_adapt_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
@@ -51,6 +80,9 @@ void riad_adapt_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
         return;
     }
     r = riad_listxattr(riad_adapt_workspace(request), inode, &names, &names_size);
+    if (r == 0) {
+        names_size = hide_trusted(request, names, names_size);
+    }
     riad_reply_xattr(request, r, names, names_size, size);
 }
 

@@ -1,9 +1,7 @@
 #include <linux/fuse.h>
 
 #include "counters_priv.h"
-
-/* Later than the headers of Debian 12. */
-enum { OPCODE_STATX = 52, OPCODE_COPY_FILE_RANGE_64 = 53 };
+#include "raw_abi_priv.h"
 
 static const char *const names[RIAD_OPCODES_MAX] = {
     [FUSE_LOOKUP] = "LOOKUP",
@@ -55,8 +53,8 @@ static const char *const names[RIAD_OPCODES_MAX] = {
     [FUSE_REMOVEMAPPING] = "REMOVEMAPPING",
     [FUSE_SYNCFS] = "SYNCFS",
     [FUSE_TMPFILE] = "TMPFILE",
-    [OPCODE_STATX] = "STATX",
-    [OPCODE_COPY_FILE_RANGE_64] = "COPY_FILE_RANGE_64",
+    [RIAD_FUSE_STATX] = "STATX",
+    [RIAD_FUSE_COPY_FILE_RANGE_64] = "COPY_FILE_RANGE_64",
 };
 
 void riad_counters_request(struct riad_counters *counters, uint32_t opcode)

@@ -28,6 +28,8 @@ static const struct {
     { "allow_other", offsetof(struct riad_options, allow_other), true },
     { "noxattr", offsetof(struct riad_options, no_xattr), true },
     { "xattr", offsetof(struct riad_options, no_xattr), false },
+    { "nouring", offsetof(struct riad_options, no_uring), true },
+    { "uring", offsetof(struct riad_options, no_uring), false },
     { "defaults", NO_FIELD, false },
     { "default_permissions", NO_FIELD, false },
     { "nosuid", NO_FIELD, false },
@@ -56,7 +58,7 @@ static int refuse(const char *option, struct riad_reason *ret_reason)
     }
     return riad_reason_fill(ret_reason, -EINVAL,
             "The mount option \"%.64s\" is not known. Known are ro, rw, noexec, exec, noatime, "
-            "atime, sync, async, dirsync, allow_other, noxattr, max_threads=N.",
+            "atime, sync, async, dirsync, allow_other, noxattr, nouring, max_threads=N.",
             option);
 }
 

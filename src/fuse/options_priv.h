@@ -14,6 +14,7 @@ struct riad_options {
     bool directory_synchronous;
     bool allow_other;
     bool no_xattr; /* not the kernel's: it stops asking for security.capability at each new file */
+    bool no_uring; /* requests by /dev/fuse even where the kernel offers its ring */
     unsigned threads; /* 0 = default */
 };
 

@@ -156,7 +156,7 @@ int riad_reason_check_mountpoint(const char *path, struct riad_reason *ret_reaso
     }
     if (stat(path, &st) < 0) {
         r = -errno;
-        if (r == -ENOTCONN) {
+        if (r == -ENOTCONN || r == -ECONNABORTED) {
             return riad_reason_fill(ret_reason, -EBUSY,
                     "At %s lies a dead mount, whose process is gone. Remove it: "
                     "`fusermount3 -u %s`.",

@@ -1,14 +1,17 @@
 #include "riad/session.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
 
+#include "listings_priv.h"
 #include "options_priv.h"
 #include "reason_priv.h"
 #include "session_priv.h"
+#include "syncs_priv.h"
 
 static int check_config(const struct riad_session_config *config, struct riad_options *ret_options,
         struct riad_reason *ret_reason)
@@ -73,8 +76,8 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
     return 0;
 }
 
-static int mount_session(
-        struct riad_session *session, unsigned threads, struct riad_reason *ret_reason)
+static int mount_session(struct riad_session *session, const struct riad_options *options,
+        struct riad_reason *ret_reason)
 {
     int r;
 
@@ -87,7 +90,13 @@ static int mount_session(
                           "for you, and fusermount3 setuid root)");
     }
     session->mount_id = riad_unmount_mount_id(session->mountpoint);
-    r = riad_transport_new(session->fuse, threads, &session->transport);
+    r = riad_transport_new(session, options->threads, options->no_uring, &session->transport);
+    if (r == 0) {
+        r = riad_listings_new(fuse_session_fd(session->fuse), &session->listings);
+    }
+    if (r == 0) {
+        r = riad_syncs_new(session->workspace, &session->syncs);
+    }
     if (r < 0) {
         return riad_reason_fill(
                 ret_reason, r, "The mount's threads cannot be prepared: %s.", strerror(-r));
@@ -115,6 +124,8 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
         session->workspace = config->workspace;
         session->mountpoint = strdup(config->mountpoint);
         session->no_xattr = options.no_xattr;
+        session->synchronous = options.synchronous;
+        session->directory_synchronous = options.directory_synchronous;
     }
     if (!session || !session->mountpoint) {
         free(session);
@@ -122,7 +133,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     }
     r = make_fuse_session(session, &options, config->source, ret_reason);
     if (r == 0) {
-        r = mount_session(session, options.threads, ret_reason);
+        r = mount_session(session, &options, ret_reason);
     }
     if (r < 0) {
         riad_session_free(session);
@@ -132,6 +143,16 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     return 0;
 }
 
+/* Until the kernel has asked for the root's attributes, it takes root for the owner, and refuses
+ * the owner's chmod of the mount point. */
+static void learn_root(const char *mountpoint)
+{
+    struct stat st;
+    int r = stat(mountpoint, &st);
+
+    (void)r; /* without an answer all is as it was */
+}
+
 int riad_session_start(struct riad_session *session)
 {
     int r;
@@ -139,6 +160,7 @@ int riad_session_start(struct riad_session *session)
     session->started = true;
     r = riad_transport_start(session->transport);
     if (r == 0) {
+        learn_root(session->mountpoint);
         riad_readahead_raise(session->mountpoint);
     }
     return r;
@@ -168,6 +190,8 @@ void riad_session_free(struct riad_session *session)
     if (session->started) {
         riad_transport_join(session->transport);
     }
+    riad_listings_free(session->listings);
+    riad_syncs_free(session->syncs);
     if (session->fuse) {
         fuse_session_unmount(session->fuse);
         fuse_session_destroy(session->fuse);

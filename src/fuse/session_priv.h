@@ -12,10 +12,14 @@ struct riad_session {
     struct riad_workspace *workspace; /* borrowed */
     struct fuse_session *fuse;
     struct riad_transport *transport;
+    struct riad_listings *listings; /* these two have locks of their own */
+    struct riad_syncs *syncs;
     char *mountpoint;
     uint64_t mount_id; /* the kernel's, to unmount nothing that somebody put there since; 0 unknown
                         */
     bool no_xattr;     /* the option */
+    bool synchronous, directory_synchronous; /* the options sync and dirsync */
+    bool long_setxattr;                      /* SETXATTR comes in its longer form; from INIT on */
     bool started;
 };
 

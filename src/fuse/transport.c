@@ -1,6 +1,5 @@
 #include <linux/fuse.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -10,82 +9,31 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 
-#include "counters_priv.h"
-#include "crew_priv.h"
-#include "fuse_priv.h"
 #include "init_priv.h"
-#include "transport_priv.h"
+#include "raw_priv.h"
+#include "session_priv.h"
+#include "settle_priv.h"
+#include "transport_state_priv.h"
 
 enum { THREADS_MIN = 8, THREADS_DEFAULT_MAX = 16, INIT_TIMEOUT_MS = 10000 };
 
-struct riad_transport {
-    struct fuse_session *fuse; /* borrowed; has locks of its own */
-    struct riad_crew *crew;    /* from the start on; has locks of its own */
-    unsigned wanted;
-    int ready_fd; /* counts up when INIT was answered, well or not */
-    int ended_fd; /* counts up when the last thread left */
-    struct riad_counters counters;
-    _Atomic unsigned running;
-    _Atomic uint64_t offered; /* by the kernel in INIT; its reply follows in the same thread */
-    _Atomic bool usable;      /* set before ready_fd if INIT went well */
-    unsigned started;         /* threads[] in use; of the thread that starts and joins */
-    pthread_t threads[];
-};
-
-/* One thread's own. */
-struct worker {
-    struct riad_transport *transport;
-    struct riad_request request;
-    uint8_t *buffer;
-};
-
-static _Thread_local struct worker worker;
-
-const struct riad_request *riad_transport_request(void)
+void riad_transport_note(struct riad_transport *transport, const uint8_t *message, size_t size)
 {
-    return &worker.request;
-}
-
-uint8_t *riad_transport_buffer(void)
-{
-    if (!worker.buffer && worker.transport) {
-        worker.buffer = malloc(RIAD_MESSAGE_MAX);
-    }
-    return worker.buffer;
-}
-
-static bool kills_privileges(uint32_t opcode, const uint8_t *body, size_t size)
-{
-    struct fuse_write_in write;
-    struct fuse_setattr_in setattr;
-
-    if (opcode == FUSE_WRITE && size >= sizeof write) {
-        memcpy(&write, body, sizeof write);
-        return (write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
-    }
-    if (opcode == FUSE_SETATTR && size >= sizeof setattr) {
-        memcpy(&setattr, body, sizeof setattr);
-        return (setattr.valid & FATTR_KILL_SUIDGID) != 0;
-    }
-    return false;
-}
-
-/* Keeps what libfuse hides of a request before it sees it. */
-static void note_request(struct riad_transport *transport, const uint8_t *message, size_t size)
-{
-    struct fuse_in_header header;
-
-    if (size < sizeof header) {
+    if (!riad_worker_note(message, size)) {
         return; /* libfuse reports it */
     }
-    memcpy(&header, message, sizeof header);
-    worker.request.unique = header.unique;
-    worker.request.opcode = header.opcode;
-    worker.request.kill_privileges =
-            kills_privileges(header.opcode, message + sizeof header, size - sizeof header);
-    riad_counters_request(&transport->counters, header.opcode);
-    if (header.opcode == FUSE_INIT) {
+    riad_counters_request(&transport->counters, riad_worker.request.opcode);
+    if (riad_worker.request.opcode == FUSE_INIT) {
         atomic_store(&transport->offered, riad_init_offered(message, size));
+    }
+}
+
+void riad_transport_process(struct riad_transport *transport, uint8_t *message, size_t size)
+{
+    struct fuse_buf buffer = { .mem = message, .size = size };
+
+    if (!riad_raw_request(transport->session, message, size)) {
+        fuse_session_process_buf(transport->fuse, &buffer);
     }
 }
 
@@ -95,22 +43,27 @@ static ssize_t read_message(int fd, void *buffer, size_t size, void *userdata)
 
     (void)userdata;
     if (n > 0) {
-        note_request(worker.transport, buffer, (size_t)n);
+        riad_transport_note(riad_worker.transport, buffer, (size_t)n);
     }
     return n;
 }
 
-/* The kernel is ready for requests once its INIT is answered. A reply that is neither amended nor
- * an error asks the kernel for an INIT of another version. */
+/* The kernel is ready for requests once its INIT is answered, and the entries of a ring that the
+ * reply promised are there. A reply that is neither amended nor an error asks the kernel for an
+ * INIT of another version. */
 static ssize_t write_init_reply(
         struct riad_transport *transport, int fd, const struct iovec *pieces, int count)
 {
     const struct fuse_out_header *header = pieces[0].iov_base;
-    bool amended = riad_init_amend(pieces, count, atomic_load(&transport->offered));
+    bool ring = header->error == 0 && riad_transport_prepare_ring(transport);
+    bool amended = riad_init_amend(pieces, count, atomic_load(&transport->offered), ring);
     ssize_t n = writev(fd, pieces, count);
     int saved = errno;
 
     if (amended && n >= 0) {
+        if (ring) {
+            riad_transport_register_ring(transport);
+        }
         atomic_store(&transport->usable, true);
     }
     if (amended || header->error != 0) {
@@ -120,19 +73,48 @@ static ssize_t write_init_reply(
     return n;
 }
 
+/* A reply of success becomes one of failure if what it says cannot be made durable. A reference
+ * that it would have given stays taken: the workspace has turned read-only. */
+static void settle_reply(const struct riad_transport *transport, struct iovec *pieces, int *count)
+{
+    struct fuse_out_header *header = pieces[0].iov_base;
+    int r = header->error == 0 ? riad_settle(transport->session, riad_worker.request.opcode) : 0;
+
+    if (r < 0) {
+        header->error = r;
+        header->len = sizeof *header;
+        *count = 1;
+    }
+}
+
+/* Replies go where their request came from; what is no reply (unique 0) goes to the device. */
 static ssize_t write_reply(int fd, struct iovec *pieces, int count, void *userdata)
 {
-    struct riad_transport *transport = worker.transport;
+    struct riad_transport *transport = riad_worker.transport;
     const struct fuse_out_header *header = pieces[0].iov_base;
 
     (void)userdata;
-    if (header->error != 0) {
+    if (header->unique == 0) {
+        return writev(fd, pieces, count);
+    }
+    settle_reply(transport, pieces, &count);
+    if (riad_worker.entry) {
+        return riad_transport_reply_entry(transport, pieces, count);
+    }
+    if (header->error < 0) { /* above 0: a notification */
         riad_counters_error(&transport->counters);
     }
-    if (worker.request.opcode == FUSE_INIT) {
+    if (riad_worker.request.opcode == FUSE_INIT) {
         return write_init_reply(transport, fd, pieces, count);
     }
     return writev(fd, pieces, count);
+}
+
+int riad_transport_reply(struct iovec *pieces, int count)
+{
+    int fd = fuse_session_fd(riad_worker.transport->fuse);
+
+    return write_reply(fd, pieces, count, NULL) < 0 ? -errno : 0;
 }
 
 /* Without the splice calls libfuse does not splice. */
@@ -157,7 +139,8 @@ static unsigned default_threads(void)
     return cpus * 2 < THREADS_DEFAULT_MAX ? cpus * 2 : THREADS_DEFAULT_MAX;
 }
 
-int riad_transport_new(struct fuse_session *fuse, unsigned threads, struct riad_transport **ret)
+int riad_transport_new(struct riad_session *session, unsigned threads, bool without_ring,
+        struct riad_transport **ret)
 {
     unsigned wanted = threads > 0 ? threads : default_threads();
     struct riad_transport *transport =
@@ -167,13 +150,15 @@ int riad_transport_new(struct fuse_session *fuse, unsigned threads, struct riad_
     if (!transport) {
         return -ENOMEM;
     }
-    transport->fuse = fuse;
+    transport->session = session;
+    transport->fuse = session->fuse;
     transport->wanted = wanted;
+    transport->without_ring = without_ring;
     transport->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     transport->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = transport->ready_fd < 0 || transport->ended_fd < 0 ? -EMFILE : 0;
     if (r == 0) {
-        r = fuse_session_custom_io(fuse, &hooks, fuse_session_fd(fuse));
+        r = fuse_session_custom_io(session->fuse, &hooks, fuse_session_fd(session->fuse));
     }
     if (r < 0) {
         riad_transport_free(transport);
@@ -198,8 +183,8 @@ static int serve_one(struct riad_transport *transport, struct fuse_buf *message)
     if (n <= 0) {
         return n < 0 ? n : 1;
     }
-    fuse_session_process_buf(transport->fuse, message);
-    memset(&worker.request, 0, sizeof worker.request);
+    riad_transport_process(transport, message->mem, (size_t)n);
+    riad_worker_done();
     return fuse_session_exited(transport->fuse) ? 1 : 0;
 }
 
@@ -225,9 +210,9 @@ static void *run(void *argument)
 {
     struct riad_transport *transport = argument;
 
-    worker.transport = transport;
+    riad_worker.transport = transport;
     serve(transport);
-    riad_free_pointer(&worker.buffer);
+    riad_free_pointer(&riad_worker.buffer);
     if (atomic_fetch_sub(&transport->running, 1) == 1) {
         eventfd_write(transport->ended_fd, 1);
     }
@@ -301,6 +286,10 @@ void riad_transport_join(struct riad_transport *transport)
     if (transport->crew) {
         riad_crew_end(transport->crew); /* if no thread ever ran */
     }
+    riad_ring_join(transport->ring);
+    /* A thread of the pool may have returned its entry, and still be at what it does for others. */
+    riad_pool_free(transport->pool);
+    transport->pool = NULL;
 }
 
 void riad_transport_free(struct riad_transport *transport)
@@ -309,6 +298,8 @@ void riad_transport_free(struct riad_transport *transport)
         return;
     }
     riad_crew_free(transport->crew);
+    riad_pool_free(transport->pool); /* its threads return entries */
+    riad_ring_free(transport->ring);
     riad_close_fd(&transport->ready_fd);
     riad_close_fd(&transport->ended_fd);
     free(transport);
@@ -326,6 +317,5 @@ void riad_transport_count(const struct riad_transport *transport, struct riad_se
 
 const char *riad_transport_name(const struct riad_transport *transport)
 {
-    (void)transport;
-    return "dev-fuse";
+    return atomic_load(&transport->by_ring) ? "io-uring" : "dev-fuse";
 }

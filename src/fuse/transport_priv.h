@@ -1,10 +1,12 @@
-/* How requests come and replies go. One kind so far: threads that read and write /dev/fuse. */
+/* How requests come and replies go: by FUSE over io_uring (ring_priv.h) where the kernel offers it,
+ * else by threads that read and write /dev/fuse (crew_priv.h). */
 #ifndef RIAD_TRANSPORT_PRIV_H
 #define RIAD_TRANSPORT_PRIV_H
 
+#include <sys/uio.h>
+
 #include "riad/session.h"
 
-struct fuse_session;
 struct riad_transport;
 
 /* What libfuse does not tell of the request that this thread works on. */
@@ -17,8 +19,8 @@ struct riad_request {
 /* Takes over the I/O of a mounted session, which is borrowed and outlives the transport. threads:
  * at most that many, of which one serves while requests are quick (crew_priv.h); 0 = twice the
  * CPUs, at least 8, at most 16. -ENOMEM, -EMFILE. */
-int riad_transport_new(
-        struct fuse_session *fuse, unsigned threads, struct riad_transport **ret) RIAD_MUST_CHECK;
+int riad_transport_new(struct riad_session *session, unsigned threads, bool without_ring,
+        struct riad_transport **ret) RIAD_MUST_CHECK;
 /* Starts the threads, all signals blocked in them, and waits until INIT was answered.
  * -ETIMEDOUT, -EIO (INIT failed, or the session ended), -EAGAIN no threads. Call once. */
 int riad_transport_start(struct riad_transport *transport) RIAD_MUST_CHECK;
@@ -33,6 +35,9 @@ void riad_transport_count(
         const struct riad_transport *transport, struct riad_session_counters *ret);
 const char *riad_transport_name(const struct riad_transport *transport);
 
+/* Sends the reply to the request that the calling transport thread works on, as libfuse would: a
+ * struct fuse_out_header first. A negative error if nobody waits for it any more. */
+int riad_transport_reply(struct iovec *pieces, int count) RIAD_MUST_CHECK;
 /* The calling transport thread's request; all zero in other threads. */
 const struct riad_request *riad_transport_request(void);
 /* RIAD_MESSAGE_MAX bytes for a reply, the calling transport thread's own and reused; NULL if memory

@@ -1,5 +1,6 @@
 /* Applying a change's operations: the only place where rows, usage and the next inode change. */
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "index_priv.h"
 #include "sealing_priv.h"
@@ -64,8 +65,9 @@ static int put_inode(struct riad_index *index, const struct riad_operation *oper
     }
     if (row->inode >= index->current.next_inode) {
         index->current.next_inode = row->inode + 1;
+        r = S_ISREG(row->mode) ? riad_young_begin(index, row->inode) : 0;
     }
-    return riad_cache_put(index, row);
+    return r < 0 ? r : riad_cache_put(index, row);
 }
 
 static int remove_inode(struct riad_index *index, const struct riad_operation *operation)
@@ -149,6 +151,7 @@ static int remove_dentry(struct riad_index *index, const struct riad_operation *
 
 static int put_extent(struct riad_index *index, const struct riad_operation *operation)
 {
+    index->strays |= operation->extent.inode >= index->current.next_inode;
     return riad_apply_extent_put(index, &operation->extent);
 }
 

@@ -3,13 +3,7 @@
 #include "index_priv.h"
 #include "stored_priv.h"
 
-struct span {
-    uint64_t offset;
-    uint64_t length;
-    uint64_t segment;
-};
-
-static bool get_span(sqlite3_stmt *statement, struct span *ret)
+static bool get_span(sqlite3_stmt *statement, struct riad_span *ret)
 {
     return riad_column_u64(statement, 0, &ret->offset) &&
            riad_column_u64(statement, 1, &ret->length) &&
@@ -21,7 +15,7 @@ static bool get_span(sqlite3_stmt *statement, struct span *ret)
  * the predecessor; any other that reaches into it is an overlap. *ret_old: what it replaces, length
  * 0 if nothing. */
 static int check_neighbours(
-        struct riad_index *index, const struct riad_extent *row, struct span *ret_old)
+        struct riad_index *index, const struct riad_extent *row, struct riad_span *ret_old)
 {
     _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_BEFORE);
     int r;
@@ -29,7 +23,7 @@ static int check_neighbours(
     riad_bind_u64(statement, 1, row->inode);
     riad_bind_u64(statement, 2, row->offset + row->length);
     while ((r = riad_statement_step(statement)) == 1) {
-        struct span span;
+        struct riad_span span;
 
         if (!get_span(statement, &span)) {
             return -EUCLEAN;
@@ -43,13 +37,29 @@ static int check_neighbours(
     return r;
 }
 
-int riad_apply_extent_put(struct riad_index *index, const struct riad_extent *row)
+static int put_row(
+        struct riad_index *index, const struct riad_extent *row, struct riad_span *ret_old)
 {
     sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_PUT);
     struct riad_extent_room room;
-    struct span old = { 0 };
-    int r = check_neighbours(index, row, &old);
+    int r = check_neighbours(index, row, ret_old);
 
+    if (r < 0) {
+        return r;
+    }
+    riad_extent_bind(statement, row, &room);
+    return riad_statement_run(statement);
+}
+
+int riad_apply_extent_put(struct riad_index *index, const struct riad_extent *row)
+{
+    struct riad_young_file *young = riad_young_find(index, row->inode);
+    struct riad_span old = { 0 };
+    int r = young ? riad_young_put(index, young, row, &old) : 1;
+
+    if (r == 1) {
+        r = put_row(index, row, &old);
+    }
     if (r < 0) {
         return r;
     }
@@ -57,12 +67,7 @@ int riad_apply_extent_put(struct riad_index *index, const struct riad_extent *ro
     if (r < 0) {
         return r;
     }
-    r = riad_live_add(index, row->segment, (int64_t)row->length);
-    if (r < 0) {
-        return r;
-    }
-    riad_extent_bind(statement, row, &room);
-    return riad_statement_run(statement);
+    return riad_live_add(index, row->segment, (int64_t)row->length);
 }
 
 /* Takes up to max extents in [from, to) off their segments' live bytes. *ret_end: just behind the
@@ -80,7 +85,7 @@ static int count_freed(struct riad_index *index, uint64_t inode, uint64_t from, 
     riad_bind_u64(statement, 3, to);
     riad_bind_u64(statement, 4, max);
     while ((r = riad_statement_step(statement)) == 1) {
-        struct span span;
+        struct riad_span span;
 
         if (!get_span(statement, &span)) {
             return -EUCLEAN;
@@ -100,10 +105,19 @@ static int count_freed(struct riad_index *index, uint64_t inode, uint64_t from, 
     return 0;
 }
 
+static int remove_rows(struct riad_index *index, uint64_t inode, uint64_t from, uint64_t to)
+{
+    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_CLEAR);
+
+    riad_bind_u64(statement, 1, inode);
+    riad_bind_u64(statement, 2, from);
+    riad_bind_u64(statement, 3, to);
+    return riad_statement_run(statement);
+}
+
 static int free_extents(struct riad_index *index, uint64_t inode, uint64_t from, uint64_t to,
         uint64_t max, uint64_t *ret_count)
 {
-    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_CLEAR);
     uint64_t count = 0;
     uint64_t end = 0;
     int r = count_freed(index, inode, from, to, max, &count, &end);
@@ -112,19 +126,34 @@ static int free_extents(struct riad_index *index, uint64_t inode, uint64_t from,
         return r;
     }
     *ret_count = count;
-    if (count == 0) {
-        return 0;
+    return count > 0 ? remove_rows(index, inode, from, end) : 0;
+}
+
+static int clear_young(
+        struct riad_index *index, struct riad_young_file *young, uint64_t from, uint64_t to)
+{
+    struct riad_span spans[RIAD_YOUNG_EXTENTS];
+    unsigned count;
+
+    riad_young_take(young, from, to, spans, &count);
+    for (unsigned i = 0; i < count; i++) {
+        int r = riad_live_add(index, spans[i].segment, -(int64_t)spans[i].length);
+
+        if (r < 0) {
+            return r;
+        }
     }
-    riad_bind_u64(statement, 1, inode);
-    riad_bind_u64(statement, 2, from);
-    riad_bind_u64(statement, 3, end);
-    return riad_statement_run(statement);
+    return count > 0 && young->stored ? remove_rows(index, young->inode, from, to) : 0;
 }
 
 int riad_apply_extent_clear(struct riad_index *index, uint64_t inode, uint64_t from, uint64_t to)
 {
+    struct riad_young_file *young = riad_young_find(index, inode);
     uint64_t count;
 
+    if (young) {
+        return clear_young(index, young, riad_clamp_offset(from), riad_clamp_offset(to));
+    }
     return free_extents(
             index, inode, riad_clamp_offset(from), riad_clamp_offset(to), INT64_MAX, &count);
 }
@@ -133,10 +162,17 @@ int riad_index_count_extents(struct riad_index *index, uint64_t inode, uint64_t 
         uint64_t max, uint64_t *ret)
 {
     _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_COUNT);
+    const struct riad_young_file *young = riad_young_find(index, inode);
     int r = riad_index_begin(index);
 
     if (r < 0) {
         return r;
+    }
+    if (young) {
+        uint64_t count = riad_young_count(young, from, to);
+
+        *ret = count < max ? count : max;
+        return 0;
     }
     riad_bind_u64(statement, 1, inode);
     riad_bind_u64(statement, 2, riad_clamp_offset(from));
@@ -149,18 +185,29 @@ int riad_index_count_extents(struct riad_index *index, uint64_t inode, uint64_t 
     return r == 1 && riad_column_u64(statement, 0, ret) ? 0 : -EUCLEAN;
 }
 
-int riad_apply_extent_remove(struct riad_index *index, uint64_t inode)
+/* *ret_garbage: there are too many to be freed at once. */
+static int remove_extents(struct riad_index *index, uint64_t inode, bool *ret_garbage)
 {
-    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_GARBAGE_PUT);
     uint64_t count = 0;
     int r = riad_index_count_extents(
             index, inode, 0, INT64_MAX, RIAD_REMOVE_EXTENTS_MAX + 1, &count);
 
-    if (r < 0 || count == 0) {
+    if (r < 0) {
         return r;
     }
-    if (count <= RIAD_REMOVE_EXTENTS_MAX) {
-        return riad_apply_extent_clear(index, inode, 0, INT64_MAX);
+    *ret_garbage = count > RIAD_REMOVE_EXTENTS_MAX;
+    return count == 0 || *ret_garbage ? 0 : riad_apply_extent_clear(index, inode, 0, INT64_MAX);
+}
+
+int riad_apply_extent_remove(struct riad_index *index, uint64_t inode)
+{
+    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_GARBAGE_PUT);
+    bool garbage = false;
+    int r = remove_extents(index, inode, &garbage);
+
+    riad_young_forget(index, inode);
+    if (r < 0 || !garbage) {
+        return r;
     }
     riad_bind_u64(statement, 1, inode);
     return riad_statement_run(statement);

@@ -79,6 +79,9 @@ int riad_index_commit(struct riad_index *index)
     }
     if (index->changed) {
         r = riad_index_flush(index);
+        if (r == 0) {
+            r = riad_young_flush(index);
+        }
         if (r < 0) {
             return r;
         }
@@ -103,6 +106,7 @@ void riad_index_rollback(struct riad_index *index)
         index->broken = true;
     }
     riad_cache_clear(index);
+    riad_young_clear(index);
     memset(index->deltas, 0, sizeof index->deltas);
     index->current = index->committed;
     index->open = false;

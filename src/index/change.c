@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "riad/acl.h"
+
 #include "operation_priv.h"
 #include "row_priv.h"
 
@@ -25,6 +27,7 @@ void riad_change_begin(struct riad_change *change, struct timespec time, uint64_
     change->time = time;
     change->request = request;
     change->count = 0;
+    change->features = 0;
 }
 
 void riad_change_done(struct riad_change *change)
@@ -53,6 +56,7 @@ static bool admit(struct riad_change *change, bool valid)
 void riad_change_put_inode(struct riad_change *change, const struct riad_inode *row)
 {
     if (admit(change, riad_inode_is_valid(row))) {
+        change->features |= row->flags != 0 ? RIAD_FEATURE_INODE_FLAGS : 0;
         riad_operation_put_inode(&change->operations, row);
     }
 }
@@ -91,6 +95,7 @@ void riad_change_put_xattr(struct riad_change *change, uint64_t inode, const cha
                  size <= RIAD_XATTR_VALUE_MAX;
 
     if (admit(change, valid)) {
+        change->features |= riad_acl_is_name(name) ? RIAD_FEATURE_ACLS : 0;
         riad_operation_put_xattr(&change->operations, inode, name, name_size, value, size);
     }
 }

@@ -128,9 +128,9 @@ static int take_xattr(struct pass *pass, sqlite3_stmt *statement, const struct r
     int r = riad_xattr_open(
             statement, pass->check->snapshot->keys, name, &name_size, &value, &size);
 
-    (void)row;
     if (r == 0) {
         facts->xattr_bytes += name_size + size;
+        riad_check_acl(pass->check, row, name, value, size);
     }
     return r;
 }

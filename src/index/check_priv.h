@@ -30,6 +30,10 @@ struct riad_facts {
     uint64_t entries, subdirectories, least_cookie, greatest_cookie;
 };
 
+/* check_acl.c. One xattr of the inode, if it is an access control list. */
+void riad_check_acl(struct riad_check *check, const struct riad_inode *row, const char *name,
+        const uint8_t *value, size_t size);
+
 /* check_judge.c. */
 void riad_check_judge(
         struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts);

@@ -137,6 +137,9 @@ int riad_index_open(const char *state_path, const struct riad_keys *keys, struct
         return r;
     }
     r = riad_statements_prepare(index->database, index->statements);
+    if (r == 0) {
+        r = riad_young_start(index);
+    }
     if (r < 0) {
         return r;
     }

@@ -15,6 +15,8 @@ enum {
     RIAD_CACHED_SEGMENTS = 64, /* a power of two */
     RIAD_CACHED_NAMES = 256,   /* a power of two */
     RIAD_CACHED_NAME_MAX = 61, /* fits two steps of padding */
+    RIAD_YOUNG_FILES = 32,     /* a power of two */
+    RIAD_YOUNG_EXTENTS = 8,    /* of one of them */
     RIAD_END_SIZE = 60,
     /* Removed inodes with more extents become garbage (L8). */
     RIAD_REMOVE_EXTENTS_MAX = 256,
@@ -33,6 +35,22 @@ struct riad_inode_cache {
     struct riad_cached_inode slots[RIAD_CACHED_INODES]; /* by the low bits of the number */
     uint16_t listed[RIAD_CACHED_INODES]; /* slots that were made dirty since the last flush */
     size_t count;
+};
+
+/* A file that was made a moment ago: all its extents are here, SQLite has some of them. */
+struct riad_young_file {
+    uint64_t inode; /* 0: empty */
+    unsigned count;
+    unsigned dirty; /* bits: SQLite has not got it, or an older one of the same offset */
+    bool stored;    /* SQLite may have extents of it */
+    struct riad_extent extents[RIAD_YOUNG_EXTENTS]; /* by offset */
+};
+
+/* What an extent covers of a file, and in which segment its bytes are. */
+struct riad_span {
+    uint64_t offset;
+    uint64_t length;
+    uint64_t segment;
 };
 
 /* Changes of segments' live bytes that SQLite has not been told yet. */
@@ -61,6 +79,8 @@ struct riad_index {
     struct riad_inode_cache cache;
     struct riad_cached_name names[RIAD_CACHED_NAMES];
     struct riad_segment_delta deltas[RIAD_CACHED_SEGMENTS];
+    struct riad_young_file young[RIAD_YOUNG_FILES]; /* by the low bits of the inode's number */
+    bool strays; /* there are extents of numbers never given out: damage. Then no file is young */
 
     /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone
      * by rolling the batch back and applying these again: a savepoint would cost every change. */
@@ -104,6 +124,30 @@ int riad_cache_put(struct riad_index *index, const struct riad_inode *row) RIAD_
 int riad_cache_remove(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
 int riad_cache_flush(struct riad_index *index) RIAD_MUST_CHECK;
 void riad_cache_clear(struct riad_index *index);
+
+/* young_files.c. When the index is opened: looks for strays. */
+int riad_young_start(struct riad_index *index) RIAD_MUST_CHECK;
+/* Begins with a file whose number was never given out. */
+int riad_young_begin(struct riad_index *index, uint64_t inode) RIAD_MUST_CHECK;
+/* NULL if SQLite has the file's extents. Borrowed until the next call with an index. */
+struct riad_young_file *riad_young_find(struct riad_index *index, uint64_t inode);
+/* 0; or 1: the file has too many by this one, and is none of these any more. *ret_old is what the
+ * extent replaces, untouched if nothing. -EBADMSG: it overlaps another. */
+int riad_young_put(struct riad_index *index, struct riad_young_file *file,
+        const struct riad_extent *row, struct riad_span *ret_old) RIAD_MUST_CHECK;
+/* Takes the extents out that begin in [from, to). What SQLite has of them, the caller removes. */
+void riad_young_take(struct riad_young_file *file, uint64_t from, uint64_t to,
+        struct riad_span ret[RIAD_YOUNG_EXTENTS], unsigned *ret_count);
+/* As riad_index_extents and riad_index_count_extents. */
+int riad_young_list(const struct riad_young_file *file, uint64_t from, uint64_t to,
+        riad_index_extent_function function, void *context) RIAD_MUST_CHECK;
+uint64_t riad_young_count(const struct riad_young_file *file, uint64_t from, uint64_t to);
+/* The file is removed, and its extents are. */
+void riad_young_forget(struct riad_index *index, uint64_t inode);
+/* Before a commit: SQLite gets what it has not got. */
+int riad_young_flush(struct riad_index *index) RIAD_MUST_CHECK;
+/* After a rollback. */
+void riad_young_clear(struct riad_index *index);
 
 /* name_cache.c: the sealed name of a dentry. size is 1..RIAD_NAME_MAX. */
 int riad_index_seal_name(struct riad_index *index, uint64_t parent, const char *name, size_t size,

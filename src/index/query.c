@@ -141,10 +141,14 @@ int riad_index_extents(struct riad_index *index, uint64_t inode, uint64_t from, 
         riad_index_extent_function function, void *context)
 {
     _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_EXTENT_LIST);
+    const struct riad_young_file *young = riad_young_find(index, inode);
     int r = riad_index_begin(index);
 
     if (r < 0 || from >= to) {
         return r;
+    }
+    if (young) {
+        return riad_young_list(young, from, to, function, context);
     }
     riad_bind_u64(statement, 1, inode);
     riad_bind_u64(statement, 2, riad_clamp_offset(from));

@@ -63,7 +63,8 @@ bool riad_inode_is_valid(const struct riad_inode *row)
             row->truncate_mark <= RIAD_FILE_SIZE_MAX || row->truncate_mark == RIAD_NO_TRUNCATE_MARK;
 
     return riad_number_is_valid(row->inode) && row->generation == RIAD_GENERATION &&
-           row->flags == 0 && row->size <= RIAD_FILE_SIZE_MAX && row->blocks <= RIAD_BLOCKS_MAX &&
+           (row->flags & ~(uint32_t)RIAD_INODE_FLAGS_KNOWN) == 0 &&
+           row->size <= RIAD_FILE_SIZE_MAX && row->blocks <= RIAD_BLOCKS_MAX &&
            row->parent <= RIAD_NUMBER_MAX && mark && has_valid_mode(row) && has_valid_times(row);
 }
 

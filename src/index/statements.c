@@ -40,6 +40,7 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
                               "offset < ?3",
     [RIAD_SQL_EXTENT_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM extent WHERE inode = ?1 AND "
                               "offset >= ?2 AND offset < ?3 LIMIT ?4)",
+    [RIAD_SQL_EXTENT_STRAY] = "SELECT 1 FROM extent WHERE inode >= ?1 LIMIT 1",
     /* Begins with the last extent at or before `from`. */
     [RIAD_SQL_EXTENT_LIST] = "SELECT " RIAD_EXTENT_COLUMNS " FROM extent WHERE inode = ?1 AND "
                              "offset >= coalesce((SELECT offset FROM extent WHERE inode = ?1 AND "

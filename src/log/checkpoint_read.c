@@ -262,6 +262,7 @@ int riad_checkpoint_read_fd(int fd, const struct riad_keys *keys, uint64_t segme
     if (r < 0) {
         return r;
     }
+    manifest.features = header.features;
     *ret = manifest;
     return 0;
 }

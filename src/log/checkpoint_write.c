@@ -164,8 +164,9 @@ static int open_file(struct riad_checkpoint_writer *writer, int workspace_fd)
 static int write_head(
         struct riad_checkpoint_writer *writer, const struct riad_checkpoint_manifest *manifest)
 {
-    struct riad_segment_header header = { .kind = RIAD_SEGMENT_CHECKPOINT,
-        .segment = writer->segment };
+    struct riad_segment_header header = {
+        .kind = RIAD_SEGMENT_CHECKPOINT, .segment = writer->segment, .features = manifest->features
+    };
     uint8_t bytes[256];
     struct riad_writer out;
     int r;

@@ -1,6 +1,7 @@
 #include <pthread.h>
 
 #include "riad/error.h"
+#include "riad/patience.h"
 #include "riad/sysops.h"
 
 #include "fd_cache_priv.h"
@@ -124,6 +125,9 @@ int riad_fd_cache_acquire(struct riad_fd_cache *cache, uint64_t segment, struct 
     pthread_mutex_unlock(&cache->lock);
     if (hit) {
         return 0;
+    }
+    if (!riad_is_patient()) {
+        return RIAD_WOULD_WAIT;
     }
     fd = riad_segment_open(cache->workspace_fd, RIAD_SEGMENT_LOG, segment);
     if (fd == -ENOENT) {

@@ -37,7 +37,9 @@ uint64_t riad_log_next_number(const struct riad_log *log)
 static int prepare_segment(struct riad_log *log)
 {
     _cleanup_(riad_stream_unrefp) struct riad_stream *stream = NULL;
-    struct riad_segment_header header = { .kind = RIAD_SEGMENT_LOG, .previous = log->end };
+    struct riad_segment_header header = {
+        .kind = RIAD_SEGMENT_LOG, .previous = log->end, .features = atomic_load(&log->features)
+    };
     struct riad_stream *old;
     int r;
 
@@ -62,17 +64,41 @@ static int prepare_segment(struct riad_log *log)
     return 0;
 }
 
-/* (mutation) The current segment is never appended to again (L1). */
+/* (mutation) The current segment is never appended to again (L1). Nothing of it is left in the
+ * spool, or the log has failed. */
 static void retire_current(struct riad_log *log)
 {
     struct riad_log_file *file = log->current;
+    int r = riad_log_ship(log);
 
+    if (r < 0) {
+        riad_log_stop(log); /* as it has failed: no other segment may follow */
+    }
     log->current = NULL;
     pthread_mutex_lock(&log->lock);
+    log->shipping = NULL;
+    file->whole = r == 0;
     file->retired = true;
     file = riad_log_file_collect(log, file);
     pthread_mutex_unlock(&log->lock);
     riad_log_file_close(log, file);
+}
+
+void riad_log_require(struct riad_log *log, uint32_t features)
+{
+    if ((features & ~atomic_load(&log->features)) == 0) {
+        return;
+    }
+    atomic_fetch_or(&log->features, features);
+    riad_writer_reset(&log->header);
+    if (log->current) {
+        retire_current(log);
+    }
+}
+
+uint32_t riad_log_features(const struct riad_log *log)
+{
+    return atomic_load(&log->features);
 }
 
 static bool is_full(const struct riad_log *log, size_t size)
@@ -93,6 +119,10 @@ int riad_log_place(struct riad_log *log, size_t size, struct riad_place *ret)
     }
     if (log->current && log->current->used && is_full(log, size)) {
         retire_current(log);
+        r = riad_log_writable(log);
+        if (r < 0) {
+            return r;
+        }
     }
     if (log->current) {
         *ret = (struct riad_place){ log->current->segment, log->current->size };
@@ -165,13 +195,19 @@ static int write_records(struct riad_log *log, const struct riad_payload *payloa
         size += vector[i].iov_len;
     }
     *ret_size = size;
+    if (log->current->spooled) {
+        return riad_log_spool_append(log, vector, count, size);
+    }
     return riad_pwritev_all(log->current->fd, vector, count, log->current->size);
 }
 
 /* (mutation) What was written in part is cut off, if that can be done; if not, the next segment's
- * header says that it is void (L1). */
+ * header says that it is void (L1). Into a spool nothing is written in part. */
 static void abandon_current(struct riad_log *log)
 {
+    if (log->current->spooled && log->current->used) {
+        return;
+    }
     if (log->current->used) {
         (void)riad_sys->ftruncate(log->current->fd, (off_t)log->current->size);
     }
@@ -194,6 +230,7 @@ static void publish(struct riad_log *log, struct riad_end *end, size_t size, uin
     log->start = start;
     log->counters.appends++;
     log->counters.append_bytes += size;
+    log->counters.ships += !file->spooled;
     pthread_mutex_unlock(&log->lock);
 }
 
@@ -208,6 +245,11 @@ static int need_current(struct riad_log *log)
     r = riad_log_file_create(log, RIAD_SEGMENT_LOG, log->next_segment, &log->current);
     if (r < 0) {
         riad_writer_reset(&log->header); /* whatever is at that name, it is not ours */
+        return r;
+    }
+    r = riad_log_spool_begin(log, log->current);
+    if (r < 0) {
+        abandon_current(log);
     }
     return r;
 }

@@ -79,6 +79,9 @@ void riad_log_file_close(struct riad_log *log, struct riad_log_file *file)
         name_of(file->segment, name);
         (void)riad_sys->unlinkat(log->directories[directory_index(file->kind)], name, 0);
     }
+    if (file->used && file->whole && atomic_load(&file->reserved) > file->size) {
+        (void)riad_sys->ftruncate(file->fd, (off_t)file->size); /* gives back what was reserved */
+    }
     (void)riad_sys->close(file->fd); /* all was synced, or is abandoned */
     free(file);
 }

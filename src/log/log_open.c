@@ -67,6 +67,25 @@ static int find_ordinal(struct riad_log *log)
     return 0;
 }
 
+/* What the history needs, what follows it goes on saying. */
+static int find_features(struct riad_log *log)
+{
+    const struct riad_log_config *config = &log->config;
+    struct riad_segment_header header;
+    int r;
+
+    if (config->end.segment == 0) {
+        return 0;
+    }
+    r = riad_segment_header_read(
+            config->workspace_fd, config->keys, RIAD_SEGMENT_LOG, config->end.segment, &header);
+    if (r < 0) {
+        return r;
+    }
+    atomic_init(&log->features, header.features);
+    return header.read_only_bits ? -EPROTONOSUPPORT : 0;
+}
+
 static struct riad_log *allocate(const struct riad_log_config *config)
 {
     struct riad_log *log = calloc(1, sizeof *log);
@@ -94,6 +113,15 @@ static struct riad_log *allocate(const struct riad_log_config *config)
 
 RIAD_DEFINE_CLEANUP(struct riad_log, riad_log_free);
 
+/* A local disk without room for it makes appends slower, and nothing else. */
+static void open_spool(struct riad_log *log)
+{
+    if (!log->config.spool || riad_spool_open(log->config.spool, &log->spool) < 0) {
+        log->spool = NULL;
+    }
+    log->config.spool = NULL;
+}
+
 int riad_log_open(const struct riad_log_config *config, struct riad_log **ret)
 {
     _cleanup_(riad_log_freep) struct riad_log *log = allocate(config);
@@ -103,7 +131,11 @@ int riad_log_open(const struct riad_log_config *config, struct riad_log **ret)
     if (!log) {
         return -ENOMEM;
     }
+    open_spool(log);
     r = open_directories(log);
+    if (r == 0) {
+        r = find_features(log);
+    }
     if (r == 0) {
         r = find_ordinal(log);
     }
@@ -130,6 +162,7 @@ void riad_log_free(struct riad_log *log)
     while (file) {
         struct riad_log_file *next = file->next;
 
+        file->whole |= file == log->shipping && riad_log_unshipped(log) == 0;
         riad_log_file_close(log, file);
         file = next;
     }
@@ -138,6 +171,7 @@ void riad_log_free(struct riad_log *log)
             (void)riad_sys->close(log->directories[i]);
         }
     }
+    riad_spool_free(log->spool);
     riad_stream_unref(log->stream);
     riad_stream_unref(log->bulk_stream);
     riad_writer_done(&log->header);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "riad/log.h"
+#include "riad/spool.h"
 
 #include "segment_priv.h"
 
@@ -35,6 +36,9 @@ struct riad_log_file {
     unsigned pins;    /* lock; writers and syncs at work on fd */
     bool retired;     /* lock */
     bool used;        /* lock; something that was reported written lies in it */
+    bool whole;       /* lock; retired, and nothing of it is left in the spool */
+    bool spooled;     /* immutable once it is appended to: what is appended goes to the spool */
+    _Atomic uint64_t reserved; /* the store has room for it up to here; 0: was not asked */
 };
 
 struct riad_bulk_slot {
@@ -57,12 +61,17 @@ struct riad_log {
     atomic_bool failed;           /* a sync failed: for ever */
     atomic_uint_fast64_t ordinal; /* the last one given away */
 
+    _Atomic uint32_t features; /* written under mutation */
+
     /* (mutation) */
     struct riad_log_file
             *current; /* NULL: the next append creates one, `header` is sealed for it */
     uint64_t next_segment;
     struct riad_writer header;
     struct riad_writer change; /* reused by every append */
+
+    struct riad_spool *spool;       /* immutable; NULL: none */
+    struct riad_log_file *shipping; /* lock; the segment that is spooled, until it is retired */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;          /* a sync ended, a slot's file was opened */
@@ -97,6 +106,13 @@ void riad_log_file_wrote(struct riad_log *log, struct riad_log_file *file, uint6
 struct riad_log_file *riad_log_file_collect(struct riad_log *log, struct riad_log_file *file);
 /* Closes a collected file and unlinks it if nothing refers to it. NULL is fine. No lock held. */
 void riad_log_file_close(struct riad_log *log, struct riad_log_file *file);
+/* (mutation) Whether what is appended to the new segment can be spooled: begins the spool for it
+ * (file->spooled) if so. -ENOSPC. */
+int riad_log_spool_begin(struct riad_log *log, struct riad_log_file *file) RIAD_MUST_CHECK;
+/* (mutation) Puts the records, size bytes, behind what the current segment has; ships first if the
+ * spool is full. -ENOSPC: the store has no room; nothing was put. */
+int riad_log_spool_append(
+        struct riad_log *log, struct iovec *pieces, int count, size_t size) RIAD_MUST_CHECK;
 /* Makes durable what earlier owners left in the page cache of this node: a new segment's header
  * will vouch for all before it (L1). */
 int riad_log_settle(struct riad_log *log) RIAD_MUST_CHECK;

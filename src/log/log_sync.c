@@ -69,6 +69,9 @@ static int sync_round(struct riad_log *log, const struct round *round)
     int r;
 
     r = sync_files(round->data);
+    if (r == 0 && round->everything) {
+        r = riad_log_ship(log);
+    }
     if (r == 0) {
         r = sync_files(round->logs);
     }

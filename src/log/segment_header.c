@@ -37,8 +37,9 @@ int riad_segment_header_seal(struct riad_stream *stream, const struct riad_segme
     riad_put_u64(&body, header->segment);
     riad_put_end(&body, &header->previous);
     riad_put_time(&body, header->created);
-    riad_put_zeros(&body, 3 * sizeof(uint32_t)); /* features */
-    riad_put_b32(&body, NULL, 0);                /* extensions */
+    riad_put_zeros(&body, 2 * sizeof(uint32_t)); /* compat, ro_compat */
+    riad_put_u32(&body, header->features);
+    riad_put_b32(&body, NULL, 0); /* extensions */
     if (body.error) {
         return body.error;
     }
@@ -59,7 +60,6 @@ static int parse_body(const uint8_t *body, size_t size, enum riad_segment_kind k
         uint64_t segment, struct riad_segment_header *ret)
 {
     struct riad_reader reader;
-    uint32_t incompat;
 
     riad_reader_init(&reader, body, size);
     ret->kind = riad_get_u8(&reader);
@@ -67,9 +67,9 @@ static int parse_body(const uint8_t *body, size_t size, enum riad_segment_kind k
     riad_get_end(&reader, &ret->previous);
     ret->created = riad_get_time(&reader);
     (void)riad_get_u32(&reader); /* compat */
-    (void)riad_get_u32(&reader); /* ro_compat: reading is allowed */
-    incompat = riad_get_u32(&reader);
-    if (!reader.error && incompat != 0) {
+    ret->read_only_bits = riad_get_u32(&reader) != 0;
+    ret->features = riad_get_u32(&reader);
+    if (!reader.error && (ret->features & ~(uint32_t)RIAD_FEATURES_KNOWN) != 0) {
         return -EPROTONOSUPPORT;
     }
     riad_get_extensions(&reader);

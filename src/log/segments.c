@@ -7,6 +7,7 @@
 
 #include "riad/error.h"
 #include "riad/fdio.h"
+#include "riad/patience.h"
 
 #include "fd_cache_priv.h"
 #include "record_priv.h"
@@ -14,6 +15,8 @@
 struct riad_segments {
     struct riad_fd_cache *files;
     struct riad_key_cache *keys;
+    riad_segments_missing missing; /* NULL: nothing can be missing */
+    void *missing_context;
 };
 
 /* One read: the records first .. last of a run, of which bytes [from, to) are wanted. */
@@ -181,6 +184,12 @@ static int open_record(struct riad_segments *segments, const struct request *req
     return r;
 }
 
+static int read_patiently(int fd, void *data, size_t size, uint64_t offset, size_t *ret_size)
+{
+    return riad_is_patient() ? riad_pread_all(fd, data, size, offset, ret_size)
+                             : riad_pread_cached(fd, data, size, offset, ret_size);
+}
+
 static int read_sealed(
         struct riad_segments *segments, const struct request *request, uint8_t *data, size_t size)
 {
@@ -191,7 +200,7 @@ static int read_sealed(
 
     r = riad_fd_cache_acquire(segments->files, run->segment, &use);
     if (r == 0) {
-        r = riad_pread_all(
+        r = read_patiently(
                 use.fd, data, size, run->position + record_offset(run, request->first), &got);
         riad_fd_cache_release(segments->files, &use);
     }
@@ -221,6 +230,19 @@ static int read_once(struct riad_segments *segments, const struct request *reque
     return r;
 }
 
+static int read_again(struct riad_segments *segments, const struct request *request)
+{
+    int r = 0;
+
+    if (!riad_is_patient()) {
+        return RIAD_WOULD_WAIT;
+    }
+    if (segments->missing) {
+        r = segments->missing(segments->missing_context);
+    }
+    return r < 0 ? r : read_once(segments, request);
+}
+
 int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from,
         uint32_t size, uint8_t *ret)
 {
@@ -239,9 +261,16 @@ int riad_segments_read(struct riad_segments *segments, const struct riad_run *ru
     r = read_once(segments, &request);
     if (r == -EBADMSG || r == -ESTALE || r == -EIO) {
         riad_fd_cache_forget(segments->files, run->segment);
-        r = read_once(segments, &request);
+        r = read_again(segments, &request);
     }
     return r == -ESTALE ? -EIO : r; /* ESTALE means something else above (O2) */
+}
+
+void riad_segments_on_missing(
+        struct riad_segments *segments, riad_segments_missing function, void *context)
+{
+    segments->missing = function;
+    segments->missing_context = context;
 }
 
 void riad_segments_prefetch(struct riad_segments *segments, const struct riad_run *run)

@@ -38,13 +38,14 @@ static const char *state_name(enum riad_workspace_state state)
 
 static json_t *pack_log(const struct riad_workspace_status *status)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "appends",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "appends",
             (json_int_t)status->log.appends, "append_bytes", (json_int_t)status->log.append_bytes,
-            "bulk_writes", (json_int_t)status->log.bulk_writes, "bulk_bytes",
-            (json_int_t)status->log.bulk_bytes, "syncs", (json_int_t)status->log.syncs, "segments",
-            (json_int_t)status->log.segments, "index_commits", (json_int_t)status->commits,
-            "replayed_changes", (json_int_t)status->replayed_changes, "checkpoints",
-            (json_int_t)status->checkpoints, "unsynced_bytes", (json_int_t)status->unsynced_bytes);
+            "ships", (json_int_t)status->log.ships, "bulk_writes",
+            (json_int_t)status->log.bulk_writes, "bulk_bytes", (json_int_t)status->log.bulk_bytes,
+            "syncs", (json_int_t)status->log.syncs, "segments", (json_int_t)status->log.segments,
+            "index_commits", (json_int_t)status->commits, "replayed_changes",
+            (json_int_t)status->replayed_changes, "checkpoints", (json_int_t)status->checkpoints,
+            "unsynced_bytes", (json_int_t)status->unsynced_bytes);
 }
 
 static json_t *pack_mount(const struct riad_host *host, const struct riad_mount *mount)

@@ -109,7 +109,8 @@ def test_acknowledged_writes_survive(store, mount):
         while True:
             written += os.write(fd, written.to_bytes(8, "little") * 37)
     except OSError as error:
-        assert error.errno in (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO), error
+        # ECANCELED: what the ring had given to a thread that died before it looked.
+        assert error.errno in (errno.ENOTCONN, errno.ECONNABORTED, errno.ECANCELED, errno.EIO), error
     stop.join()
     try:
         os.close(fd)
@@ -187,7 +188,7 @@ def test_sync_command_makes_durable(store, mount):
 
 def test_dead_mount_is_named_and_cleared(store, mount):
     store.kill(directory=False)
-    with raises_errno(errno.ENOTCONN):
+    with raises_errno(errno.ENOTCONN, errno.ECONNABORTED, errno.ECANCELED):
         os.listdir(mount)
     result = store.mount(code=ALREADY_MOUNTED)
     assert "dead mount" in result.stderr and "fusermount3 -u" in result.stderr

@@ -50,10 +50,17 @@ def test_birth_time(place, shared):
     fill(place / "file")
     born = statx(place / "file")
     if not born.mask & STATX_BTIME:
-        pytest.skip("this kernel's FUSE asks for no birth time")
+        pytest.skip("this kernel's FUSE asks for no birth time: Linux does since 6.6")
     assert before - 1 <= born.btime.sec <= time.time() + 1
+    pause()
+    os.rename(place / "file", place / "moved")
+    (place / "moved").write_text("more", encoding="utf-8")
+    (place / "moved").chmod(0o600)
     shared.remount()
-    assert statx(place / "file").btime.nsec == born.btime.nsec
+    after = statx(place / "moved")
+    assert (after.btime.sec, after.btime.nsec) == (born.btime.sec, born.btime.nsec)
+    assert (after.size, after.mode & 0o7777) == (4, 0o600)
+    assert after.ctime.sec * 10**9 + after.ctime.nsec > born.ctime.sec * 10**9 + born.ctime.nsec
 
 
 def test_what_moves_which_time(place):

@@ -3,8 +3,10 @@ import errno
 import mmap
 import os
 import random
+import statistics
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -206,6 +208,21 @@ def test_append_from_eight_processes(place):
             assert rest == writer * 150
             seen.setdefault(writer, []).append(int(number))
     assert len(seen) == writers and all(numbers == list(range(lines)) for numbers in seen.values())
+
+
+def test_an_append_costs_the_same_wherever_the_block_ends(place):
+    """The block that a small append ends in may hold a thousand others: they are not read again for each."""
+    first, last, appends = [], [], BLOCK // 4
+    fd = os.open(place / "file", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number in range(12 * appends):
+        start = time.monotonic()
+        assert os.write(fd, number.to_bytes(4, "little")) == 4
+        (first if number % appends < appends // 8 else last if number % appends >= appends * 7 // 8 else []).append(
+            time.monotonic() - start)
+    os.close(fd)
+    assert (place / "file").read_bytes() == b"".join(number.to_bytes(4, "little") for number in range(12 * appends))
+    assert os.stat(place / "file").st_blocks == 12 * BLOCK // 512
+    assert statistics.median(last) < 3 * statistics.median(first)
 
 
 def test_direct_io(place):

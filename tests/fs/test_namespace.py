@@ -131,8 +131,39 @@ def test_rename_exchange(place):
     assert os.stat(place / "file" / "..").st_ino == os.stat(place).st_ino
     with raises_errno(errno.ENOENT):
         renameat2(place / "file", place / "missing", RENAME_EXCHANGE)
+
+
+def test_rename_whiteout(place, shared):
+    fill(place / "file", "file")
+    fill(place / "other", "other")
+    (place / "dir").mkdir()
+    (place / "dir" / "full").mkdir()
+    inode = os.stat(place / "file").st_ino
+    before = shared.usage()[1]
+    renameat2(place / "file", place / "dir" / "moved", RENAME_WHITEOUT)
+    assert os.stat(place / "dir" / "moved").st_ino == inode
+    info = os.lstat(place / "file")
+    assert stat.S_ISCHR(info.st_mode) and stat.S_IMODE(info.st_mode) == 0
+    assert (info.st_rdev, info.st_nlink, info.st_uid) == (0, 1, os.geteuid())
+    assert shared.usage()[1] == before + 1
+    renameat2(place / "dir" / "moved", place / "other", RENAME_WHITEOUT)  # replaces
+    renameat2(place / "dir", place / "gone", RENAME_WHITEOUT | RENAME_NOREPLACE)
+    assert sorted(os.listdir(place)) == ["dir", "file", "gone", "other"]
+    assert stat.S_ISCHR(os.lstat(place / "dir").st_mode) and os.stat(place).st_nlink == 3
+    with raises_errno(errno.EEXIST):
+        renameat2(place / "other", place / "gone", RENAME_WHITEOUT | RENAME_NOREPLACE)
+    os.link(place / "other", place / "link")
+    renameat2(place / "link", place / "other", RENAME_WHITEOUT)  # two names of one file: nothing happens
+    assert (place / "link").read_text(encoding="utf-8") == "file"
+
+
+@pytest.mark.parametrize("flags", [RENAME_EXCHANGE | RENAME_NOREPLACE, RENAME_EXCHANGE | RENAME_WHITEOUT, 8, 1 << 31])
+def test_rename_flags_that_make_no_sense(place, flags):
+    fill(place / "a")
+    fill(place / "b")
     with raises_errno(errno.EINVAL):
-        renameat2(place / "file", place / "left", RENAME_WHITEOUT)
+        renameat2(place / "a", place / "b", flags)
+    assert sorted(os.listdir(place)) == ["a", "b"]
 
 
 def test_rename_into_own_child(place):

@@ -1,7 +1,10 @@
 """scripts/riad-dump.py, written from docs/FORMAT.md alone, sees the same files as the mount."""
+import array
+import fcntl
 import io
 import os
 import random
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -9,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import trees
+import twins
 
+SETFLAGS, NODUMP = 0x40086602, 0x40
 DUMP = Path(__file__).resolve().parents[2] / "scripts" / "riad-dump.py"
 
 
@@ -40,6 +45,8 @@ def filled(store, mount, base):
     os.mkfifo(mount / "fifo")
     os.link(mount / "big", mount / "tree" / "hard")
     os.setxattr(mount / "edited", "user.a", b"x" * 300)
+    with open(mount / "edited", "rb") as file:
+        fcntl.ioctl(file, SETFLAGS, array.array("L", [NODUMP]))
     (mount / "gone").write_bytes(b"deleted")
     os.unlink(mount / "gone")
     return store
@@ -58,6 +65,7 @@ def compare(store, expected, contents, *options):
     expected_names = {os.fsdecode(name) for name in expected}
     assert {"."} | set(seen) == {"."} | expected_names
     for name, member in seen.items():
+        assert member.pax_headers.get("SCHILY.fflags") == ("nodump" if name == "edited" else None), name
         mode, uid, gid = expected[os.fsencode(name)][1:4]
         if not member.islnk():
             assert (member.mode, member.uid, member.gid) == (mode, uid, gid), name
@@ -97,6 +105,29 @@ def test_after_a_crash(filled):
             return {(member.name, member.size, member.mode, int(member.mtime)) for member in archive}
 
     assert members(before) == members(dump(filled, filled.path, "tar"))
+
+
+@pytest.mark.root
+def test_lists_and_attributes_go_through_a_tar(store, mount, base):
+    """What `tar` makes of the dump is what the mount had: ACLs, and xattrs of every namespace."""
+    values = {"user.a": b"x=%y", "trusted.b": b"\0\xff", "security.c": b""}
+    os.mkdir(mount / "d")
+    os.setxattr(mount / "d", twins.DEFAULT, twins.acl("u::7 u:12:5 g::5 g:7:1 m::7 o::0"))
+    os.setxattr(mount / "d", twins.ACCESS, twins.acl("u::7 u:12:5 g::5 g:4294967294:1 m::5 o::4"))
+    (mount / "d/file").write_text("x", encoding="utf-8")
+    for name, value in values.items():
+        os.setxattr(mount / "d/file", name, value)
+    expected = twins.snapshot(mount)
+    store.unmount()
+    restored = base / "restored"
+    restored.mkdir()
+    try:
+        dump(store, store.path, "verify")
+        subprocess.run(["tar", "-x", "--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-p", "-C", restored],
+                       input=dump(store, store.path, "tar"), check=True)
+        assert twins.snapshot(restored) == expected
+    finally:
+        shutil.rmtree(restored)
 
 
 def test_refusals(store):

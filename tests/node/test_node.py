@@ -201,6 +201,16 @@ def test_descriptors_and_sizes_stay_bounded(store, mount):
     assert resident < 200 * 1024
 
 
+def test_mount_options_add_up(store):
+    """As with mount(8): no -o takes back another one."""
+    store.mount("-o", "ro", "-o", "noexec,noatime")
+    with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+        options = next(line.split()[5].split(",") for line in lines if line.split()[4] == str(store.directory))
+    assert {"ro", "noexec", "noatime"} <= set(options)
+    result = store.run("mount", store.path, store.directory, "-o", "ro", "-o", "noexec," * 600, code=2)
+    assert "too long" in result.stderr
+
+
 @pytest.mark.root
 def test_allow_other(make_store, strangers):
     (first, gid), (second, other_gid) = strangers
@@ -256,6 +266,19 @@ def test_unprivileged_user(make_store, unprivileged):
     store.fsck()
     for folder in (store.path, store.state):
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+def test_the_owner_may_change_the_mount_point_first(make_store, unprivileged):
+    """The kernel asks for the root's owner before anybody needs it."""
+    store = make_store(user=unprivileged)
+    top = store.mount()
+    if unprivileged.is_other:
+        as_user(unprivileged.uid, unprivileged.gid, os.chmod, top, 0o711)
+    else:
+        os.chmod(top, 0o711)
+    store.remount()
+    mode = store.user.prefix() + ["stat", "-c", "%a", str(top)]
+    assert subprocess.run(mode, check=True, stdout=subprocess.PIPE, text=True).stdout == "711\n"
 
 
 def test_allow_other_of_users_needs_the_system_s_word(make_store, unprivileged):

@@ -27,10 +27,12 @@ enum fault_call {
     FAULT_CLOSE,
     FAULT_PREAD,
     FAULT_PWRITE,
+    FAULT_PREADV2,
     FAULT_PWRITEV,
     FAULT_FDATASYNC,
     FAULT_FSYNC,
     FAULT_FTRUNCATE,
+    FAULT_FALLOCATE,
     FAULT_FSTAT,
     FAULT_FSTATAT,
     FAULT_MKDIRAT,
@@ -49,6 +51,7 @@ struct faults {
     int error;
     size_t write_max; /* bytes that one pwrite or pwritev takes at most; 0: no bound */
     size_t read_max;  /* the same for pread */
+    bool unreserved; /* fallocate is not supported: a log writes each append to the store at once */
 };
 
 static struct faults faults = { .call = FAULT_NONE };
@@ -91,6 +94,13 @@ static inline ssize_t faults_pread(int fd, void *data, size_t size, off_t offset
         size = faults.read_max;
     }
     return faults_hit(FAULT_PREAD) ? -1 : riad_sysops_real.pread(fd, data, size, offset);
+}
+
+static inline ssize_t faults_preadv2(
+        int fd, const struct iovec *vector, int count, off_t offset, int flags)
+{
+    return faults_hit(FAULT_PREADV2) ? -1
+                                     : riad_sysops_real.preadv2(fd, vector, count, offset, flags);
 }
 
 static inline ssize_t faults_pwrite(int fd, const void *data, size_t size, off_t offset)
@@ -141,6 +151,15 @@ static inline int faults_fsync(int fd)
     return faults_hit(FAULT_FSYNC) ? -1 : riad_sysops_real.fsync(fd);
 }
 
+static inline int faults_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+    if (faults.unreserved) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return faults_hit(FAULT_FALLOCATE) ? -1 : riad_sysops_real.fallocate(fd, mode, offset, length);
+}
+
 static inline int faults_ftruncate(int fd, off_t length)
 {
     return faults_hit(FAULT_FTRUNCATE) ? -1 : riad_sysops_real.ftruncate(fd, length);
@@ -186,11 +205,13 @@ static const struct riad_sysops faults_table = {
     .openat = faults_openat,
     .close = faults_close,
     .pread = faults_pread,
+    .preadv2 = faults_preadv2,
     .pwrite = faults_pwrite,
     .pwritev = faults_pwritev,
     .fdatasync = faults_fdatasync,
     .fsync = faults_fsync,
     .ftruncate = faults_ftruncate,
+    .fallocate = faults_fallocate,
     .fstat = faults_fstat,
     .fstatat = faults_fstatat,
     .mkdirat = faults_mkdirat,
@@ -236,6 +257,7 @@ static inline void faults_shorten(size_t write_max, size_t read_max)
 
 static inline void faults_install(void)
 {
+    faults.unreserved = false;
     faults_set(FAULT_NONE, 0, 0, 0);
     faults_shorten(0, 0);
     riad_sys = &faults_table;

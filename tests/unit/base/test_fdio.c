@@ -4,6 +4,7 @@
 
 #include "riad/cleanup.h"
 #include "riad/fdio.h"
+#include "riad/patience.h"
 
 #include "faults.h"
 #include "temporary.h"
@@ -74,6 +75,29 @@ static void short_and_interrupted_calls_are_retried(void **state)
     assert_int_equal(riad_pread_all(fd, back, sizeof back, 100, &size), 0);
     assert_int_equal(size, sizeof data);
     assert_memory_equal(back, data, sizeof data);
+}
+
+/* What would wait, or cannot tell, is one answer; what is in memory is read. */
+static void a_cached_read_does_not_wait(void **state)
+{
+    _cleanup_close_ int fd = openat(directory.fd, "f", O_RDWR | O_CREAT, 0600);
+    char back[8];
+    size_t size = 77;
+
+    (void)state;
+    assert_int_equal(riad_pwrite_all(fd, "cached", 6, 0), 0);
+    faults_fail(FAULT_PREADV2, 1, EAGAIN);
+    assert_int_equal(riad_pread_cached(fd, back, sizeof back, 0, &size), RIAD_WOULD_WAIT);
+    faults_fail(FAULT_PREADV2, 1, EOPNOTSUPP);
+    assert_int_equal(riad_pread_cached(fd, back, sizeof back, 0, &size), RIAD_WOULD_WAIT);
+    faults_fail(FAULT_PREADV2, 1, EIO);
+    assert_int_equal(riad_pread_cached(fd, back, sizeof back, 0, &size), -EIO);
+    assert_int_equal(size, 77);
+    faults_fail(FAULT_NONE, 0, 0);
+    assert_int_equal(riad_pread_cached(fd, back, sizeof back, 0, &size), 0);
+    assert_int_equal(size, 6);
+    assert_memory_equal(back, "cached", 6);
+    assert_int_equal(faults_count(FAULT_PREAD), 0);
 }
 
 static void a_vector_is_written_whole_over_short_writes(void **state)
@@ -391,6 +415,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(short_and_interrupted_calls_are_retried),
+        TEST(a_cached_read_does_not_wait),
         TEST(a_vector_is_written_whole_over_short_writes),
         TEST(writes_report_errors),
         TEST(reads_report_errors_and_leave_the_result_alone),

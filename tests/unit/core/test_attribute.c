@@ -1,5 +1,6 @@
 /* Attributes: what chmod, chown, utimes and truncate leave, and when privileges go. */
 #include <errno.h>
+#include <linux/falloc.h>
 
 #include "operations.h"
 
@@ -77,6 +78,66 @@ static void writing_takes_privileges_when_asked_to(void **state)
     assert_int_equal(attributes(bench->workspace, file).mode, S_IFREG | 0755);
 }
 
+static bool member_of_1000(int32_t pid, uint32_t group)
+{
+    return pid == 42 && group == 1000;
+}
+
+/* setgid without execution for the group: it goes with a caller of another group. */
+static void strangers_take_every_setgid(void **state)
+{
+    struct bench *bench = *state;
+    struct riad_caller callers[] = {
+        { .gid = 1000, .kill_privileges = true },
+        { .gid = 5, .kill_privileges = true, .pid = 42, .is_member = member_of_1000 },
+        { .gid = 5, .kill_privileges = true, .pid = 43, .is_member = member_of_1000 },
+        { .gid = 5, .kill_privileges = true },
+    };
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    struct riad_inode values = { .mode = 06745, .gid = 7 }, row;
+    uint32_t size;
+
+    for (int i = 0; i < 4; i++) {
+        uint32_t expected = S_IFREG | (i < 2 ? 02745 : 0745);
+
+        set(bench, file, RIAD_SET_MODE, &values);
+        assert_int_equal(
+                riad_write(bench->workspace, &callers[i], file, 0, (const uint8_t *)"b", 1, &size),
+                0);
+        assert_int_equal(attributes(bench->workspace, file).mode, expected);
+    }
+    for (int i = 0; i < 4; i++) {
+        file = make_file(bench->workspace, 1, (const char *[]){ "a", "b", "c", "d" }[i]);
+        set(bench, file, RIAD_SET_MODE, &values);
+        callers[i].kill_privileges = false; /* of SETATTR only with a size */
+        assert_int_equal(
+                riad_setattr(bench->workspace, &callers[i], file, RIAD_SET_GID, &values, &row), 0);
+        assert_int_equal(row.mode, S_IFREG | (i < 2 ? 02745 : 0745));
+    }
+}
+
+static void what_writing_takes_is_told(void **state)
+{
+    struct bench *bench = *state;
+    bool killed = false;
+    struct riad_caller other = { .uid = 5, .gid = 5, .kill_privileges = true, .killed = &killed };
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    struct riad_inode values = { .mode = 02745, .gid = 5 };
+    uint32_t size;
+
+    set(bench, file, RIAD_SET_GID, &values);
+    set(bench, file, RIAD_SET_MODE, &values);
+    assert_int_equal(
+            riad_write(bench->workspace, &other, file, 0, (const uint8_t *)"b", 1, &size), 0);
+    assert_int_equal(attributes(bench->workspace, file).mode, S_IFREG | 02745);
+    assert_false(killed);
+    other.gid = 6;
+    assert_int_equal(
+            riad_write(bench->workspace, &other, file, 0, (const uint8_t *)"b", 1, &size), 0);
+    assert_int_equal(attributes(bench->workspace, file).mode, S_IFREG | 0745);
+    assert_true(killed);
+}
+
 static void times_are_set(void **state)
 {
     struct bench *bench = *state;
@@ -118,14 +179,65 @@ static void truncate_always_sets_mtime(void **state)
     assert_int_equal(set_size(bench->workspace, 4711, 0), -ENOENT);
 }
 
-static void nothing_asked_nothing_changed(void **state)
+/* The kernel asks for nothing when chown is given -1 and -1, and before a write that takes
+ * privileges. */
+static void given_to_nobody(void **state)
 {
     struct bench *bench = *state;
-    struct riad_inode before = attributes(bench->workspace, 1), row;
+    struct riad_caller stranger = { .uid = 5, .gid = 5 };
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    struct riad_inode values = { .mode = 06755 }, before, row;
 
-    row = set(bench, 1, 0, &before);
-    assert_int_equal(row.version, before.version);
+    before = set(bench, file, RIAD_SET_MODE, &values);
+    assert_int_equal(riad_setattr(bench->workspace, &stranger, file, 0, &values, &row), 0);
+    assert_int_equal(row.mode, S_IFREG | 06755);
+    assert_false(same_time(row.ctime, before.ctime));
+    assert_true(same_time(row.mtime, before.mtime));
+    row = set(bench, file, 0, &values);
+    assert_int_equal(row.mode, S_IFREG | 0755);
+    assert_int_equal(row.uid, before.uid);
+}
+
+/* Owner and mode as they are: within a tick of the last change nothing is logged, later ctime
+ * moves. */
+static void set_to_what_it_is(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    struct riad_inode before = attributes(bench->workspace, file), row;
+    uint32_t mask = RIAD_SET_UID | RIAD_SET_GID | RIAD_SET_MODE;
+    const struct timespec tick = { .tv_nsec = 5000000 };
+    bool early = false;
+
+    for (int i = 0; i < 200 && !early; i++) { /* a busy machine may let a tick go by */
+        before = set(bench, file, RIAD_SET_MODE, &(struct riad_inode){ .mode = 0600 + i });
+        row = set(bench, file, mask, &before);
+        early = row.version == before.version;
+    }
+    assert_true(early);
     assert_true(same_time(row.ctime, before.ctime));
+    assert_int_equal(attributes(bench->workspace, file).version, before.version);
+    row = set(bench, file, RIAD_SET_UID, &(struct riad_inode){ .uid = before.uid + 1 });
+    assert_int_equal(row.uid, before.uid + 1);
+    assert_int_equal(row.version, before.version + 1);
+    assert_int_equal(nanosleep(&tick, NULL), 0);
+    before = set(bench, file, mask, &row);
+    assert_int_equal(before.version, row.version + 1);
+    assert_false(same_time(row.ctime, before.ctime));
+}
+
+static void allocating_moves_times(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    struct riad_inode before = attributes(bench->workspace, file), row;
+
+    assert_int_equal(
+            riad_fallocate(bench->workspace, &alice, file, FALLOC_FL_KEEP_SIZE, 0, 10000), 0);
+    row = attributes(bench->workspace, file);
+    assert_int_equal(row.size, 0);
+    assert_false(same_time(row.mtime, before.mtime));
+    assert_true(same_time(row.mtime, row.ctime));
 }
 
 static void statfs_shows_limit_and_rest(void **state)
@@ -157,9 +269,13 @@ int main(void)
         BENCH(chmod_keeps_the_type),
         BENCH(chown_takes_privileges),
         BENCH(writing_takes_privileges_when_asked_to),
+        BENCH(strangers_take_every_setgid),
+        BENCH(what_writing_takes_is_told),
         BENCH(times_are_set),
         BENCH(truncate_always_sets_mtime),
-        BENCH(nothing_asked_nothing_changed),
+        BENCH(given_to_nobody),
+        BENCH(set_to_what_it_is),
+        BENCH(allocating_moves_times),
         BENCH(statfs_shows_limit_and_rest),
     };
 

@@ -55,11 +55,13 @@ static void a_failed_sync_turns_the_workspace_read_only(void **state)
 
 static void a_failed_append_changes_nothing(void **state)
 {
-    struct riad_workspace *workspace = fixture_open(&fixture);
+    struct riad_workspace *workspace;
     struct riad_inode row;
     struct rows before, after;
 
     (void)state;
+    faults.unreserved = true;
+    workspace = fixture_open(&fixture);
     make_directory(workspace, RIAD_ROOT_INODE, "a");
     before = rows_of(workspace);
     faults_fail_from(FAULT_PWRITE, 1, ENOSPC);

@@ -101,10 +101,9 @@ static void check_refusal(const struct scene *scene, int (*operation)(const stru
     int r;
 
     assert_int_equal(riad_fsync(scene->workspace, 1), 0); /* so that no thread has to sync now */
-    faults_install();
     faults_fail_from(FAULT_ANY, 1, ENOSPC);
     r = operation(scene);
-    faults_remove();
+    faults_fail(FAULT_NONE, 0, 0);
     assert_int_equal(r, -ENOSPC);
     assert_int_equal(attributes(scene->workspace, scene->file).version, file.version);
     assert_int_equal(attributes(scene->workspace, 1).version, root.version);
@@ -201,13 +200,30 @@ static void the_reserve_is_kept_for_deleting(void **state)
     assert_int_equal(try_unlink_file(&scene), 0);
 }
 
+/* A store that reserves no room hears of every change at once, and can refuse it. */
+static int setup_direct(void **state)
+{
+    faults_install();
+    faults.unreserved = true;
+    return bench_setup(state);
+}
+
+static int teardown_direct(void **state)
+{
+    int r = bench_teardown(state);
+
+    faults_remove();
+    return r;
+}
+
+#define DIRECT(function) cmocka_unit_test_setup_teardown(function, setup_direct, teardown_direct)
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(a_read_is_tried_again),
-        BENCH(what_the_store_refuses_has_not_happened),
+        DIRECT(what_the_store_refuses_has_not_happened),
         BENCH(the_reserve_is_kept_for_deleting),
     };
 

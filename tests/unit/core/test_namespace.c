@@ -250,11 +250,44 @@ static void rename_moves_and_replaces(void **state)
     riad_forget(bench->workspace, two, 1);
     assert_int_equal(riad_getattr(bench->workspace, two, &row), -ENOENT);
     assert_int_equal(riad_rename(bench->workspace, &alice, 1, "uno", 1, "x", 0), -ENOENT);
-    assert_int_equal(riad_rename(bench->workspace, &alice, directory, "two", 1, "x", 1 << 2),
-            -EINVAL); /* RENAME_WHITEOUT */
+    assert_int_equal(
+            riad_rename(bench->workspace, &alice, directory, "two", 1, "x", 1 << 3), -EINVAL);
     assert_int_equal(riad_rename(bench->workspace, &alice, directory, "two", 1, "d", 0), -EISDIR);
     assert_int_equal(
             riad_rename(bench->workspace, &alice, directory, "two", 1, "x", RENAME_NOREPLACE), 0);
+}
+
+static void rename_leaves_a_whiteout(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t directory = make_directory(bench->workspace, 1, "d");
+    uint64_t file = make_file(bench->workspace, 1, "file");
+    struct riad_inode row;
+
+    assert_int_equal(riad_rename(bench->workspace, &alice, 1, "file", directory, "moved",
+                             RENAME_WHITEOUT | RENAME_NOREPLACE),
+            0);
+    assert_int_equal(inode_of(bench->workspace, directory, "moved"), file);
+    row = attributes(bench->workspace, inode_of(bench->workspace, 1, "file"));
+    assert_int_equal(row.mode, S_IFCHR);
+    assert_int_equal(row.rdev, 0);
+    assert_int_equal(row.nlink, 1);
+    assert_int_equal(row.uid, 1000);
+    assert_int_equal(row.parent, 1);
+    assert_int_equal(usage_of(bench->workspace).inodes, 4);
+    make_file(bench->workspace, 1, "target");
+    assert_int_equal(
+            riad_rename(bench->workspace, &alice, 1, "d", 1, "file", RENAME_WHITEOUT), -ENOTDIR);
+    assert_int_equal(riad_rename(bench->workspace, &alice, 1, "d", 1, "e", RENAME_WHITEOUT), 0);
+    assert_int_equal(attributes(bench->workspace, 1).nlink, 3);
+    assert_int_equal(usage_of(bench->workspace).inodes, 6);
+    assert_int_equal(riad_rename(bench->workspace, &alice, 1, "file", 1, "target",
+                             RENAME_WHITEOUT | RENAME_EXCHANGE),
+            -EINVAL);
+    bench_limit(bench, 0, 6);
+    assert_int_equal(
+            riad_rename(bench->workspace, &alice, 1, "e", 1, "x", RENAME_WHITEOUT), -EDQUOT);
+    assert_int_equal(look_up(bench->workspace, 1, "x"), -ENOENT);
 }
 
 static void directories_move_with_their_links(void **state)
@@ -342,7 +375,8 @@ static int list_entry(void *context, const struct riad_dentry *entry, const stru
     return 0;
 }
 
-/* Cookies stay valid while names come and go; a name moved is a new entry. */
+/* Cookies stay valid while names come and go; a new file is a new entry, one that is renamed keeps
+ * its place. */
 static void listings_go_on_where_they_stopped(void **state)
 {
     struct bench *bench = *state;
@@ -360,15 +394,44 @@ static void listings_go_on_where_they_stopped(void **state)
     make_file(bench->workspace, 1, "b");
     listing.room = 100;
     assert_int_equal(riad_readdir(bench->workspace, 1, listing.last, list_entry, &listing), 0);
-    assert_string_equal(listing.names, "abcefzb");
+    assert_string_equal(listing.names, "abcefb");
     bench_reopen(bench);
     make_file(bench->workspace, 1, "y");
     listing = (struct listing){ .room = 100 };
     assert_int_equal(riad_readdir(bench->workspace, 1, 0, list_entry, &listing), 0);
-    assert_string_equal(listing.names, "cefzby");
+    assert_string_equal(listing.names, "zcefby");
     assert_int_equal(riad_readdir(bench->workspace, inode_of(bench->workspace, 1, "y"), 0,
                              list_entry, &listing),
             -ENOTDIR);
+}
+
+/* A name that is there all the time is seen once, whatever it comes to name: replaced, exchanged,
+ * or left to a whiteout, it keeps its place. */
+static void a_name_that_stays_keeps_its_place(void **state)
+{
+    struct bench *bench = *state;
+    struct listing listing = { .room = 3 };
+    uint64_t directory = make_directory(bench->workspace, 1, "o");
+    char name[2] = "a";
+
+    for (; name[0] <= 'f'; name[0]++) {
+        make_file(bench->workspace, 1, name);
+    }
+    make_file(bench->workspace, directory, "in");
+    assert_int_equal(riad_readdir(bench->workspace, 1, 0, list_entry, &listing), 0);
+    assert_string_equal(listing.names, "oab");
+    assert_int_equal(riad_rename(bench->workspace, &alice, 1, "f", 1, "a", 0), 0);
+    assert_int_equal(riad_rename(bench->workspace, &alice, directory, "in", 1, "d", 0), 0);
+    assert_int_equal(riad_rename(bench->workspace, &alice, 1, "b", 1, "e", RENAME_EXCHANGE), 0);
+    assert_int_equal(
+            riad_rename(bench->workspace, &alice, 1, "c", directory, "x", RENAME_WHITEOUT), 0);
+    listing.room = 100;
+    assert_int_equal(riad_readdir(bench->workspace, 1, listing.last, list_entry, &listing), 0);
+    assert_string_equal(listing.names, "oabcde");
+    bench_reopen(bench);
+    listing = (struct listing){ .room = 100 };
+    assert_int_equal(riad_readdir(bench->workspace, 1, 0, list_entry, &listing), 0);
+    assert_string_equal(listing.names, "oabcde");
 }
 
 static bool later(struct timespec a, struct timespec b)
@@ -416,9 +479,11 @@ int main(void)
         BENCH(references_are_counted),
         BENCH(orphans_go_at_the_next_open),
         BENCH(rename_moves_and_replaces),
+        BENCH(rename_leaves_a_whiteout),
         BENCH(directories_move_with_their_links),
         BENCH(exchange_swaps_names),
         BENCH(listings_go_on_where_they_stopped),
+        BENCH(a_name_that_stays_keeps_its_place),
         BENCH(times_follow_names),
     };
 

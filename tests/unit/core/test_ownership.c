@@ -84,6 +84,9 @@ static int die_as_owner(struct fixture *of)
     if (r >= 0) {
         r = riad_mkdir(workspace, &alice, RIAD_ROOT_INODE, "d", 0755, &row);
     }
+    if (r >= 0) {
+        r = riad_log_ship(workspace->log);
+    }
     return r < 0;
 }
 

@@ -68,6 +68,9 @@ static int die_with_an_unsynced_change(struct fixture *of)
         r = riad_mkdir(workspace, &alice, RIAD_ROOT_INODE, "fleeting", 0755, &row);
     }
     if (r >= 0) {
+        r = riad_log_ship(workspace->log);
+    }
+    if (r >= 0) {
         r = riad_workspace_lock(workspace);
         r = r < 0 ? r : riad_index_commit(workspace->index);
     }
@@ -104,6 +107,9 @@ static int die_with_three_unsynced_changes(struct fixture *of)
     for (int i = 0; i < 3 && r >= 0; i++) {
         snprintf(name, sizeof name, "d%d", i);
         r = riad_mkdir(workspace, &alice, RIAD_ROOT_INODE, name, 0755, &row);
+    }
+    if (r >= 0) {
+        r = riad_log_ship(workspace->log);
     }
     if (r >= 0) {
         r = riad_workspace_lock(workspace);

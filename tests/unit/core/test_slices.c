@@ -55,9 +55,11 @@ static void what_lies_behind_a_mark_is_gone_at_once(void **state)
     assert_int_equal(usage_of(bench->workspace).blocks, 1 + 1);
     assert_int_equal(tally_of(bench->workspace, file).extents, 3 + 1499);
     assert_filled(bench->workspace, file, 5, 0, (1 << 20) - 5);
-    assert_int_equal(riad_seek(bench->workspace, file, 5, SEEK_DATA, &found), -ENXIO);
-    assert_int_equal(riad_seek(bench->workspace, file, 4, SEEK_HOLE, &found), 0);
+    assert_int_equal(riad_seek(bench->workspace, file, RIAD_BLOCK_SIZE, SEEK_DATA, &found), -ENXIO);
+    assert_int_equal(riad_seek(bench->workspace, file, 5, SEEK_DATA, &found), 0);
     assert_int_equal(found, 5);
+    assert_int_equal(riad_seek(bench->workspace, file, 4, SEEK_HOLE, &found), 0);
+    assert_int_equal(found, RIAD_BLOCK_SIZE);
     other = make_file(bench->workspace, 1, "g");
     assert_int_equal(
             riad_copy_range(bench->workspace, &alice, file, 0, other, 0, 1 << 20, &done), 0);

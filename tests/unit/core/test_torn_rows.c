@@ -27,6 +27,7 @@ static int die_growing(struct fixture *of)
         r = r < 0 ? r : note(workspace, row.inode, i * CHUNK, &plan->writes[i]);
         r = r < 0 || i > 0 ? r : riad_workspace_sync(workspace);
     }
+    r = r < 0 ? r : riad_log_ship(workspace->log);
     r = r < 0 ? r : riad_workspace_lock(workspace);
     if (r >= 0) {
         r = riad_index_extents(

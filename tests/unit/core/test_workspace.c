@@ -142,6 +142,38 @@ static int leave_an_orphan(struct fixture *of)
     return r < 0 || riad_getattr(workspace, row.inode, &row) < 0;
 }
 
+/* A file without a name, and one that got its name in time. */
+static int leave_tmpfiles(struct fixture *of)
+{
+    struct riad_workspace *workspace = NULL;
+    struct riad_inode row;
+    int r = fixture_try_open(of, &workspace);
+
+    if (r >= 0) {
+        r = riad_tmpfile(workspace, &alice, RIAD_ROOT_INODE, 0600, true, &row);
+    }
+    if (r >= 0) {
+        r = riad_tmpfile(workspace, &alice, RIAD_ROOT_INODE, 0600, true, &row);
+    }
+    if (r >= 0) {
+        r = riad_link(workspace, &alice, row.inode, RIAD_ROOT_INODE, "kept", &row);
+    }
+    return r < 0;
+}
+
+static void a_tmpfile_is_freed_after_a_crash_unless_linked(void **state)
+{
+    struct riad_workspace *workspace;
+
+    (void)state;
+    run_and_die(&fixture, leave_tmpfiles);
+    workspace = fixture_open(&fixture);
+    assert_int_equal(status_of(workspace).usage.inodes, 2);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "kept"), 0);
+    fixture_close(workspace);
+    fixture_assert_sound(&fixture);
+}
+
 static void an_open_unlinked_file_is_freed_at_the_next_opening(void **state)
 {
     struct riad_workspace *workspace;
@@ -422,6 +454,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 an_open_unlinked_file_is_freed_at_the_next_opening, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                a_tmpfile_is_freed_after_a_crash_unless_linked, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_sync_leaves_nothing_unsynced_and_moves_the_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(the_background_syncs_within_seconds, setup, teardown),

@@ -74,10 +74,15 @@ static inline int note(
     return r < 0 ? r : 0;
 }
 
+/* What was appended is in the kernel's hands, the log by the store's file, the rows by the index's.
+ */
 static inline int commit_index(struct riad_workspace *workspace)
 {
-    int r = riad_workspace_lock(workspace);
+    int r = riad_log_ship(workspace->log);
 
+    if (r >= 0) {
+        r = riad_workspace_lock(workspace);
+    }
     if (r >= 0) {
         r = riad_index_commit(workspace->index);
         riad_workspace_unlock(workspace);

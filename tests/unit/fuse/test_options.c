@@ -241,36 +241,62 @@ static void init_replies_get_what_is_offered_only(void **state)
     struct iovec reply[] = { { &header, sizeof header }, { &init, sizeof init } };
 
     (void)state;
-    assert_true(riad_init_amend(reply, 2, FUSE_INIT_EXT));
+    assert_true(riad_init_amend(reply, 2, FUSE_INIT_EXT, false));
     assert_int_equal(init.flags, FUSE_ASYNC_READ);
-    assert_true(riad_init_amend(
-            reply, 2, FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_WRITEBACK_CACHE));
+    assert_true(riad_init_amend(reply, 2,
+            FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_WRITEBACK_CACHE, false));
     assert_int_equal(init.flags, FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2);
+    assert_true(riad_init_amend(reply, 2, FUSE_SETXATTR_EXT, false));
+    assert_true(init.flags & FUSE_SETXATTR_EXT);
+    assert_int_equal(init.flags2, 0);
+    assert_true(riad_init_amend(reply, 2, FUSE_PARALLEL_DIROPS, true));
+    assert_true(init.flags & FUSE_INIT_EXT);
+    assert_int_equal(init.flags2, 1 << 9);
     init.flags = 0;
-    assert_false(riad_init_amend(reply, 1, UINT64_MAX));
-    assert_false(riad_init_amend(reply, 2, 0));
+    init.flags2 = 0;
+    assert_false(riad_init_amend(reply, 1, UINT64_MAX, true));
+    assert_false(riad_init_amend(reply, 2, 0, false));
     reply[1].iov_len = sizeof init - 1;
-    assert_false(riad_init_amend(reply, 2, UINT64_MAX));
+    assert_false(riad_init_amend(reply, 2, UINT64_MAX, true));
     reply[1].iov_len = sizeof init;
     header.error = -EPROTO;
-    assert_false(riad_init_amend(reply, 2, UINT64_MAX));
+    assert_false(riad_init_amend(reply, 2, UINT64_MAX, true));
     assert_int_equal(init.flags, 0);
+    assert_int_equal(init.flags2, 0);
 }
 
 static void init_leaves_dangerous_flags_off(void **state)
 {
     struct fuse_conn_info connection = { .capable = ~0u, .want = ~0u };
+    struct riad_session session = { .no_xattr = false };
     const unsigned off = FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ATOMIC_O_TRUNC |
                          FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE;
 
     (void)state;
-    riad_init_configure(NULL, &connection);
+    riad_init_configure(&session, &connection);
     assert_int_equal(connection.want & off, 0);
     assert_true(connection.want & FUSE_CAP_READDIRPLUS_AUTO);
     assert_int_equal(connection.max_write, 1 << 20);
     connection.capable = FUSE_CAP_ASYNC_READ;
-    riad_init_configure(NULL, &connection);
+    riad_init_configure(&session, &connection);
     assert_int_equal(connection.want, FUSE_CAP_ASYNC_READ);
+}
+
+static void acls_go_with_xattrs(void **state)
+{
+    const unsigned acls = FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+    struct fuse_conn_info connection = { .capable = ~0u };
+    struct riad_session session = { .no_xattr = false };
+
+    (void)state;
+    riad_init_configure(&session, &connection);
+    assert_int_equal(connection.want & acls, acls);
+    assert_false(session.long_setxattr);
+    connection.proto_minor = 33;
+    session.no_xattr = true;
+    riad_init_configure(&session, &connection);
+    assert_int_equal(connection.want & acls, 0);
+    assert_true(session.long_setxattr);
 }
 
 static void rows_become_entries(void **state)
@@ -383,6 +409,7 @@ int main(void)
         cmocka_unit_test(init_offers_are_read),
         cmocka_unit_test(init_replies_get_what_is_offered_only),
         cmocka_unit_test(init_leaves_dangerous_flags_off),
+        cmocka_unit_test(acls_go_with_xattrs),
         cmocka_unit_test(rows_become_entries),
         cmocka_unit_test(sizes_become_statfs),
         cmocka_unit_test(every_operation_is_set_or_listed_absent),

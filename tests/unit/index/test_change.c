@@ -236,7 +236,7 @@ static void bad_rows_stick(void **state)
     struct riad_inode bad = make_inode(5, S_IFREG);
     struct riad_inode good = bad;
 
-    bad.flags = 1;
+    bad.flags = UINT32_MAX;
     riad_change_put_inode(&built->change, &bad);
     riad_change_put_inode(&built->change, &good);
     assert_int_equal(riad_change_content(&built->change, &built->content), -EINVAL);
@@ -244,6 +244,21 @@ static void bad_rows_stick(void **state)
     riad_change_begin(&built->change, (struct timespec){ -1, 7 }, 99);
     riad_change_put_inode(&built->change, &good);
     parse(built, 1);
+}
+
+/* F2: who reads it must know of flags. */
+static void flags_are_a_feature(void **state)
+{
+    struct built *built = *state;
+    struct riad_inode row = make_inode(5, S_IFREG);
+
+    riad_change_put_inode(&built->change, &row);
+    assert_int_equal(built->change.features, 0);
+    row.flags = RIAD_INODE_NODUMP;
+    riad_change_put_inode(&built->change, &row);
+    assert_int_equal(built->change.features, RIAD_FEATURE_INODE_FLAGS);
+    riad_change_begin(&built->change, (struct timespec){ 0 }, 0);
+    assert_int_equal(built->change.features, 0);
 }
 
 static void changes_are_bounded(void **state)
@@ -331,6 +346,7 @@ int main(void)
         cmocka_unit_test(unknown_kinds),
         cmocka_unit_test(names_that_format_forbids_are_refused),
         cmocka_unit_test_setup_teardown(bad_rows_stick, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(flags_are_a_feature, set_up, tear_down),
         cmocka_unit_test_setup_teardown(changes_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_largest_change_fits_a_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(extents_are_placed_later, set_up, tear_down),

@@ -124,7 +124,7 @@ static void inodes_that_format_forbids_are_refused(void **state)
     REFUSES(S_IFREG, generation, 2);
     REFUSES(S_IFREG, mode, 0644);
     REFUSES(S_IFREG, mode, S_IFREG | 0x10000);
-    REFUSES(S_IFREG, flags, 1);
+    REFUSES(S_IFREG, flags, RIAD_INODE_FLAGS_KNOWN + 1);
     REFUSES(S_IFREG, size, RIAD_FILE_SIZE_MAX + 1);
     REFUSES(S_IFREG, blocks, UINT64_MAX);
     REFUSES(S_IFREG, next_cookie, 3);
