@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUZZ_SIZE_MAX = 1 << 16 };
-
 /* A property that holds whatever the input is. abort() is what libFuzzer keeps the input for. */
 #define FUZZ_ASSERT(condition)                                                             \
     do {                                                                                   \
@@ -27,41 +25,56 @@ struct fuzz_model {
     size_t size;
 };
 
+/* On the heap, exactly as long as it says: a read behind the end is seen. */
 struct fuzz_bytes {
-    uint8_t data[FUZZ_SIZE_MAX];
+    uint8_t *data;
     size_t size;
 };
+
+static inline void fuzz_done(struct fuzz_bytes *bytes)
+{
+    free(bytes->data);
+}
+#define _cleanup_fuzz_ __attribute__((cleanup(fuzz_done)))
 
 static inline unsigned fuzz_u16(const uint8_t *data)
 {
     return data[0] | (unsigned)data[1] << 8;
 }
 
+/* A few times the model's size, or any up to 32 KiB. */
+static inline size_t fuzz_size(unsigned wanted, size_t size)
+{
+    if (wanted == 0xffff) {
+        return size;
+    }
+    return wanted & 0x8000 ? wanted & 0x7fff : wanted % (8 * size);
+}
+
+static inline void fuzz_fill(
+        struct fuzz_bytes *bytes, size_t size, const uint8_t *data, size_t data_size)
+{
+    bytes->size = size;
+    bytes->data = malloc(size);
+    FUZZ_ASSERT(bytes->data || size == 0);
+    memset(bytes->data, 0, size);
+    memcpy(bytes->data, data, data_size < size ? data_size : size);
+}
+
 /* The bytes to try. A first byte that is even: what follows it. Odd: the model, cut or lengthened
- * by zeros to a size (u16; 0xffff leaves it), then changed by edits (u16 offset, u8 value): so what
- * lies behind checksums, counts and signatures is reached in seconds. False: no input. */
+ * by zeros (u16, see above), then changed by edits (u16 offset, u8 value): so what lies behind
+ * checksums, counts and signatures is reached in seconds. False: no input. */
 static inline bool fuzz_take(
         const uint8_t *data, size_t size, const struct fuzz_model *model, struct fuzz_bytes *ret)
 {
-    if (size == 0 || size > FUZZ_SIZE_MAX) {
-        return false;
-    }
-    if (data[0] % 2 == 0) {
-        ret->size = size - 1;
-        memcpy(ret->data, data + 1, ret->size);
-        return true;
-    }
     if (size < 3) {
         return false;
     }
-    ret->size = model->size;
-    memcpy(ret->data, model->data, model->size);
-    if (fuzz_u16(data + 1) != 0xffff) {
-        ret->size = fuzz_u16(data + 1) % (2 * model->size);
-        if (ret->size > model->size) {
-            memset(ret->data + model->size, 0, ret->size - model->size);
-        }
+    if (data[0] % 2 == 0) {
+        fuzz_fill(ret, size - 1, data + 1, size - 1);
+        return true;
     }
+    fuzz_fill(ret, fuzz_size(fuzz_u16(data + 1), model->size), model->data, model->size);
     for (size_t i = 3; i + 3 <= size && ret->size > 0; i += 3) {
         ret->data[fuzz_u16(data + i) % ret->size] = data[i + 2];
     }

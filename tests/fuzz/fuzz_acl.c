@@ -26,12 +26,18 @@ static void check_mode(struct riad_acl *acl)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     uint8_t encoded[RIAD_ACL_SIZE_MAX];
     struct riad_acl acl;
+    int r;
 
-    if (!fuzz_take(data, size, &model, &bytes) ||
-            riad_acl_decode(bytes.data, bytes.size, &acl) < 0) {
+    if (!fuzz_take(data, size, &model, &bytes)) {
+        return 0;
+    }
+    r = riad_acl_decode(bytes.data, bytes.size, &acl);
+    FUZZ_ASSERT(r == 0 || r == -EINVAL || r == -EOPNOTSUPP || r == -E2BIG);
+    FUZZ_ASSERT(r == 0 || !fuzz_is_model(&bytes, &model));
+    if (r < 0) {
         return 0;
     }
     FUZZ_ASSERT(acl.count <= RIAD_ACL_ENTRIES_MAX);

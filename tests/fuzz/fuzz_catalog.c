@@ -35,7 +35,7 @@ static int apply(const struct fuzz_bytes *bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
 
     if (model.size == 0) {
         make_model();

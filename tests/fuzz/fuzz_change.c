@@ -29,14 +29,16 @@ static bool is_inside(const struct fuzz_bytes *bytes, const uint8_t *data, size_
 }
 
 /* Every operation ends; what it borrows lies in the change. */
-static void read_operations(const struct fuzz_bytes *bytes, struct riad_reader operations)
+static void read_operations(
+        const struct fuzz_bytes *bytes, struct riad_reader operations, uint32_t count)
 {
     struct riad_operation operation;
     size_t left = operations.left;
+    uint32_t read = 0;
     int r;
 
     while ((r = riad_operation_next(&operations, &operation)) > 0) {
-        FUZZ_ASSERT(operations.left < left);
+        FUZZ_ASSERT(operations.left < left && ++read <= count);
         left = operations.left;
         if (operation.kind == RIAD_OP_XATTR_PUT || operation.kind == RIAD_OP_SYMLINK_PUT) {
             FUZZ_ASSERT(is_inside(bytes, operation.value, operation.value_size));
@@ -51,7 +53,7 @@ static void read_operations(const struct fuzz_bytes *bytes, struct riad_reader o
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     struct riad_reader operations;
     struct timespec time;
     uint64_t request;
@@ -67,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r = riad_change_parse(bytes.data, bytes.size, &time, &request, &count, &operations);
     FUZZ_ASSERT(r == 0 || (r == -EBADMSG && !fuzz_is_model(&bytes, &model)));
     if (r == 0) {
-        read_operations(&bytes, operations);
+        read_operations(&bytes, operations, count);
     }
     return 0;
 }

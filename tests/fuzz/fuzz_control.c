@@ -27,7 +27,7 @@ static void check(json_t *message)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     json_t *message = NULL;
     int ends[2], r;
 

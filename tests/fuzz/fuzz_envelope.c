@@ -27,7 +27,7 @@ static bool is_refusal(int r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     const uint8_t *body;
     size_t body_size;
     int r;

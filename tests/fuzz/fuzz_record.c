@@ -19,7 +19,7 @@ static void make_model(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     uint8_t encoded[RIAD_RECORD_HEADER_SIZE];
     struct riad_record_header header;
     int r;
@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     r = riad_record_header_decode(bytes.data, &header);
     FUZZ_ASSERT(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
+    FUZZ_ASSERT(r == 0 || memcmp(bytes.data, model.data, model.size) != 0);
     if (r == 0) {
         FUZZ_ASSERT(header.length <= RIAD_RECORD_LENGTH_MAX);
         riad_record_header_encode(&header, encoded);

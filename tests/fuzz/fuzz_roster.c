@@ -26,10 +26,13 @@ static void make_model(void)
 
 static void check(const struct riad_roster_entry *entry, const struct fuzz_bytes *bytes)
 {
-    uint8_t encoded[FUZZ_SIZE_MAX];
+    uint8_t encoded[4096];
     struct riad_writer writer;
 
     FUZZ_ASSERT(entry->sealed_name_size <= sizeof entry->sealed_name);
+    FUZZ_ASSERT(
+            entry->kind == RIAD_ROSTER_MEMBER_REMOVE ||
+            (entry->member.role >= RIAD_ROLE_MANAGER && entry->member.role <= RIAD_ROLE_READER));
     riad_writer_init_fixed(&writer, encoded, sizeof encoded);
     riad_roster_entry_encode(entry, &writer);
     FUZZ_ASSERT(writer.error == 0);
@@ -40,7 +43,7 @@ static void check(const struct riad_roster_entry *entry, const struct fuzz_bytes
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     struct riad_roster_entry entry;
     int r;
 

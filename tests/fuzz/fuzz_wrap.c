@@ -19,7 +19,7 @@ static void make_model(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct fuzz_bytes bytes;
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
     _cleanup_secret_ struct riad_secret *opened = NULL;
     int r;
 
