@@ -44,8 +44,8 @@ const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace);
 /* Each catches up, appends one batch and publishes it with link; repeats when another process was
  * faster. *catalog is brought up to date; on error it is untouched. As riad_catalog_load, and
- * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit) it is not, or
- * deleted; -EAGAIN others were faster a thousand times. */
+ * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit,
+ * delete_workspace) it is not, or deleted; -EAGAIN others were faster a thousand times. */
 int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         enum riad_workspace_kind kind, const struct riad_id *owner,
@@ -53,6 +53,8 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
 int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace) RIAD_MUST_CHECK;
 /* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local
  * state; -ESTALE if the catalog is older or another history (K6). Updates the mark, which never
  * goes back, also with several processes. -EBADMSG the mark itself is damaged: removing it makes

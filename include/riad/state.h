@@ -25,5 +25,9 @@ void riad_state_close(struct riad_state *state);
 /* Makes and opens STATE/<kind>/<id>; *ret_path is the caller's. fd or negative errno. */
 int riad_state_directory(const struct riad_state *state, const char *kind, const struct riad_id *id,
         char **ret_path) RIAD_MUST_CHECK;
+/* Removes STATE/<kind>/<id> and the files in it: of something that is no more. None: done already.
+ * -ENOTEMPTY: there is a directory in it, which riad did not make. */
+int riad_state_forget(
+        const struct riad_state *state, const char *kind, const struct riad_id *id) RIAD_MUST_CHECK;
 
 #endif

@@ -151,10 +151,12 @@ const struct riad_catalog_workspace *riad_catalog_find(
     return NULL;
 }
 
-/* What a command adds: a workspace with its limit, or a new limit. */
+/* What a command adds: a workspace with its limit, a new limit, or that a workspace is deleted. */
+enum addition_kind { ADD_WORKSPACE, ADD_LIMIT, ADD_DELETION };
+
 struct addition {
     const struct riad_catalog_workspace *workspace;
-    bool is_new;
+    enum addition_kind kind;
 };
 
 static int check_addition(const struct riad_catalog *catalog, const struct addition *addition)
@@ -162,10 +164,31 @@ static int check_addition(const struct riad_catalog *catalog, const struct addit
     const struct riad_catalog_workspace *present =
             riad_catalog_find(catalog, &addition->workspace->id);
 
-    if (addition->is_new) {
+    if (addition->kind == ADD_WORKSPACE) {
         return present ? -EEXIST : 0;
     }
     return present && !present->deleted ? 0 : -ENOENT;
+}
+
+static void put_entries(const struct riad_catalog *catalog, const struct addition *addition,
+        struct riad_writer *writer)
+{
+    struct riad_catalog_workspace deleted;
+
+    switch (addition->kind) {
+    case ADD_WORKSPACE:
+        riad_catalog_put_workspace_entry(addition->workspace, writer);
+        riad_catalog_put_limit_entry(&addition->workspace->id, &addition->workspace->limit, writer);
+        break;
+    case ADD_LIMIT:
+        riad_catalog_put_limit_entry(&addition->workspace->id, &addition->workspace->limit, writer);
+        break;
+    case ADD_DELETION:
+        deleted = *riad_catalog_find(catalog, &addition->workspace->id);
+        deleted.deleted = true;
+        riad_catalog_put_workspace_entry(&deleted, writer);
+        break;
+    }
 }
 
 static int encode_addition(const struct riad_catalog *catalog, const struct addition *addition,
@@ -174,17 +197,14 @@ static int encode_addition(const struct riad_catalog *catalog, const struct addi
     struct riad_catalog_batch batch = {
         .first_number = catalog->next_number,
         .previous = catalog->head,
-        .count = addition->is_new ? 2 : 1,
+        .count = addition->kind == ADD_WORKSPACE ? 2 : 1,
     };
 
     if (clock_gettime(CLOCK_REALTIME, &batch.time) < 0) {
         return -errno;
     }
     riad_catalog_batch_encode(&batch, writer);
-    if (addition->is_new) {
-        riad_catalog_put_workspace_entry(addition->workspace, writer);
-    }
-    riad_catalog_put_limit_entry(&addition->workspace->id, &addition->workspace->limit, writer);
+    put_entries(catalog, addition, writer);
     riad_put_b32(writer, NULL, 0);
     return writer->error;
 }
@@ -305,7 +325,7 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
     const struct riad_catalog_workspace entry = {
         .id = *workspace, .kind = kind, .owner = *owner, .limit = *limit
     };
-    const struct addition addition = { &entry, true };
+    const struct addition addition = { &entry, ADD_WORKSPACE };
 
     if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
         return -EINVAL;
@@ -318,7 +338,16 @@ int riad_catalog_set_limit(const struct riad_store *store, const struct riad_key
         const struct riad_catalog_limit *limit)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace, .limit = *limit };
-    const struct addition addition = { &entry, false };
+    const struct addition addition = { &entry, ADD_LIMIT };
+
+    return add(store, keys, catalog, &addition);
+}
+
+int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace)
+{
+    const struct riad_catalog_workspace entry = { .id = *workspace };
+    const struct addition addition = { &entry, ADD_DELETION };
 
     return add(store, keys, catalog, &addition);
 }

@@ -25,6 +25,7 @@ int command_passwd(int argc, char **argv);
 int command_recovery(int argc, char **argv);
 int command_workspace_create(int argc, char **argv);
 int command_workspace_list(int argc, char **argv);
+int command_workspace_delete(int argc, char **argv);
 int command_quota_set(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_fsck(int argc, char **argv);
@@ -34,13 +35,13 @@ extern const struct command commands[];
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir;
+            *workspace, *state_dir, *confirm;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalRq" (see options.c); others are
+/* letters: which options the command takes, of "pPrknKwsoBIjfalRqC" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
  * reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);

@@ -58,6 +58,17 @@ const struct command commands[] = {
             command_workspace_create },
     { "workspace list", "STORE", "the workspaces of a store",
             SECRET_HELP "  --json                as JSON\n", command_workspace_list },
+    { "workspace delete", "STORE NAME|ID", "delete a workspace for ever",
+            SECRET_HELP "  --confirm NAME        the name once more, instead of being asked twice\n"
+                        "  --json                print what was deleted as JSON\n"
+                        "  -q, --quiet           no progress\n"
+                        "Its keys are erased first, so nothing of it can be read again, whatever "
+                        "becomes of its "
+                        "files. Copies of\n"
+                        "the store made before still open. A deletion that was cut short is ended "
+                        "by the ID that "
+                        "it told.\n",
+            command_workspace_delete },
     { "quota set", "STORE", "set a workspace's limits",
             LIMIT_HELP "  -w, --workspace NAME  which one (default: home)\n" SECRET_HELP
                        "A mounted workspace obeys at once. A limit may lie below what is used: "

@@ -18,6 +18,7 @@ static const struct option long_options[] = {
     { "new-key-file", required_argument, NULL, 'K' },
     { "workspace", required_argument, NULL, 'w' },
     { "state-dir", required_argument, NULL, 's' },
+    { "confirm", required_argument, NULL, 'C' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -87,6 +88,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'K' ? &options->new_key_file
                               : letter == 'w' ? &options->workspace
                               : letter == 's' ? &options->state_dir
+                              : letter == 'C' ? &options->confirm
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -129,7 +131,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBI", letter)) {
+    } else if (strchr("prknKwsBIC", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

@@ -1,5 +1,6 @@
 #include "riad/state.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -244,4 +245,42 @@ int riad_state_directory(
         *ret_path = riad_take_pointer(path);
     }
     return fd;
+}
+
+static int remove_files(int fd)
+{
+    _cleanup_closedir_ DIR *listing = fdopendir(fd);
+    struct dirent *entry;
+
+    if (!listing) {
+        close(fd);
+        return -errno;
+    }
+    while ((entry = readdir(listing))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            (void)unlinkat(dirfd(listing), entry->d_name, 0); /* rmdir tells what is left */
+        }
+    }
+    return 0;
+}
+
+int riad_state_forget(const struct riad_state *state, const char *kind, const struct riad_id *id)
+{
+    _cleanup_close_ int parent = riad_open_dir_at(state->fd, kind);
+    char hex[2 * sizeof *id + 1];
+    int fd, r;
+
+    if (parent < 0) {
+        return parent == -ENOENT ? 0 : parent;
+    }
+    riad_hex_encode(id, sizeof *id, hex);
+    fd = riad_open_dir_at(parent, hex);
+    if (fd < 0) {
+        return fd == -ENOENT ? 0 : fd;
+    }
+    r = remove_files(fd);
+    if (r < 0) {
+        return r;
+    }
+    return unlinkat(parent, hex, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -41,6 +41,36 @@ static void what_was_added_is_read(void **state)
     assert_true(hard_limit(&catalog, 1) == UINT64_MAX);
 }
 
+static int delete_workspace(struct riad_catalog *catalog, uint8_t number)
+{
+    const struct riad_id id = id_of(number);
+
+    return riad_catalog_delete_workspace(&fixture.store, &fixture.keys, catalog, &id);
+}
+
+/* It stays known, with its owner and kind: its id is never used again. */
+static void a_deleted_workspace_stays_deleted(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog again = { 0 };
+
+    (void)state;
+    assert_int_equal(add(&catalog, 1, 1000), 0);
+    assert_int_equal(add(&catalog, 2, 2000), 0);
+    assert_int_equal(delete_workspace(&catalog, 3), -ENOENT);
+    assert_int_equal(delete_workspace(&catalog, 1), 0);
+    assert_int_equal(delete_workspace(&catalog, 1), -ENOENT);
+    assert_int_equal(set_limit(&catalog, 1, 5), -ENOENT);
+    assert_int_equal(add(&catalog, 1, 5), -EEXIST);
+    assert_int_equal(load(&again), 0);
+    assert_int_equal(again.workspace_count, 2);
+    assert_true(again.workspaces[0].deleted);
+    assert_int_equal(again.workspaces[0].kind, RIAD_KIND_HOME);
+    assert_memory_equal(&again.workspaces[0].owner, &fixture.user.id, sizeof(struct riad_id));
+    assert_false(again.workspaces[1].deleted);
+    assert_true(hard_limit(&again, 2) == 2000);
+}
+
 /* A caller whose catalog is old catches up first. */
 static void a_stale_catalog_catches_up(void **state)
 {
@@ -366,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_catalog_reads),
         TEST(what_was_added_is_read),
+        TEST(a_deleted_workspace_stays_deleted),
         TEST(a_stale_catalog_catches_up),
         TEST(processes_at_once_all_land),
         TEST(every_damage_is_refused),

@@ -103,6 +103,38 @@ static void test_directory_of_a_workspace(void **context)
     temporary_remove(&temporary);
 }
 
+static void test_what_is_no_more_is_forgotten(void **context)
+{
+    const struct riad_id id = { { 1 } }, other = { { 2 } };
+    _cleanup_free_ char *path = NULL;
+    _cleanup_free_ char *kept = NULL;
+    struct temporary temporary;
+    struct riad_state state;
+    int fd, file;
+
+    (void)context;
+    assert_int_equal(temporary_make(&temporary), 0);
+    open_in(temporary.path, &state);
+    assert_int_equal(riad_state_forget(&state, "ws", &id), 0); /* there is none of the kind */
+    fd = riad_state_directory(&state, "ws", &other, &kept);
+    assert_true(fd >= 0);
+    close(fd);
+    fd = riad_state_directory(&state, "ws", &id, &path);
+    file = openat(fd, "index.db", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    close(file);
+    assert_int_equal(mkdirat(fd, "not-ours", 0700), 0);
+    assert_int_equal(riad_state_forget(&state, "ws", &id), -ENOTEMPTY);
+    assert_int_equal(unlinkat(fd, "not-ours", AT_REMOVEDIR), 0);
+    close(fd);
+    assert_int_equal(riad_state_forget(&state, "ws", &id), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(kept, F_OK), 0);
+    assert_int_equal(riad_state_forget(&state, "ws", &id), 0);
+    riad_state_close(&state);
+    temporary_remove(&temporary);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_open_mode_is_closed),
         cmocka_unit_test(test_damaged_node_file_gives_a_new_node),
         cmocka_unit_test(test_directory_of_a_workspace),
+        cmocka_unit_test(test_what_is_no_more_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
