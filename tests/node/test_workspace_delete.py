@@ -125,11 +125,16 @@ def test_a_damaged_one_can_go(filled):
 def test_the_keys_go_first(filled):
     """What cannot be removed keeps nobody's keys: it is ended by the id that the message tells."""
     workspace = id_of(filled)
-    strange = filled.path / "ws" / workspace / "dead" / "a" / "b" / "c" / "d" / "e"
-    strange.mkdir(parents=True)
+    directory = filled.path / "ws" / workspace
+    # Directories deeper than riad's own stop it, wherever the wraps are in the order of a listing.
+    (directory / "wrap").rename(directory / "w")
+    (directory / "a" / "b" / "c" / "d" / "e" / "f").mkdir(parents=True)
+    (directory / "w").rename(directory / "wrap")
+    (directory / "z" / "b" / "c" / "d" / "e" / "f").mkdir(parents=True)
     result = filled.run("workspace", "delete", filled.path, "project", "--confirm", "project", code=FAILED)
     assert "cut short" in result.stderr and f"delete STORE {workspace}" in result.stderr
-    assert not list((filled.path / "ws" / workspace).glob("wrap/*")) and names(filled) == {"home"}
-    shutil.rmtree(strange.parents[3])
+    assert (directory / "roster").exists() and not list(directory.glob("wrap/*")) and names(filled) == {"home"}
+    shutil.rmtree(directory / "a")
+    shutil.rmtree(directory / "z")
     filled.run("workspace", "delete", filled.path, workspace, "--confirm", workspace)
-    assert not (filled.path / "ws" / workspace).exists()
+    assert not directory.exists()
