@@ -122,19 +122,26 @@ def test_a_damaged_one_can_go(filled):
     assert names(filled) == {"home"}
 
 
+def put_first(directory):
+    """A directory deeper than riad's own, before all others in the listing."""
+    for number in range(1000):
+        top = directory / f"strange{number}"
+        top.mkdir()
+        if os.listdir(directory)[0] == top.name:
+            (top / "b" / "c" / "d" / "e" / "f").mkdir(parents=True)
+            return top
+        top.rmdir()
+    raise AssertionError("this file system lists new names last")
+
+
 def test_the_keys_go_first(filled):
     """What cannot be removed keeps nobody's keys: it is ended by the id that the message tells."""
     workspace = id_of(filled)
     directory = filled.path / "ws" / workspace
-    # Directories deeper than riad's own stop it, wherever the wraps are in the order of a listing.
-    (directory / "wrap").rename(directory / "w")
-    (directory / "a" / "b" / "c" / "d" / "e" / "f").mkdir(parents=True)
-    (directory / "w").rename(directory / "wrap")
-    (directory / "z" / "b" / "c" / "d" / "e" / "f").mkdir(parents=True)
+    strange = put_first(directory)
     result = filled.run("workspace", "delete", filled.path, "project", "--confirm", "project", code=FAILED)
     assert "cut short" in result.stderr and f"delete STORE {workspace}" in result.stderr
     assert (directory / "roster").exists() and not list(directory.glob("wrap/*")) and names(filled) == {"home"}
-    shutil.rmtree(directory / "a")
-    shutil.rmtree(directory / "z")
+    shutil.rmtree(strange)
     filled.run("workspace", "delete", filled.path, workspace, "--confirm", workspace)
     assert not directory.exists()
