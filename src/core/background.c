@@ -4,7 +4,9 @@
 
 #include "lifecycle_priv.h"
 
-enum { WORKERS = 5 };
+/* Pages of the index that several changes touch are written once a batch; what is not committed is
+ * replayed from the log. */
+enum { WORKERS = 5, BATCH_MS = 25 };
 
 struct worker {
     void (*round)(struct riad_workspace *workspace);
@@ -164,7 +166,7 @@ static int prepare(struct riad_workspace *workspace, struct riad_background *bac
 {
     uint64_t beat_ms = riad_lease_period(workspace) / 1000000;
     const struct worker plan[WORKERS] = {
-        [WORKER_BATCH] = { .round = riad_batch_round, .delay_ms = 5 },
+        [WORKER_BATCH] = { .round = riad_batch_round, .delay_ms = BATCH_MS },
         [WORKER_SHIP] = { .round = riad_ship_round },
         [WORKER_SYNC] = { .round = riad_sync_round, .period_ms = 1000 },
         [WORKER_BEAT] = { .round = riad_beat_round, .period_ms = beat_ms < 1000 ? beat_ms : 1000 },

@@ -10,7 +10,7 @@
 #include "workspace_priv.h"
 
 enum {
-    RIAD_BATCH_MAX = 512,             /* changes in a batch; then it is committed inline */
+    RIAD_BATCH_MAX = 4096,            /* changes in a batch; then it is committed inline */
     RIAD_REPLAY_BATCH_MAX = 4096,     /* the same while the log is replayed */
     RIAD_STORE_RESERVE_BLOCKS = 4096, /* P6: 16 MiB that only deleting may use */
     RIAD_LEASE_SECONDS = 20,

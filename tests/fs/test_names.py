@@ -207,10 +207,13 @@ def test_files_are_found_by_handle(either):
     """name_to_handle_at and open_by_handle_at, as NFS servers and fanotify use them."""
     (either / "file").write_bytes(b"by handle")
     handle = handle_of(either / "file")
-    os.rename(either / "file", either / "moved")
-    fd = open_handle(either, handle)
-    assert os.read(fd, 20) == b"by handle"
-    os.close(fd)
+    # Held open: were the name pushed out of the kernel's cache here, the handle would get a dentry without a name, which
+    # keeps the inode of the removed file alive.
+    with open(either / "file", "rb"):
+        os.rename(either / "file", either / "moved")
+        fd = open_handle(either, handle)
+        assert os.read(fd, 20) == b"by handle"
+        os.close(fd)
     os.unlink(either / "moved")
     with raises_errno(errno.ESTALE):
         open_handle(either, handle)
