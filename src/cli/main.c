@@ -3,6 +3,12 @@
 
 #include "cli.h"
 
+#ifdef RIAD_CHEAP_SCRYPT
+#define BUILD_NOTE ", built for tests: passphrases are cheap to guess"
+#else
+#define BUILD_NOTE ""
+#endif
+
 static void print_overview(FILE *out)
 {
     fputs("riad - encrypted workspaces with limits that hold\n\nUsage: riad COMMAND "
@@ -77,7 +83,7 @@ int main(int argc, char **argv)
         return RIAD_EXIT_DONE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("riad " RIAD_VERSION ", store format 1");
+        puts("riad " RIAD_VERSION ", store format 1" BUILD_NOTE);
         return RIAD_EXIT_DONE;
     }
     command = find_command(argc, argv, &words);
