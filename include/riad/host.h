@@ -42,7 +42,7 @@ struct riad_unlocked {
     struct riad_catalog catalog;
 };
 /* Opens the store, finds its user, unlocks, verifies and loads the catalog. Returns an exit code
- * and a reason. */
+ * and a reason. The trail has it, however it ends (riad/events.h). */
 int riad_unlock_store(const char *store_path, enum riad_slot_kind kind,
         const struct riad_secret *secret, const struct riad_state *state, struct riad_unlocked *ret,
         struct riad_reason *ret_reason);
@@ -54,7 +54,13 @@ int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *na
 /* The name of a workspace of the catalog. -ENOKEY, -EBADMSG: its roster or wrap is damaged. */
 int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_id *workspace,
         char ret[256]) RIAD_MUST_CHECK;
+/* Marks the catalog as seen by this node, after something was added to it: from then on a store
+ * without that is refused (K6). As riad_catalog_check_mark. */
+int riad_unlocked_mark(
+        const struct riad_unlocked *unlocked, const struct riad_state *state) RIAD_MUST_CHECK;
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
+/* What an exit code means in a few words, without names. Static. */
+const char *riad_exit_meaning(int code);
 
 #endif

@@ -45,6 +45,9 @@ struct riad_workspace_config {
     void (*progress)(
             void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
     void *progress_context;
+    /* Hears each event, which has no names in it, under the mutation lock: it must not wait. NULL */
+    void (*event)(void *context, const char *text);
+    void *event_context;
 };
 
 /* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "riad/error.h"
+#include "riad/events.h"
 #include "riad/host.h"
 
 struct command {
@@ -29,19 +30,20 @@ int command_workspace_delete(int argc, char **argv);
 int command_quota_set(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_fsck(int argc, char **argv);
+int command_events(int argc, char **argv);
 
 extern const struct command commands[];
 
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir, *confirm;
+            *workspace, *state_dir, *confirm, *since, *head;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalRqC" (see options.c); others are
+/* letters: which options the command takes, of "pPrknKwsoBIjfalRqCSH" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
  * reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -59,6 +61,14 @@ int parse_limits(const struct options *options, struct riad_catalog_limit *ret);
 /* "1.5 GiB", "12 k"; "none" for 0 if zero_is_none. ret has 32 bytes. */
 const char *show_bytes(uint64_t bytes, bool zero_is_none, char ret[32]);
 const char *show_count(uint64_t count, bool zero_is_none, char ret[32]);
+
+/* --- times, in seconds since 1970 --- */
+/* An age (90d, 12h, 30m, 45s, 2w), or a date with or without a time: local, or UTC with a Z at its
+ * end. -EINVAL. */
+int parse_since(const char *text, int64_t now, int64_t *ret) RIAD_MUST_CHECK;
+/* 2026-11-27T09:30:00.123Z, as events have it. -EINVAL. */
+int parse_utc(const char *text, int64_t *ret) RIAD_MUST_CHECK;
+const char *show_local_time(int64_t seconds, char ret[32]);
 
 /* --- secrets --- */
 /* The secret to unlock with: --passphrase-file, --passphrase-fd, --recovery-file, --key-file,
@@ -85,6 +95,14 @@ void close_session(struct session *session);
 int begin_session(int argc, char **argv, const char *letters, int count, const char *wanted,
         struct options *ret_options, struct session *ret_session);
 #define _cleanup_session_ __attribute__((cleanup(close_session)))
+/* An event of the session's store, and of one of its workspaces unless that is NULL, for the trail
+ * (riad/events.h). */
+#define record(session, workspace, kind, ...)                                             \
+    riad_events_record(&(session)->state, kind, &(session)->unlocked.store.binding.store, \
+            workspace, __VA_ARGS__)
+/* After the session added to the catalog: marks it (riad_unlocked_mark). What was added stands,
+ * also where that fails, which is told. */
+void mark_catalog(const struct session *session);
 /* Lexically absolute path whose parent is resolved, so that a dead mount is never touched; heap,
  * NULL on error (errno). */
 char *absolute_path(const char *path);

@@ -125,6 +125,8 @@ static int check_workspace(
         if (!options->json) {
             print_result(&check, &result);
         }
+        record(session, &entry->id, "checked", "%llu findings in %llu records",
+                (unsigned long long)result.findings, (unsigned long long)result.records);
         code = result.findings > 0 ? RIAD_EXIT_DAMAGED : RIAD_EXIT_DONE;
     }
     json_decref(check.findings);

@@ -45,6 +45,22 @@ static int fill(const struct riad_store *store, const struct riad_secret *passph
     return r;
 }
 
+/* A store that was made is made, whatever becomes of the local state. */
+static void record_store(
+        const struct options *options, const struct riad_store *store, const struct riad_id *home)
+{
+    struct riad_state state;
+    int r = riad_state_open(options->state_dir, &state);
+
+    if (r < 0) {
+        fprintf(stderr, "riad: cannot use the state directory: %s (see --state-dir)\n",
+                strerror(-r));
+        return;
+    }
+    riad_events_record(&state, "store-created", &store->binding.store, home, "with a home");
+    riad_state_close(&state);
+}
+
 static int report(const struct options *options, const struct riad_store *store, const char *path,
         const struct riad_id *workspace, const char *recovery)
 {
@@ -102,6 +118,7 @@ int command_init(int argc, char **argv)
         riad_store_close(&store);
         return fail(riad_exit_of(r), "cannot make the store %s: %s", argv[optind], strerror(-r));
     }
+    record_store(&options, &store, &workspace);
     code = report(&options, &store, realpath(argv[optind], path) ? path : argv[optind], &workspace,
             recovery);
     riad_wipe(recovery, sizeof recovery);

@@ -18,10 +18,16 @@ static int replace_slot(
     if (r == 0) {
         r = riad_user_save(&unlocked->user, &unlocked->store, &unlocked->keypair);
     }
-    return r < 0 ? fail(riad_exit_of(r),
-                           "cannot write the user file of %s: %s: the old secret still holds",
-                           session->store, strerror(-r))
-                 : RIAD_EXIT_DONE;
+    if (r < 0) {
+        return fail(riad_exit_of(r),
+                "cannot write the user file of %s: %s: the old secret still holds", session->store,
+                strerror(-r));
+    }
+    record(session, NULL, "key-changed", "a new %s opens the store",
+            kind == RIAD_SLOT_RECOVERY   ? "recovery code"
+            : kind == RIAD_SLOT_KEY_FILE ? "key file"
+                                         : "passphrase");
+    return RIAD_EXIT_DONE;
 }
 
 /* 32 random bytes in a new file, durable before a slot counts on it. */

@@ -219,8 +219,8 @@ int command_mount(int argc, char **argv)
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* buffers of 1 MiB come and go with every large write */
-    mallopt(M_TRIM_THRESHOLD, 32 << 20); /* and each thread's heap would shrink and grow with them */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);  /* buffers of 1 MiB come and go with every large write */
+    mallopt(M_TRIM_THRESHOLD, 32 << 20); /* nor are heaps to shrink and grow with them */
     config.store_path = store;
     mount = (struct riad_host_mount){ .workspace = options.workspace ? options.workspace : "home",
         .directory = directory };

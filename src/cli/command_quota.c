@@ -42,6 +42,16 @@ static int find_entry(
     return RIAD_EXIT_DONE;
 }
 
+static void record_limit(struct session *session, const struct riad_id *workspace,
+        const struct riad_catalog_limit *limit)
+{
+    char bytes[32], inodes[32];
+
+    record(session, workspace, "limit-set", "bytes: %s, inodes: %s",
+            show_bytes(limit->bytes_hard, true, bytes),
+            show_count(limit->inodes_hard, true, inodes));
+}
+
 static int set_limit(struct session *session, const struct options *options, const char *name)
 {
     const struct riad_catalog_workspace *entry;
@@ -63,6 +73,8 @@ static int set_limit(struct session *session, const struct options *options, con
     if (r < 0) {
         return fail(riad_exit_of(r), "cannot write the limit: %s: the old one holds", strerror(-r));
     }
+    mark_catalog(session);
+    record_limit(session, &id, &limit);
     notify_reload(&session->state, session->store);
     return RIAD_EXIT_DONE;
 }

@@ -62,6 +62,8 @@ static int create(struct session *session, const char *name, const struct riad_c
     if (r < 0) {
         return fail(riad_exit_of(r), "cannot make the workspace `%s`: %s", name, strerror(-r));
     }
+    mark_catalog(session);
+    record(session, &id, "workspace-created", "a project");
     riad_hex_encode(&id, sizeof id, hex);
     if (json) {
         return print_json(json_pack("{s:s, s:s}", "workspace", name, "id", hex));

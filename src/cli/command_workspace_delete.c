@@ -173,18 +173,30 @@ static void show_removed(void *context, uint64_t removed)
     }
 }
 
+/* The keys, and what says that it was there. */
+static int erase_keys(struct session *session, const struct victim *victim)
+{
+    struct riad_unlocked *unlocked = &session->unlocked;
+    int r = riad_erase_keys(&unlocked->store, &victim->id);
+
+    if (r < 0) {
+        return r;
+    }
+    record(session, &victim->id, "workspace-deleted", "its keys are erased");
+    r = riad_catalog_delete_workspace(
+            &unlocked->store, &unlocked->keypair, &unlocked->catalog, &victim->id);
+    if (r == 0) {
+        mark_catalog(session);
+    }
+    return r == -ENOENT ? 0 : r; /* deleted before, and cut short */
+}
+
 /* From the first step on there is no way back; each can be done again. */
 static int erase(struct session *session, const struct options *options, struct victim *victim)
 {
-    struct riad_unlocked *unlocked = &session->unlocked;
     bool progress = !options->quiet && isatty(STDERR_FILENO);
-    int r = riad_erase_keys(&unlocked->store, &victim->id);
+    int r = erase_keys(session, victim);
 
-    if (r == 0) {
-        r = riad_catalog_delete_workspace(
-                &unlocked->store, &unlocked->keypair, &unlocked->catalog, &victim->id);
-        r = r == -ENOENT ? 0 : r; /* deleted before, and cut short */
-    }
     if (victim->workspace) {
         int closed = riad_workspace_close(victim->workspace);
 
@@ -192,7 +204,8 @@ static int erase(struct session *session, const struct options *options, struct 
         victim->workspace = NULL;
     }
     if (r == 0) {
-        r = riad_erase_files(&unlocked->store, &victim->id, progress ? show_removed : NULL, NULL);
+        r = riad_erase_files(
+                &session->unlocked.store, &victim->id, progress ? show_removed : NULL, NULL);
     }
     if (progress) {
         fputs("\r\033[K", stderr);

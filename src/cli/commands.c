@@ -84,5 +84,18 @@ const struct command commands[] = {
             "  --json                findings and figures as JSON\n  -q, --quiet           no "
             "progress\n",
             command_fsck },
+    { "events", "[STORE]", "what was done to stores from here, and what was found wrong",
+            "  --since WHEN          only events since: 90d, 12h, 30m ago, 2026-11-27, "
+            "\"2026-11-27 "
+            "09:30\"\n"
+            "  --head HASH           fail unless the trail has this event: what an earlier call "
+            "told "
+            "as head\n"
+            "  --json                as JSON\n"
+            "  --state-dir DIR       local state\n"
+            "Events are chained: exit 15 if one was changed, taken out or put in. That the end was "
+            "cut off shows only\n"
+            "to who has kept a head.\n",
+            command_events },
     { NULL, NULL, NULL, NULL, NULL },
 };

@@ -19,6 +19,8 @@ static const struct option long_options[] = {
     { "workspace", required_argument, NULL, 'w' },
     { "state-dir", required_argument, NULL, 's' },
     { "confirm", required_argument, NULL, 'C' },
+    { "since", required_argument, NULL, 'S' },
+    { "head", required_argument, NULL, 'H' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -89,6 +91,8 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'w' ? &options->workspace
                               : letter == 's' ? &options->state_dir
                               : letter == 'C' ? &options->confirm
+                              : letter == 'S' ? &options->since
+                              : letter == 'H' ? &options->head
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -131,7 +135,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBIC", letter)) {
+    } else if (strchr("prknKwsBICSH", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

@@ -89,6 +89,19 @@ int begin_session(int argc, char **argv, const char *letters, int count, const c
     return open_session(ret_options, argv[optind], ret_session);
 }
 
+void mark_catalog(const struct session *session)
+{
+    int r = riad_unlocked_mark(&session->unlocked, &session->state);
+
+    if (r < 0) {
+        fail(0,
+                "the change stands, but is not marked in %s: %s: until the next mount a store "
+                "without "
+                "it would not be noticed",
+                session->state.path, strerror(-r));
+    }
+}
+
 void close_session(struct session *session)
 {
     if (session->store) {

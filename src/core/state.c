@@ -24,6 +24,9 @@ static void raise_event(struct riad_workspace *workspace, const char *format, va
 {
     vsnprintf(workspace->event, sizeof workspace->event, format, arguments);
     riad_diag(RIAD_WARNING, "%s: %s", workspace->name, workspace->event);
+    if (workspace->hear) {
+        workspace->hear(workspace->hear_context, workspace->event);
+    }
 }
 
 void riad_workspace_event(struct riad_workspace *workspace, const char *format, ...)

@@ -68,6 +68,8 @@ static void copy_values(
     workspace->limit = config->limit;
     workspace->lease_seconds = config->lease_seconds ? config->lease_seconds : RIAD_LEASE_SECONDS;
     workspace->read_only_open = config->read_only;
+    workspace->hear = config->event;
+    workspace->hear_context = config->event_context;
     atomic_init(&workspace->unsynced_bound, (uint64_t)64 << 20);
     riad_writer_init_growing(&workspace->content, 4096, RIAD_CHANGE_BODY_MAX);
 }

@@ -69,6 +69,8 @@ struct riad_workspace {
     bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
     char event[160];
+    void (*hear)(void *context, const char *text); /* of the configuration; constant */
+    void *hear_context;
 };
 
 /* Takes the mutation lock for a reading operation. 0 with the lock held, or -ESTALE / -EIO without

@@ -7,6 +7,7 @@
 #include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/events.h"
 
 #include "host_priv.h"
 
@@ -36,6 +37,11 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
     for (size_t i = 0; i < host->wanted_count && code == RIAD_EXIT_DONE; i++) {
         host->mount_count = i + 1;
         code = riad_host_open_mount(host, &host->wanted[i], &host->mounts[i], reason);
+        riad_host_record(host);
+        if (code != RIAD_EXIT_DONE) {
+            riad_events_record(&host->state, "mount-failed", &host->unlocked.store.binding.store,
+                    &host->mounts[i].id, "%s", riad_exit_meaning(code));
+        }
     }
     /* From here on the purpose subkeys are enough (K4). */
     host->signer = host->unlocked.keypair.sign_key;
@@ -60,20 +66,25 @@ static void unmount_all(struct riad_host *host)
 /* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */
 static size_t wait_once(struct riad_host *host, int signals)
 {
-    _cleanup_free_ struct pollfd *items = calloc(host->mount_count + 1, sizeof *items);
+    _cleanup_free_ struct pollfd *items = calloc(host->mount_count + 2, sizeof *items);
     size_t left = 0;
 
     if (!items) {
         return host->mount_count;
     }
     items[host->mount_count] = (struct pollfd){ .fd = signals, .events = POLLIN };
+    items[host->mount_count + 1] =
+            (struct pollfd){ .fd = riad_event_queue_fd(host->events), .events = POLLIN };
     for (size_t i = 0; i < host->mount_count; i++) {
         int fd = host->mounts[i].session ? riad_session_ended_fd(host->mounts[i].session) : -1;
 
         items[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
     }
-    if (poll(items, host->mount_count + 1, -1) < 0) {
+    if (poll(items, host->mount_count + 2, -1) < 0) {
         return host->mount_count;
+    }
+    if (items[host->mount_count + 1].revents) {
+        riad_host_record(host);
     }
     if (items[host->mount_count].revents) {
         struct signalfd_siginfo info;
@@ -172,16 +183,22 @@ int riad_host_run(const struct riad_host_config *config, void (*ready)(void *con
 {
     _cleanup_close_ int signals = block_signals();
     struct riad_host host = { .config = config, .state = { .fd = -1 } };
-    int code;
+    int code, r;
 
     if (signals < 0) {
         snprintf(ret_reason->text, sizeof ret_reason->text, "cannot make a signal descriptor: %s",
                 strerror(-signals));
         return RIAD_EXIT_FAILED;
     }
+    r = riad_event_queue_new(&host.events);
+    if (r < 0) {
+        snprintf(ret_reason->text, sizeof ret_reason->text, "cannot start: %s", strerror(-r));
+        return RIAD_EXIT_FAILED;
+    }
     pthread_mutex_init(&host.lock, NULL);
     pthread_cond_init(&host.changed, NULL);
     code = with_state(&host, signals, ready, context, ret_reason);
+    riad_event_queue_free(host.events);
     pthread_cond_destroy(&host.changed);
     pthread_mutex_destroy(&host.lock);
     return code;

@@ -5,6 +5,7 @@
 #include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/events.h"
 
 #include "host_priv.h"
 
@@ -52,7 +53,7 @@ static int find_workspace(struct riad_host *host, const char *name, struct riad_
 
 static void fill_config(const struct riad_host *host, const struct riad_host_mount *wanted,
         const struct riad_roster *roster, const struct riad_catalog_workspace *entry,
-        struct riad_workspace_config *config)
+        struct riad_mount *mount, struct riad_workspace_config *config)
 {
     *config = (struct riad_workspace_config){
         .workspace_fd = -1,
@@ -69,6 +70,8 @@ static void fill_config(const struct riad_host *host, const struct riad_host_mou
         .root_gid = getegid(),
         .root_mode = S_IFDIR | 0700,
         .progress = host->config->progress ? show_progress : NULL,
+        .event = riad_host_hear,
+        .event_context = mount,
     };
 }
 
@@ -133,7 +136,8 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    fill_config(host, wanted, &roster, entry, &config);
+    fill_config(host, wanted, &roster, entry, mount, &config);
+    mount->host = host;
     mount->id = roster.workspace;
     riad_roster_done(&roster);
     mount->directory = wanted->directory;
@@ -147,7 +151,23 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
         return code;
     }
     mount->phase = RIAD_MOUNT_RUNNING;
-    return mount_session(host, wanted, mount, ret_reason);
+    code = mount_session(host, wanted, mount, ret_reason);
+    if (code == RIAD_EXIT_DONE) {
+        mount->told = true;
+        riad_events_record(&host->state, "mounted", &host->unlocked.store.binding.store, &mount->id,
+                "for reading%s", host->config->read_only ? " only" : " and writing");
+    }
+    return code;
+}
+
+static void record_end(struct riad_host *host, const struct riad_mount *mount, int result)
+{
+    riad_host_record(host);
+    if (mount->told) {
+        riad_events_record(&host->state, "unmounted", &host->unlocked.store.binding.store,
+                &mount->id, "%s%s", result < 0 ? "not everything is durable: " : "all is durable",
+                result < 0 ? strerror(-result) : "");
+    }
 }
 
 void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
@@ -167,6 +187,7 @@ void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
         riad_diag(RIAD_ERROR, "%s: not everything could be made durable: %s", mount->source,
                 strerror(-r));
     }
+    record_end(host, mount, r);
     pthread_mutex_lock(&host->lock);
     mount->phase = RIAD_MOUNT_CLOSED;
     mount->result = r;

@@ -6,6 +6,8 @@
 
 #include "riad/host.h"
 
+#include "event_queue_priv.h"
+
 enum riad_mount_phase {
     RIAD_MOUNT_EMPTY,
     RIAD_MOUNT_RUNNING,
@@ -15,11 +17,13 @@ enum riad_mount_phase {
 
 struct riad_mount {
     /* Fixed once running. */
+    struct riad_host *host;
     const char *directory;
     char *source;
     struct riad_id id;
     struct riad_workspace *workspace;
     struct riad_session *session;
+    bool told; /* the trail says that it is mounted; main thread */
 
     enum riad_mount_phase phase; /* host->lock */
     int result;                  /* host->lock: of the closing */
@@ -32,6 +36,7 @@ struct riad_host {
     struct riad_unlocked unlocked; /* its keypair is wiped once every workspace is open (K4) */
     struct riad_public_key signer;
     struct riad_control *control;
+    struct riad_event_queue *events;
     struct riad_host_mount *wanted; /* what to mount; names and directories owned */
     struct riad_mount *mounts;      /* as many */
     size_t wanted_count;
@@ -48,6 +53,10 @@ int riad_host_plan(struct riad_host *host, struct riad_reason *ret_reason);
 void riad_host_plan_done(struct riad_host *host);
 /* The limit of the catalog as core takes it. */
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
+/* Hears a workspace's event; context: its mount. Any thread, never waits. */
+void riad_host_hear(void *context, const char *text);
+/* Records what workspaces said, in the trail. Main thread only. */
+void riad_host_record(struct riad_host *host);
 /* Opens, mounts and starts one mount; returns an exit code and the reason. */
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason);

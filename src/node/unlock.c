@@ -4,6 +4,7 @@
 
 #include "riad/cleanup.h"
 #include "riad/error.h"
+#include "riad/events.h"
 #include "riad/host.h"
 
 int riad_exit_of(int error)
@@ -62,6 +63,49 @@ static int open_store(const char *path, struct riad_store *ret, struct riad_reas
     return RIAD_EXIT_DONE;
 }
 
+/* In a few words, for the trail: what a reason says has names and paths in it. */
+const char *riad_exit_meaning(int code)
+{
+    switch (code) {
+    case RIAD_EXIT_WRONG_SECRET:
+        return "wrong secret";
+    case RIAD_EXIT_DAMAGED:
+        return "damaged, tampered with or rolled back";
+    case RIAD_EXIT_OWNED:
+        return "owned by another process or node";
+    case RIAD_EXIT_NO_FUSE:
+        return "FUSE is not available";
+    case RIAD_EXIT_TOO_NEW:
+        return "the format is too new";
+    default:
+        return "failed";
+    }
+}
+
+static const char *slot_name(enum riad_slot_kind kind)
+{
+    return kind == RIAD_SLOT_RECOVERY   ? "recovery code"
+           : kind == RIAD_SLOT_KEY_FILE ? "key file"
+                                        : "passphrase";
+}
+
+/* Reasons of unlocking name the store's path, which is no secret, and no workspace. */
+static void record_unlock(const struct riad_state *state, const struct riad_unlocked *unlocked,
+        enum riad_slot_kind kind, int code, const struct riad_reason *reason)
+{
+    const struct riad_id *store = &unlocked->store.binding.store;
+
+    if (unlocked->store.fd < 0) {
+        return; /* no store, and nothing of it was tried */
+    }
+    if (code == RIAD_EXIT_DONE) {
+        riad_events_record(state, "unlocked", store, NULL, "with the %s", slot_name(kind));
+    } else {
+        riad_events_record(state, code == RIAD_EXIT_DAMAGED ? "refused" : "unlock-failed", store,
+                NULL, "%s", reason->text);
+    }
+}
+
 /* A personal store has exactly one user. */
 static int load_user(const char *path, struct riad_unlocked *unlocked, struct riad_reason *reason)
 {
@@ -90,11 +134,7 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
     int r = riad_user_unlock(&unlocked->store, &unlocked->user, kind, secret, &unlocked->keypair);
 
     if (r == -ENOKEY) {
-        return explain(reason, r, "wrong %s for the store %s",
-                kind == RIAD_SLOT_RECOVERY   ? "recovery code"
-                : kind == RIAD_SLOT_KEY_FILE ? "key file"
-                                             : "passphrase",
-                path);
+        return explain(reason, r, "wrong %s for the store %s", slot_name(kind), path);
     }
     if (r < 0) {
         return explain(reason, r,
@@ -104,11 +144,18 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
     return RIAD_EXIT_DONE;
 }
 
+int riad_unlocked_mark(const struct riad_unlocked *unlocked, const struct riad_state *state)
+{
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd =
+            riad_state_directory(state, "store", &unlocked->store.binding.store, &path);
+
+    return fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
+}
+
 static int load_catalog(const char *path, const struct riad_state *state,
         struct riad_unlocked *unlocked, struct riad_reason *reason)
 {
-    _cleanup_free_ char *state_path = NULL;
-    _cleanup_close_ int fd = -1;
     int r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
 
     if (r < 0) {
@@ -121,15 +168,14 @@ static int load_catalog(const char *path, const struct riad_state *state,
                 "the store %s has no catalog: its files are missing, or `riad init` was cut short",
                 path);
     }
-    fd = riad_state_directory(state, "store", &unlocked->store.binding.store, &state_path);
-    r = fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
+    r = riad_unlocked_mark(unlocked, state);
     if (r == -ESTALE) {
         /* Another process may have added a batch, and marked it, since ours was loaded: look again,
          * and believe that. */
         riad_catalog_done(&unlocked->catalog);
         unlocked->catalog = (struct riad_catalog){ 0 };
         r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
-        r = r < 0 ? r : riad_catalog_check_mark(&unlocked->catalog, fd);
+        r = r < 0 ? r : riad_unlocked_mark(unlocked, state);
     }
     if (r == -ESTALE) {
         return explain(reason, r,
@@ -160,6 +206,7 @@ int riad_unlock_store(const char *store_path, enum riad_slot_kind kind,
     if (code == RIAD_EXIT_DONE) {
         code = load_catalog(store_path, state, &unlocked, ret_reason);
     }
+    record_unlock(state, &unlocked, kind, code, ret_reason);
     if (code != RIAD_EXIT_DONE) {
         riad_unlocked_done(&unlocked);
         return code;

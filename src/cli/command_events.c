@@ -1,0 +1,194 @@
+/* riad events: the trail of a local state, and whether its chain holds. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "riad/bytes.h"
+#include "riad/cleanup.h"
+#include "riad/events.h"
+
+#include "cli.h"
+
+struct reading {
+    int64_t since;
+    const char *store; /* hexadecimal; NULL: all */
+    const char *head;  /* that must be there; NULL */
+    json_t *list;      /* NULL: a table is printed */
+    bool head_found;
+    uint64_t count, broken;
+    uint64_t number; /* of the last event */
+    char hash[65];
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "";
+}
+
+static bool is_wanted(const struct reading *reading, const json_t *object)
+{
+    int64_t when;
+
+    if (reading->store && strcmp(text_of(object, "store"), reading->store) != 0) {
+        return false;
+    }
+    return parse_utc(text_of(object, "time"), &when) < 0 || when >= reading->since;
+}
+
+/* The trail is a file: what is in it may have been put there by somebody else. */
+static const char *clean(const char *text, size_t max, char ret[RIAD_EVENT_TEXT_MAX + 1])
+{
+    size_t size = 0;
+
+    for (; text[size] && size < max; size++) {
+        ret[size] = (char)(text[size] >= ' ' && text[size] <= '~' ? text[size] : '?');
+    }
+    ret[size] = 0;
+    return size > 0 ? ret : "-";
+}
+
+static void print_event(const json_t *object)
+{
+    char event[RIAD_EVENT_TEXT_MAX + 1], store[RIAD_EVENT_TEXT_MAX + 1];
+    char workspace[RIAD_EVENT_TEXT_MAX + 1], text[RIAD_EVENT_TEXT_MAX + 1];
+    char when[32] = "?";
+    int64_t seconds;
+
+    if (parse_utc(text_of(object, "time"), &seconds) == 0) {
+        show_local_time(seconds, when);
+    }
+    printf("%-19s  %-18s %-8s %-9s %6lld  %s\n", when, clean(text_of(object, "event"), 64, event),
+            clean(text_of(object, "store"), 8, store),
+            clean(text_of(object, "workspace"), 8, workspace),
+            (long long)json_integer_value(json_object_get(object, "uid")),
+            clean(text_of(object, "text"), RIAD_EVENT_TEXT_MAX, text));
+}
+
+static int add_event(struct reading *reading, const struct riad_event_line *line)
+{
+    json_t *copy = json_copy((json_t *)line->object);
+
+    if (!copy || json_object_set_new(copy, "hash", json_string(reading->hash)) < 0 ||
+            json_object_set_new(copy, "follows", json_boolean(line->follows)) < 0) {
+        json_decref(copy);
+        return -ENOMEM;
+    }
+    return json_array_append_new(reading->list, copy) < 0 ? -ENOMEM : 0;
+}
+
+static int take(void *context, const struct riad_event_line *line)
+{
+    struct reading *reading = context;
+
+    riad_hex_encode(&line->hash, sizeof line->hash, reading->hash);
+    reading->number = line->number;
+    reading->count++;
+    reading->broken += !line->follows;
+    reading->head_found |= reading->head && strcmp(reading->head, reading->hash) == 0;
+    if (!line->follows && !reading->list) {
+        puts("--- the chain is broken here: lines were changed, taken out or put in ---");
+    }
+    if (!line->object || !is_wanted(reading, line->object)) {
+        return 0;
+    }
+    if (reading->list) {
+        return add_event(reading, line);
+    }
+    print_event(line->object);
+    return 0;
+}
+
+static int print_list(struct reading *reading)
+{
+    return print_json(json_pack("{s:O, s:b, s:{s:I, s:s}}", "events", reading->list, "intact",
+            reading->broken == 0, "head", "number", (json_int_t)reading->number, "hash",
+            reading->hash));
+}
+
+static int judge(const struct reading *reading)
+{
+    if (reading->broken > 0) {
+        return fail(RIAD_EXIT_DAMAGED,
+                "the trail was tampered with or is damaged: its chain is broken in %llu places",
+                (unsigned long long)reading->broken);
+    }
+    if (reading->head && !reading->head_found) {
+        return fail(RIAD_EXIT_DAMAGED,
+                "the trail has no event %s: it was cut, or begun anew, since that was its head",
+                reading->head);
+    }
+    return RIAD_EXIT_DONE;
+}
+
+static int show(const struct options *options, struct reading *reading)
+{
+    struct riad_state state;
+    int code = RIAD_EXIT_DONE, r = riad_state_open(options->state_dir, &state);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s (see --state-dir)",
+                strerror(-r));
+    }
+    if (!reading->list) {
+        printf("%-19s  %-18s %-8s %-9s %6s  %s\n", "TIME", "EVENT", "STORE", "WORKSPACE", "UID",
+                "WHAT");
+    }
+    r = riad_events_read(&state, take, reading);
+    if (r < 0) {
+        code = fail(RIAD_EXIT_FAILED, "cannot read the trail in %s: %s", state.path, strerror(-r));
+    } else if (reading->list) {
+        code = print_list(reading);
+    } else if (reading->count > 0) {
+        printf("Head: event %llu, %s\n", (unsigned long long)reading->number, reading->hash);
+    }
+    riad_state_close(&state);
+    return code == RIAD_EXIT_DONE ? judge(reading) : code;
+}
+
+static int find_store(const char *path, char ret[33])
+{
+    struct riad_store store;
+    int r = riad_store_open(path, &store);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r == -ENOENT || r == -ENOTDIR ? -EMEDIUMTYPE : r),
+                "cannot open the store %s: %s", path, strerror(-r));
+    }
+    riad_hex_encode(&store.binding.store, sizeof store.binding.store, ret);
+    riad_store_close(&store);
+    return RIAD_EXIT_DONE;
+}
+
+int command_events(int argc, char **argv)
+{
+    struct reading reading = { .since = INT64_MIN };
+    struct options options;
+    char store[33];
+    int code = RIAD_EXIT_DONE, r = parse_options(argc, argv, "jsSH", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 < argc) {
+        return usage_error("name one store, or none for all");
+    }
+    if (options.since && parse_since(options.since, time(NULL), &reading.since) < 0) {
+        return usage_error(
+                "`%s` is no time: write 90d, 12h, 30m, 2026-11-27 or \"2026-11-27 09:30\"",
+                options.since);
+    }
+    if (optind < argc) {
+        code = find_store(argv[optind], store);
+        reading.store = store;
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    reading.head = options.head;
+    reading.list = options.json ? json_array() : NULL;
+    code = show(&options, &reading);
+    json_decref(reading.list);
+    return code;
+}

@@ -1,0 +1,209 @@
+/* Appending to the trail: under a lock of the file, durably. */
+#include "riad/events.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "riad/bytes.h"
+#include "riad/cleanup.h"
+#include "riad/diag.h"
+#include "riad/error.h"
+#include "riad/fdio.h"
+#include "riad/sysops.h"
+
+#include "events_priv.h"
+
+/* Where the next line goes, and what it follows. */
+struct tail {
+    uint64_t end;
+    bool unended;    /* what is there has no newline, and is not a line cut short */
+    uint64_t number; /* of the last event; 0: none */
+    struct riad_hash hash;
+};
+
+static int open_locked(const struct riad_state *state, uint64_t *ret_size)
+{
+    _cleanup_close_ int fd = TEMP_FAILURE_RETRY(openat(state->fd, RIAD_EVENTS_FILE,
+            O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    struct stat st;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0 || fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return -EMEDIUMTYPE;
+    }
+    *ret_size = (uint64_t)st.st_size;
+    return riad_take_fd(&fd);
+}
+
+/* A line that cannot be read is not followed: the next one begins a trail, and the gap shows. */
+static int follow(const char *line, size_t size, struct tail *tail)
+{
+    struct riad_hash previous;
+    json_t *object = riad_event_parse(line, size, &tail->number, &previous);
+
+    if (!object) {
+        tail->number = 0;
+        return 0;
+    }
+    json_decref(object);
+    return riad_event_hash(line, size, &tail->hash);
+}
+
+/* What stands behind the last newline is of a writer that died, and goes, if it is no longer than a
+ * line can be. */
+static int find_tail(int fd, uint64_t size, struct tail *ret)
+{
+    char text[2 * RIAD_EVENT_LINE_MAX];
+    uint64_t from = size > sizeof text ? size - sizeof text : 0;
+    struct tail tail = { .end = size };
+    const char *newline, *before;
+    size_t n, rest;
+    int r = riad_pread_all(fd, text, (size_t)(size - from), from, &n);
+
+    if (r < 0) {
+        return r;
+    }
+    newline = memrchr(text, '\n', n);
+    rest = newline ? (size_t)(text + n - newline) - 1 : n;
+    tail.unended = rest >= RIAD_EVENT_LINE_MAX;
+    tail.end = tail.unended ? size : size - rest;
+    if (newline && !tail.unended) {
+        before = memrchr(text, '\n', (size_t)(newline - text));
+        before = before ? before + 1 : text;
+        r = follow(before, (size_t)(newline - before), &tail);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = tail;
+    return 0;
+}
+
+static void show_time(char ret[32])
+{
+    struct timespec now;
+    struct tm parts;
+    size_t size;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    size = strftime(ret, 32, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(ret + size, 32 - size, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+/* Printable ASCII only: nothing in the trail moves a terminal. */
+static void clean_text(const char *text, char ret[RIAD_EVENT_TEXT_MAX + 1])
+{
+    size_t size = 0;
+
+    for (; text[size] && size < RIAD_EVENT_TEXT_MAX; size++) {
+        ret[size] = (char)(text[size] >= ' ' && text[size] <= '~' ? text[size] : '?');
+    }
+    ret[size] = '\0';
+}
+
+static int set_id(json_t *object, const char *key, const struct riad_id *id)
+{
+    char hex[2 * sizeof *id + 1];
+
+    if (!id) {
+        return 0;
+    }
+    riad_hex_encode(id, sizeof *id, hex);
+    return json_object_set_new(object, key, json_string(hex));
+}
+
+static json_t *pack(const struct riad_event *event, const struct tail *tail)
+{
+    char when[32], text[RIAD_EVENT_TEXT_MAX + 1], previous[2 * sizeof tail->hash + 1];
+    json_t *object;
+
+    show_time(when);
+    clean_text(event->text, text);
+    riad_hex_encode(&tail->hash, sizeof tail->hash, previous);
+    object = json_pack("{s:I, s:s, s:s, s:i, s:i, s:s, s:s}", "number",
+            (json_int_t)(tail->number + 1), "time", when, "event", event->kind, "uid",
+            (int)getuid(), "pid", (int)getpid(), "text", text, "previous", previous);
+    if (object && (set_id(object, "store", event->store) < 0 ||
+                          set_id(object, "workspace", event->workspace) < 0)) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* One write of the whole line; cut off again if it is not whole. */
+static int write_line(int fd, uint64_t size, const struct tail *tail, json_t *object)
+{
+    char line[RIAD_EVENT_LINE_MAX + 1] = "\n";
+    size_t begin = tail->unended ? 1 : 0;
+    size_t n = object ? json_dumpb(object, line + begin, RIAD_EVENT_LINE_MAX, JSON_COMPACT) : 0;
+    int r = 0;
+
+    if (n == 0 || n >= RIAD_EVENT_LINE_MAX) {
+        return -ENOMEM;
+    }
+    n += begin;
+    line[n++] = '\n';
+    if (tail->end < size && riad_sys->ftruncate(fd, (off_t)tail->end) < 0) {
+        return -errno;
+    }
+    r = riad_pwrite_all(fd, line, n, tail->end);
+    if (r == 0 && riad_sys->fdatasync(fd) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        (void)riad_sys->ftruncate(fd, (off_t)tail->end);
+    }
+    return r;
+}
+
+int riad_events_append(const struct riad_state *state, const struct riad_event *event)
+{
+    uint64_t size = 0;
+    struct tail tail;
+    json_t *object;
+    _cleanup_close_ int fd = open_locked(state, &size);
+    int r;
+
+    if (fd < 0) {
+        return fd;
+    }
+    r = find_tail(fd, size, &tail);
+    if (r < 0) {
+        return r;
+    }
+    object = pack(event, &tail);
+    r = write_line(fd, size, &tail, object);
+    json_decref(object);
+    return r;
+}
+
+void riad_events_record(const struct riad_state *state, const char *kind,
+        const struct riad_id *store, const struct riad_id *workspace, const char *format, ...)
+{
+    char text[RIAD_EVENT_TEXT_MAX + 1];
+    const struct riad_event event = { kind, store, workspace, text };
+    va_list arguments;
+    int r;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    r = riad_events_append(state, &event);
+    if (r < 0) {
+        riad_diag(RIAD_WARNING, "the event `%s` cannot be recorded in %s/" RIAD_EVENTS_FILE ": %s",
+                kind, state->path, strerror(-r));
+    }
+}

@@ -1,0 +1,36 @@
+/* What workspaces say reaches the trail: queued by any thread, written by the main one. */
+#include <time.h>
+
+#include "riad/events.h"
+
+#include "host_priv.h"
+
+static uint64_t seconds(void)
+{
+    struct timespec now = { 0 };
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec + 60; /* the first minute has begun */
+}
+
+void riad_host_hear(void *context, const char *text)
+{
+    const struct riad_mount *mount = context;
+
+    riad_event_queue_put(mount->host->events, &mount->id, text, seconds());
+}
+
+void riad_host_record(struct riad_host *host)
+{
+    const struct riad_id *store = &host->unlocked.store.binding.store;
+    struct riad_queued_event event;
+    uint64_t dropped = 0;
+
+    while (riad_event_queue_take(host->events, &event, &dropped)) {
+        riad_events_record(&host->state, "problem", store, &event.workspace, "%s", event.text);
+    }
+    if (dropped > 0) {
+        riad_events_record(&host->state, "problem", store, NULL,
+                "%llu more events in a minute: they are not recorded", (unsigned long long)dropped);
+    }
+}
