@@ -615,6 +615,7 @@ def follow_history(terms):
 class Catalog:
     workspaces: dict = field(default_factory=dict)  # id: (kind, live, owner)
     limits: dict = field(default_factory=dict)  # (subject kind, subject): eight numbers
+    expiries: dict = field(default_factory=dict)  # workspace: (seconds since 1970 or 0, grace in seconds)
     next: int = 0
     head: bytes = ZERO_HASH
 
@@ -639,6 +640,11 @@ class Catalog:
             insist(subject[0] == 1, f"{body.what}: a limit of a user or group", TooNew)
             insist(subject[1] in self.workspaces, f"{body.what}: a limit of an unknown workspace")
             self.limits[subject] = tuple(body.u64() for _ in range(4)) + (body.u32(), body.u32())
+        elif kind == 3:
+            workspace, expiry = body.id(), (body.u64(), body.u32())
+            insist(workspace in self.workspaces, f"{body.what}: an expiry of an unknown workspace")
+            insist(expiry[0] <= 2**63 - 2**32, f"{body.what}: an expiry too far")
+            self.expiries[workspace] = expiry
         else:
             insist(skippable, f"{body.what}: unknown kind {kind}", TooNew)
             return
@@ -1602,6 +1608,8 @@ def run_info(session):
         print(f"  slot {KIND_NAMES[slot.kind]} generation {slot.generation} created {stamp(slot.created)}")
     for (kind, subject), limit in session.catalog.limits.items():
         print(f"limit {['workspace', 'user', 'group'][kind - 1]} {subject.hex()} {' '.join(map(str, limit))}")
+    for workspace, expiry in session.catalog.expiries.items():
+        print(f"expiry {workspace.hex()} {' '.join(map(str, expiry))}")
     for workspace, (kind, live, owner) in session.catalog.workspaces.items():
         print(f"workspace {workspace.hex()} {['home', 'project'][kind - 1]} {'live' if live else 'deleted'} owner {owner.hex()}")
     for workspace in session.live_workspaces():

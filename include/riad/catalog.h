@@ -11,12 +11,22 @@ struct riad_catalog_limit {
     uint32_t grace_bytes, grace_inodes;
 };
 
+/* From `expires` on a workspace can be read only; `grace` seconds later it is locked, and kept: no
+ * time deletes anything. expires: seconds since 1970; 0: never. */
+struct riad_catalog_expiry {
+    uint64_t expires;
+    uint32_t grace;
+};
+
+enum riad_expiry_state { RIAD_EXPIRY_LIVE, RIAD_EXPIRY_GRACE, RIAD_EXPIRY_LOCKED };
+
 struct riad_catalog_workspace {
     struct riad_id id;
     enum riad_workspace_kind kind;
     bool deleted;
     struct riad_id owner;
     struct riad_catalog_limit limit; /* the last one set */
+    struct riad_catalog_expiry expiry;
 };
 
 /* Where one batch ends: the number after its last entry, and its hash. */
@@ -44,17 +54,25 @@ const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace);
 /* Each catches up, appends one batch and publishes it with link; repeats when another process was
  * faster. *catalog is brought up to date; on error it is untouched. As riad_catalog_load, and
- * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit,
- * delete_workspace) it is not, or deleted; -EAGAIN others were faster a thousand times. */
+ * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit, set_expiry,
+ * delete_workspace) it is not, or deleted; -EAGAIN others were faster a thousand times. expiry of
+ * add_workspace: NULL: never. */
 int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         enum riad_workspace_kind kind, const struct riad_id *owner,
-        const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+        const struct riad_catalog_limit *limit,
+        const struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        const struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace) RIAD_MUST_CHECK;
+/* now: seconds since 1970. */
+enum riad_expiry_state riad_catalog_expiry_state(
+        const struct riad_catalog_expiry *expiry, uint64_t now);
 /* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local
  * state; -ESTALE if the catalog is older or another history (K6). Updates the mark, which never
  * goes back, also with several processes. -EBADMSG the mark itself is damaged: removing it makes

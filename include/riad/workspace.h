@@ -45,7 +45,8 @@ struct riad_workspace_config {
     void (*progress)(
             void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
     void *progress_context;
-    /* Hears each event, which has no names in it, under the mutation lock: it must not wait. NULL */
+    /* Hears each event, which has no names in it, under the mutation lock: it must not wait. NULL
+     */
     void (*event)(void *context, const char *text);
     void *event_context;
 };
@@ -64,12 +65,15 @@ int riad_workspace_close(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 int riad_workspace_sync(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* A new limit takes effect with the next operation; may lie below the usage. */
 void riad_workspace_set_limit(struct riad_workspace *workspace, const struct riad_limit *limit);
+/* Refuses all changes by callers (-EROFS) from now on, or no more: for a workspace that expired.
+ * What riad itself has to finish goes on. */
+void riad_workspace_protect(struct riad_workspace *workspace, bool protect);
 /* Writes a checkpoint now (L6), whatever the log's growth. */
 int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 
 enum riad_workspace_state {
     RIAD_WORKSPACE_RUNNING,
-    RIAD_WORKSPACE_READ_ONLY,  /* a failed sync or index, or damage that reading tolerates */
+    RIAD_WORKSPACE_READ_ONLY, /* a failed sync or index, damage that reading tolerates, protected */
     RIAD_WORKSPACE_SUPERSEDED, /* a higher term exists: every operation gives -ESTALE */
 };
 

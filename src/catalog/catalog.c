@@ -151,8 +151,9 @@ const struct riad_catalog_workspace *riad_catalog_find(
     return NULL;
 }
 
-/* What a command adds: a workspace with its limit, a new limit, or that a workspace is deleted. */
-enum addition_kind { ADD_WORKSPACE, ADD_LIMIT, ADD_DELETION };
+/* What a command adds: a workspace with its limit and expiry, another one of these, or that a
+ * workspace is deleted. */
+enum addition_kind { ADD_WORKSPACE, ADD_LIMIT, ADD_EXPIRY, ADD_DELETION };
 
 struct addition {
     const struct riad_catalog_workspace *workspace;
@@ -170,18 +171,33 @@ static int check_addition(const struct riad_catalog *catalog, const struct addit
     return present && !present->deleted ? 0 : -ENOENT;
 }
 
+static uint32_t count_entries(const struct addition *addition)
+{
+    if (addition->kind != ADD_WORKSPACE) {
+        return 1;
+    }
+    return addition->workspace->expiry.expires > 0 ? 3 : 2;
+}
+
 static void put_entries(const struct riad_catalog *catalog, const struct addition *addition,
         struct riad_writer *writer)
 {
+    const struct riad_catalog_workspace *workspace = addition->workspace;
     struct riad_catalog_workspace deleted;
 
     switch (addition->kind) {
     case ADD_WORKSPACE:
-        riad_catalog_put_workspace_entry(addition->workspace, writer);
-        riad_catalog_put_limit_entry(&addition->workspace->id, &addition->workspace->limit, writer);
+        riad_catalog_put_workspace_entry(workspace, writer);
+        riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
+        if (workspace->expiry.expires > 0) {
+            riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
+        }
         break;
     case ADD_LIMIT:
-        riad_catalog_put_limit_entry(&addition->workspace->id, &addition->workspace->limit, writer);
+        riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
+        break;
+    case ADD_EXPIRY:
+        riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
         break;
     case ADD_DELETION:
         deleted = *riad_catalog_find(catalog, &addition->workspace->id);
@@ -197,7 +213,7 @@ static int encode_addition(const struct riad_catalog *catalog, const struct addi
     struct riad_catalog_batch batch = {
         .first_number = catalog->next_number,
         .previous = catalog->head,
-        .count = addition->kind == ADD_WORKSPACE ? 2 : 1,
+        .count = count_entries(addition),
     };
 
     if (clock_gettime(CLOCK_REALTIME, &batch.time) < 0) {
@@ -320,15 +336,18 @@ static int add(const struct riad_store *store, const struct riad_keypair *keys,
 int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         enum riad_workspace_kind kind, const struct riad_id *owner,
-        const struct riad_catalog_limit *limit)
+        const struct riad_catalog_limit *limit, const struct riad_catalog_expiry *expiry)
 {
-    const struct riad_catalog_workspace entry = {
+    struct riad_catalog_workspace entry = {
         .id = *workspace, .kind = kind, .owner = *owner, .limit = *limit
     };
     const struct addition addition = { &entry, ADD_WORKSPACE };
 
     if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
         return -EINVAL;
+    }
+    if (expiry) {
+        entry.expiry = *expiry;
     }
     return add(store, keys, catalog, &addition);
 }
@@ -341,6 +360,25 @@ int riad_catalog_set_limit(const struct riad_store *store, const struct riad_key
     const struct addition addition = { &entry, ADD_LIMIT };
 
     return add(store, keys, catalog, &addition);
+}
+
+int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        const struct riad_catalog_expiry *expiry)
+{
+    const struct riad_catalog_workspace entry = { .id = *workspace, .expiry = *expiry };
+    const struct addition addition = { &entry, ADD_EXPIRY };
+
+    return add(store, keys, catalog, &addition);
+}
+
+enum riad_expiry_state riad_catalog_expiry_state(
+        const struct riad_catalog_expiry *expiry, uint64_t now)
+{
+    if (expiry->expires == 0 || now < expiry->expires) {
+        return RIAD_EXPIRY_LIVE;
+    }
+    return now - expiry->expires < expiry->grace ? RIAD_EXPIRY_GRACE : RIAD_EXPIRY_LOCKED;
 }
 
 int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,

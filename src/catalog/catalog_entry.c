@@ -4,7 +4,7 @@
 
 #include "catalog_priv.h"
 
-enum entry_kind { ENTRY_WORKSPACE = 1, ENTRY_LIMIT = 2 };
+enum entry_kind { ENTRY_WORKSPACE = 1, ENTRY_LIMIT = 2, ENTRY_EXPIRY = 3 };
 enum { ENTRY_MAY_SKIP = 1, STATE_LIVE = 1, STATE_DELETED = 2 };
 enum { SUBJECT_WORKSPACE = 1, SUBJECT_USER, SUBJECT_GROUP, SUBJECT_MAX = 255, BODY_MAX = 128 };
 
@@ -54,6 +54,19 @@ void riad_catalog_put_limit_entry(const struct riad_id *workspace,
     riad_put_u32(&body, limit->grace_bytes);
     riad_put_u32(&body, limit->grace_inodes);
     put_entry(ENTRY_LIMIT, &body, writer);
+}
+
+void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
+        const struct riad_catalog_expiry *expiry, struct riad_writer *writer)
+{
+    struct riad_writer body;
+    uint8_t bytes[BODY_MAX];
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_put_id(&body, workspace);
+    riad_put_u64(&body, expiry->expires);
+    riad_put_u32(&body, expiry->grace);
+    put_entry(ENTRY_EXPIRY, &body, writer);
 }
 
 static struct riad_catalog_workspace *find(
@@ -154,6 +167,28 @@ static int apply_limit(struct riad_catalog *catalog, struct riad_reader *body)
     return 0;
 }
 
+static int apply_expiry(struct riad_catalog *catalog, struct riad_reader *body)
+{
+    struct riad_catalog_workspace *workspace;
+    struct riad_catalog_expiry expiry;
+    struct riad_id id;
+    int r;
+
+    riad_get_id(body, &id);
+    expiry.expires = riad_get_u64(body);
+    expiry.grace = riad_get_u32(body);
+    r = riad_reader_finish(body);
+    if (r < 0) {
+        return r;
+    }
+    workspace = find(catalog, &id);
+    if (!workspace || expiry.expires > INT64_MAX - UINT32_MAX) {
+        return -EBADMSG;
+    }
+    workspace->expiry = expiry;
+    return 0;
+}
+
 static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
 {
     uint8_t kind = riad_get_u8(reader);
@@ -171,6 +206,8 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
         return apply_workspace(catalog, &body);
     case ENTRY_LIMIT:
         return apply_limit(catalog, &body);
+    case ENTRY_EXPIRY:
+        return apply_expiry(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

@@ -22,6 +22,9 @@ void riad_catalog_put_workspace_entry(
 void riad_catalog_put_limit_entry(const struct riad_id *workspace,
         const struct riad_catalog_limit *limit, struct riad_writer *writer);
 
+void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
+        const struct riad_catalog_expiry *expiry, struct riad_writer *writer);
+
 /* Applies the body of the batch that follows to *catalog, numbers and hashes included; hash: of its
  * envelope. On an error the catalog may hold part of the batch: callers throw it away. -EBADMSG,
  * -EPROTONOSUPPORT, -ENOMEM. */

@@ -27,6 +27,7 @@ int command_recovery(int argc, char **argv);
 int command_workspace_create(int argc, char **argv);
 int command_workspace_list(int argc, char **argv);
 int command_workspace_delete(int argc, char **argv);
+int command_workspace_extend(int argc, char **argv);
 int command_quota_set(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_fsck(int argc, char **argv);
@@ -37,13 +38,13 @@ extern const struct command commands[];
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir, *confirm, *since, *head;
+            *workspace, *state_dir, *confirm, *since, *head, *expires, *grace;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalRqCSH" (see options.c); others are
+/* letters: which options the command takes, of "pPrknKwsoBIjfalRqCSHEG" (see options.c); others are
  * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
  * reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -63,12 +64,18 @@ const char *show_bytes(uint64_t bytes, bool zero_is_none, char ret[32]);
 const char *show_count(uint64_t count, bool zero_is_none, char ret[32]);
 
 /* --- times, in seconds since 1970 --- */
-/* An age (90d, 12h, 30m, 45s, 2w), or a date with or without a time: local, or UTC with a Z at its
- * end. -EINVAL. */
-int parse_since(const char *text, int64_t now, int64_t *ret) RIAD_MUST_CHECK;
+/* 90d, 12h, 30m, 45s, 2w. -EINVAL. */
+int parse_age(const char *text, int64_t *ret_seconds) RIAD_MUST_CHECK;
+/* An age, ahead of now or before it, or a date with or without a time: local, or UTC with a Z at
+ * its end. -EINVAL. */
+int parse_when(const char *text, int64_t now, bool ahead, int64_t *ret) RIAD_MUST_CHECK;
 /* 2026-11-27T09:30:00.123Z, as events have it. -EINVAL. */
 int parse_utc(const char *text, int64_t *ret) RIAD_MUST_CHECK;
 const char *show_local_time(int64_t seconds, char ret[32]);
+
+/* What --expires and --grace say; *ret is what holds without them. Reports what is no time. Exit
+ * code. */
+int parse_expiry(const struct options *options, struct riad_catalog_expiry *ret);
 
 /* --- secrets --- */
 /* The secret to unlock with: --passphrase-file, --passphrase-fd, --recovery-file, --key-file,
@@ -89,6 +96,9 @@ struct session {
 };
 int open_session(const struct options *options, const char *store, struct session *ret);
 void close_session(struct session *session);
+/* The catalog's entry of the named workspace, borrowed; reported if there is none. Exit code. */
+int find_workspace(
+        struct session *session, const char *name, const struct riad_catalog_workspace **ret);
 /* How commands on a store begin: options (letters as for parse_options), exactly `count` arguments,
  * of which the first is the store (else a usage error that says `wanted`), then open_session. Exit
  * code, or -1: help was shown. */

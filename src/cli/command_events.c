@@ -174,7 +174,7 @@ int command_events(int argc, char **argv)
     if (optind + 1 < argc) {
         return usage_error("name one store, or none for all");
     }
-    if (options.since && parse_since(options.since, time(NULL), &reading.since) < 0) {
+    if (options.since && parse_when(options.since, time(NULL), false, &reading.since) < 0) {
         return usage_error(
                 "`%s` is no time: write 90d, 12h, 30m, 2026-11-27 or \"2026-11-27 09:30\"",
                 options.since);

@@ -38,7 +38,7 @@ static int fill(const struct riad_store *store, const struct riad_secret *passph
     }
     if (r == 0) {
         r = riad_catalog_add_workspace(
-                store, &keys, &catalog, ret_workspace, RIAD_KIND_HOME, &user.id, limit);
+                store, &keys, &catalog, ret_workspace, RIAD_KIND_HOME, &user.id, limit, NULL);
     }
     riad_catalog_done(&catalog);
     riad_keypair_done(&keys);

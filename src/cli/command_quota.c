@@ -20,28 +20,6 @@ int parse_limits(const struct options *options, struct riad_catalog_limit *ret)
     return RIAD_EXIT_DONE;
 }
 
-/* Finds the catalog's entry of the named workspace. */
-static int find_entry(
-        struct session *session, const char *name, const struct riad_catalog_workspace **ret)
-{
-    struct riad_roster roster;
-    struct riad_keys *keys;
-    int r = riad_unlocked_workspace(&session->unlocked, name, &roster, &keys, ret);
-
-    if (r == -ENOENT) {
-        return fail(RIAD_EXIT_FAILED,
-                "no workspace `%s` in %s: `riad workspace list` shows what there is", name,
-                session->store);
-    }
-    if (r < 0) {
-        return fail(riad_exit_of(r), "the workspaces of %s cannot be read: %s", session->store,
-                strerror(-r));
-    }
-    riad_keys_free(keys);
-    riad_roster_done(&roster);
-    return RIAD_EXIT_DONE;
-}
-
 static void record_limit(struct session *session, const struct riad_id *workspace,
         const struct riad_catalog_limit *limit)
 {
@@ -57,7 +35,7 @@ static int set_limit(struct session *session, const struct options *options, con
     const struct riad_catalog_workspace *entry;
     struct riad_catalog_limit limit;
     struct riad_id id;
-    int code = find_entry(session, name, &entry), r;
+    int code = find_workspace(session, name, &entry), r;
 
     if (code != RIAD_EXIT_DONE) {
         return code;
@@ -146,7 +124,7 @@ static int show_store(const struct options *options, const char *store)
     int code = open_session(options, store, &session);
 
     if (code == RIAD_EXIT_DONE) {
-        code = find_entry(&session, name, &entry);
+        code = find_workspace(&session, name, &entry);
     }
     if (code != RIAD_EXIT_DONE) {
         return code;

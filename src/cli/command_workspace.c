@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "riad/cleanup.h"
 
@@ -47,7 +48,7 @@ static int check_name(const struct session *session, const char *name)
 }
 
 static int create(struct session *session, const char *name, const struct riad_catalog_limit *limit,
-        bool json)
+        const struct riad_catalog_expiry *expiry, bool json)
 {
     struct riad_unlocked *unlocked = &session->unlocked;
     char hex[33];
@@ -57,7 +58,7 @@ static int create(struct session *session, const char *name, const struct riad_c
 
     if (r == 0) {
         r = riad_catalog_add_workspace(&unlocked->store, &unlocked->keypair, &unlocked->catalog,
-                &id, RIAD_KIND_PROJECT, &unlocked->user.id, limit);
+                &id, RIAD_KIND_PROJECT, &unlocked->user.id, limit, expiry);
     }
     if (r < 0) {
         return fail(riad_exit_of(r), "cannot make the workspace `%s`: %s", name, strerror(-r));
@@ -77,8 +78,9 @@ int command_workspace_create(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     struct riad_catalog_limit limit = { 0 };
+    struct riad_catalog_expiry expiry = { 0 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrksjBI", &options);
+    int code, r = parse_options(argc, argv, "pPrksjBIEG", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -88,13 +90,22 @@ int command_workspace_create(int argc, char **argv)
     }
     code = parse_limits(&options, &limit);
     if (code == RIAD_EXIT_DONE) {
+        code = parse_expiry(&options, &expiry);
+    }
+    if (code == RIAD_EXIT_DONE) {
         code = open_session(&options, argv[optind], &session);
     }
     if (code == RIAD_EXIT_DONE) {
         code = check_name(&session, argv[optind + 1]);
     }
-    return code == RIAD_EXIT_DONE ? create(&session, argv[optind + 1], &limit, options.json) : code;
+    return code == RIAD_EXIT_DONE
+                   ? create(&session, argv[optind + 1], &limit, &expiry, options.json)
+                   : code;
 }
+
+static const char *const expiry_names[] = {
+    [RIAD_EXPIRY_LIVE] = "live", [RIAD_EXPIRY_GRACE] = "grace", [RIAD_EXPIRY_LOCKED] = "locked"
+};
 
 static json_t *pack(const struct session *session, const struct riad_catalog_workspace *entry)
 {
@@ -102,10 +113,29 @@ static json_t *pack(const struct session *session, const struct riad_catalog_wor
     int r = riad_unlocked_name(&session->unlocked, &entry->id, name);
 
     riad_hex_encode(&entry->id, sizeof entry->id, id);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "workspace", r < 0 ? "" : name, "id", id,
-            "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project", "bytes_limit",
-            (json_int_t)entry->limit.bytes_hard, "inodes_limit",
-            (json_int_t)entry->limit.inodes_hard, "damaged", r < 0);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I, s:s}", "workspace",
+            r < 0 ? "" : name, "id", id, "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project",
+            "bytes_limit", (json_int_t)entry->limit.bytes_hard, "inodes_limit",
+            (json_int_t)entry->limit.inodes_hard, "damaged", r < 0, "expires",
+            (json_int_t)entry->expiry.expires, "grace_seconds", (json_int_t)entry->expiry.grace,
+            "expiry",
+            expiry_names[riad_catalog_expiry_state(&entry->expiry, (uint64_t)time(NULL))]);
+}
+
+static const char *show_expiry(const json_t *item, char ret[64])
+{
+    int64_t expires = json_integer_value(json_object_get(item, "expires"));
+    const char *state = json_string_value(json_object_get(item, "expiry"));
+    char when[32];
+
+    if (expires == 0) {
+        return "never";
+    }
+    snprintf(ret, 64, "%s%s", show_local_time(expires, when),
+            strcmp(state, "locked") == 0  ? ", locked"
+            : strcmp(state, "grace") == 0 ? ", read-only"
+                                          : "");
+    return ret;
 }
 
 static int print_list(json_t *list)
@@ -113,19 +143,20 @@ static int print_list(json_t *list)
     json_t *item;
     size_t i;
 
-    printf("%-24s %-8s %10s %9s  %s\n", "WORKSPACE", "KIND", "LIMIT", "INODES", "ID");
+    printf("%-24s %-8s %10s %9s  %-32s  %s\n", "WORKSPACE", "KIND", "LIMIT", "INODES", "ID",
+            "EXPIRES");
     json_array_foreach(list, i, item)
     {
-        char bytes[32], inodes[32];
+        char bytes[32], inodes[32], expiry[64];
         const char *name = json_string_value(json_object_get(item, "workspace"));
 
-        printf("%-24s %-8s %10s %9s  %s\n", *name ? name : "(damaged: run riad fsck)",
+        printf("%-24s %-8s %10s %9s  %s  %s\n", *name ? name : "(damaged: run riad fsck)",
                 json_string_value(json_object_get(item, "kind")),
                 show_bytes((uint64_t)json_integer_value(json_object_get(item, "bytes_limit")), true,
                         bytes),
                 show_count((uint64_t)json_integer_value(json_object_get(item, "inodes_limit")),
                         true, inodes),
-                json_string_value(json_object_get(item, "id")));
+                json_string_value(json_object_get(item, "id")), show_expiry(item, expiry));
     }
     json_decref(list);
     return RIAD_EXIT_DONE;

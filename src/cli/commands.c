@@ -10,6 +10,11 @@
 #define LIMIT_HELP                                                             \
     "  -B SIZE               limit on bytes: 10G is 10 GiB; none = no limit\n" \
     "  -I COUNT              limit on inodes: 1M is 1,000,000; none = no limit\n"
+#define EXPIRY_HELP                                                                            \
+    "  --expires WHEN        from then on it can be read only: 90d, 2027-06-30, \"2027-06-30 " \
+    "12:00\""                                                                                  \
+    ", never\n"                                                                                \
+    "  --grace TIME          so long; then it is locked, and kept (default: 14d)\n"
 
 const struct command commands[] = {
     { "init", "STORE", "make a store with a workspace `home`",
@@ -54,8 +59,14 @@ const struct command commands[] = {
                         "An old copy of the store still opens with the old code.\n",
             command_recovery },
     { "workspace create", "STORE NAME", "make another workspace",
-            LIMIT_HELP SECRET_HELP "  --json                print its id as JSON\n",
+            LIMIT_HELP EXPIRY_HELP SECRET_HELP "  --json                print its id as JSON\n",
             command_workspace_create },
+    { "workspace extend", "STORE NAME", "set when a workspace expires",
+            EXPIRY_HELP SECRET_HELP "  --json                print what holds now as JSON\n"
+                                    "Opens one again that expired, also while it is mounted. "
+                                    "Without --grace that of before "
+                                    "holds.\n",
+            command_workspace_extend },
     { "workspace list", "STORE", "the workspaces of a store",
             SECRET_HELP "  --json                as JSON\n", command_workspace_list },
     { "workspace delete", "STORE NAME|ID", "delete a workspace for ever",

@@ -21,6 +21,8 @@ static const struct option long_options[] = {
     { "confirm", required_argument, NULL, 'C' },
     { "since", required_argument, NULL, 'S' },
     { "head", required_argument, NULL, 'H' },
+    { "expires", required_argument, NULL, 'E' },
+    { "grace", required_argument, NULL, 'G' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -93,6 +95,8 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'C' ? &options->confirm
                               : letter == 'S' ? &options->since
                               : letter == 'H' ? &options->head
+                              : letter == 'E' ? &options->expires
+                              : letter == 'G' ? &options->grace
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -135,7 +139,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSH", letter)) {
+    } else if (strchr("prknKwsBICSHEG", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

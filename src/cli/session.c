@@ -89,6 +89,27 @@ int begin_session(int argc, char **argv, const char *letters, int count, const c
     return open_session(ret_options, argv[optind], ret_session);
 }
 
+int find_workspace(
+        struct session *session, const char *name, const struct riad_catalog_workspace **ret)
+{
+    struct riad_roster roster;
+    struct riad_keys *keys;
+    int r = riad_unlocked_workspace(&session->unlocked, name, &roster, &keys, ret);
+
+    if (r == -ENOENT) {
+        return fail(RIAD_EXIT_FAILED,
+                "no workspace `%s` in %s: `riad workspace list` shows what there is", name,
+                session->store);
+    }
+    if (r < 0) {
+        return fail(riad_exit_of(r), "the workspaces of %s cannot be read: %s", session->store,
+                strerror(-r));
+    }
+    riad_keys_free(keys);
+    riad_roster_done(&roster);
+    return RIAD_EXIT_DONE;
+}
+
 void mark_catalog(const struct session *session)
 {
     int r = riad_unlocked_mark(&session->unlocked, &session->state);

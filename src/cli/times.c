@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-static int parse_age(const char *text, int64_t now, int64_t *ret)
+int parse_age(const char *text, int64_t *ret)
 {
     static const struct {
         char letter;
@@ -22,7 +22,7 @@ static int parse_age(const char *text, int64_t now, int64_t *ret)
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (units[i].letter == *end) {
-            *ret = now - count * units[i].seconds;
+            *ret = count * units[i].seconds;
             return 0;
         }
     }
@@ -47,9 +47,15 @@ static int parse_date(const char *text, int64_t *ret)
     return -EINVAL;
 }
 
-int parse_since(const char *text, int64_t now, int64_t *ret)
+int parse_when(const char *text, int64_t now, bool ahead, int64_t *ret)
 {
-    return parse_age(text, now, ret) == 0 ? 0 : parse_date(text, ret);
+    int64_t age;
+
+    if (parse_age(text, &age) < 0) {
+        return parse_date(text, ret);
+    }
+    *ret = ahead ? now + age : now - age;
+    return 0;
 }
 
 int parse_utc(const char *text, int64_t *ret)

@@ -116,6 +116,10 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
     if (r < 0) {
         return r;
     }
+    if (caller && workspace->protected) {
+        riad_workspace_unlock(workspace);
+        return -EROFS;
+    }
     riad_change_begin(&workspace->change, riad_clock_now(), caller ? caller->request : 0);
     return 0;
 }

@@ -8,7 +8,9 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     uint64_t start;
 
     pthread_mutex_lock(&workspace->mutation);
-    ret->state = workspace->state;
+    ret->state = workspace->protected && workspace->state == RIAD_WORKSPACE_RUNNING
+                         ? RIAD_WORKSPACE_READ_ONLY
+                         : workspace->state;
     riad_index_usage(workspace->index, &ret->usage);
     riad_index_end(workspace->index, &ret->end, &start);
     ret->limit = workspace->limit;
@@ -32,6 +34,13 @@ int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspac
     riad_log_count(workspace->log, &status.log);
     *ret = status;
     return 0;
+}
+
+void riad_workspace_protect(struct riad_workspace *workspace, bool protect)
+{
+    pthread_mutex_lock(&workspace->mutation);
+    workspace->protected = protect;
+    pthread_mutex_unlock(&workspace->mutation);
 }
 
 void riad_workspace_set_limit(struct riad_workspace *workspace, const struct riad_limit *limit)

@@ -68,6 +68,7 @@ struct riad_workspace {
     uint64_t store_blocks_free;
     bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
+    bool protected; /* mutation: callers change nothing */
     char event[160];
     void (*hear)(void *context, const char *text); /* of the configuration; constant */
     void *hear_context;

@@ -52,7 +52,7 @@ static int check_room(struct riad_workspace *workspace, struct riad_data_write *
     if (r < 0) {
         return r;
     }
-    r = get_target(workspace, write, &row);
+    r = workspace->protected ? -EROFS : get_target(workspace, write, &row);
     if (r == 0) {
         r = fit(workspace, &row, write);
     }

@@ -54,6 +54,11 @@ int riad_event_queue_fd(const struct riad_event_queue *queue)
     return queue->wake;
 }
 
+void riad_event_queue_wake(struct riad_event_queue *queue)
+{
+    eventfd_write(queue->wake, 1);
+}
+
 /* Counts the event; false: it is not to be queued. */
 static bool admit(
         struct riad_event_queue *queue, const struct riad_queued_event *event, uint64_t now)
@@ -88,7 +93,7 @@ void riad_event_queue_put(struct riad_event_queue *queue, const struct riad_id *
         queue->items[(queue->first + queue->count++) % RIAD_EVENTS_PER_MINUTE] = event;
     }
     pthread_mutex_unlock(&queue->lock);
-    eventfd_write(queue->wake, 1);
+    riad_event_queue_wake(queue);
 }
 
 bool riad_event_queue_take(

@@ -22,6 +22,8 @@ int riad_event_queue_new(struct riad_event_queue **ret) RIAD_MUST_CHECK;
 void riad_event_queue_free(struct riad_event_queue *queue);
 /* Readable while something may be queued. */
 int riad_event_queue_fd(const struct riad_event_queue *queue);
+/* Makes the fd readable, with nothing queued. */
+void riad_event_queue_wake(struct riad_event_queue *queue);
 /* Any thread, never waits. now: seconds of a clock that only goes forward. Said again at once, an
  * event counts once. */
 void riad_event_queue_put(struct riad_event_queue *queue, const struct riad_id *workspace,

@@ -80,9 +80,10 @@ static size_t wait_once(struct riad_host *host, int signals)
 
         items[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
     }
-    if (poll(items, host->mount_count + 2, -1) < 0) {
+    if (poll(items, host->mount_count + 2, riad_host_expiry_wait(host)) < 0) {
         return host->mount_count;
     }
+    riad_host_expire(host);
     if (items[host->mount_count + 1].revents) {
         riad_host_record(host);
     }

@@ -140,6 +140,11 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
     mount->host = host;
     mount->id = roster.workspace;
     riad_roster_done(&roster);
+    code = riad_host_admit(wanted->workspace, entry, mount, ret_reason);
+    if (code != RIAD_EXIT_DONE) {
+        riad_keys_free(keys);
+        return code;
+    }
     mount->directory = wanted->directory;
     if (asprintf(&mount->source, "riad:%s", wanted->workspace) < 0) {
         mount->source = NULL;
@@ -150,6 +155,7 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
+    (void)riad_host_apply_expiry(host, mount);
     mount->phase = RIAD_MOUNT_RUNNING;
     code = mount_session(host, wanted, mount, ret_reason);
     if (code == RIAD_EXIT_DONE) {

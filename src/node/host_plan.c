@@ -79,7 +79,13 @@ static int plan_all(struct riad_host *host, struct riad_reason *reason)
                         ? -ENOENT
                         : riad_unlocked_name(&host->unlocked, &catalog->workspaces[i].id, name);
 
-        if (r == 0) {
+        if (r == 0 &&
+                riad_host_expiry_state(&catalog->workspaces[i].expiry) == RIAD_EXPIRY_LOCKED) {
+            riad_diag(RIAD_WARNING,
+                    "workspace `%s` has expired and is locked; it was not mounted: `riad workspace "
+                    "extend` opens it again",
+                    name);
+        } else if (r == 0) {
             code = plan_one(host, name, reason);
         } else if (!catalog->workspaces[i].deleted) {
             riad_diag(RIAD_WARNING,

@@ -25,8 +25,12 @@ struct riad_mount {
     struct riad_session *session;
     bool told; /* the trail says that it is mounted; main thread */
 
-    enum riad_mount_phase phase; /* host->lock */
-    int result;                  /* host->lock: of the closing */
+    bool locking; /* it is being unmounted as its grace is over; main thread */
+
+    struct riad_catalog_expiry expiry;   /* host->lock */
+    enum riad_expiry_state expiry_state; /* host->lock */
+    enum riad_mount_phase phase;         /* host->lock */
+    int result;                          /* host->lock: of the closing */
     unsigned users; /* host->lock: control requests that use workspace or session just now */
 };
 
@@ -57,6 +61,18 @@ struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
 void riad_host_hear(void *context, const char *text);
 /* Records what workspaces said, in the trail. Main thread only. */
 void riad_host_record(struct riad_host *host);
+/* host_expiry.c. By the clock of now. */
+enum riad_expiry_state riad_host_expiry_state(const struct riad_catalog_expiry *expiry);
+/* Before a workspace is opened: RIAD_EXIT_LOCKED and a reason if its grace is over. */
+int riad_host_admit(const char *name, const struct riad_catalog_workspace *entry,
+        struct riad_mount *mount, struct riad_reason *ret_reason);
+/* Protects an open workspace or no longer, as its expiry says, and records when that turns. The
+ * caller keeps it open. */
+enum riad_expiry_state riad_host_apply_expiry(struct riad_host *host, struct riad_mount *mount);
+/* Main thread: applies all expiries, and unmounts what is to be locked. */
+void riad_host_expire(struct riad_host *host);
+/* Milliseconds until that is due again; -1: never. */
+int riad_host_expiry_wait(struct riad_host *host);
 /* Opens, mounts and starts one mount; returns an exit code and the reason. */
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason);

@@ -48,6 +48,21 @@ static json_t *pack_log(const struct riad_workspace_status *status)
             "unsynced_bytes", (json_int_t)status->unsynced_bytes);
 }
 
+/* Passes the object through. */
+static json_t *add_expiry(struct riad_host *host, const struct riad_mount *mount, json_t *object)
+{
+    struct riad_catalog_expiry expiry;
+
+    pthread_mutex_lock(&host->lock);
+    expiry = mount->expiry;
+    pthread_mutex_unlock(&host->lock);
+    if (object) {
+        json_object_set_new(object, "expires", json_integer((json_int_t)expiry.expires));
+        json_object_set_new(object, "grace_seconds", json_integer(expiry.grace));
+    }
+    return object;
+}
+
 static json_t *pack_mount(const struct riad_host *host, const struct riad_mount *mount)
 {
     struct riad_workspace_status status;
@@ -113,7 +128,8 @@ static json_t *answer_status(struct riad_host *host, const json_t *request)
     (void)request;
     for (size_t i = 0; list && i < host->mount_count; i++) {
         if (hold(host, &host->mounts[i])) {
-            json_array_append_new(list, pack_mount(host, &host->mounts[i]));
+            json_array_append_new(
+                    list, add_expiry(host, &host->mounts[i], pack_mount(host, &host->mounts[i])));
             release(host, &host->mounts[i]);
         }
     }
@@ -183,29 +199,60 @@ static json_t *answer_checkpoint(struct riad_host *host, const json_t *request)
     return r < 0 ? failure(riad_exit_of(r), strerror(-r)) : json_pack("{s:b}", "ok", 1);
 }
 
-/* The catalog changed (a limit): it is read and verified anew with the trust anchor kept from
- * unlocking (K3). */
+static void apply_entry(struct riad_host *host, struct riad_mount *mount,
+        const struct riad_catalog_workspace *entry)
+{
+    struct riad_limit limit = riad_host_limit(&entry->limit);
+
+    riad_workspace_set_limit(mount->workspace, &limit);
+    pthread_mutex_lock(&host->lock);
+    mount->expiry = entry->expiry;
+    pthread_mutex_unlock(&host->lock);
+    (void)riad_host_apply_expiry(host, mount);
+}
+
+/* The catalog of now, verified with the trust anchor kept from unlocking (K3), and no older than
+ * this node has seen (K6). */
+static int load_catalog(const struct riad_host *host, struct riad_catalog *ret)
+{
+    _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd =
+            riad_state_directory(&host->state, "store", &host->unlocked.store.binding.store, &path);
+    int r = fd < 0 ? fd : riad_catalog_load(&host->unlocked.store, &host->signer, &catalog);
+
+    if (r == 0) {
+        r = riad_catalog_check_mark(&catalog, fd);
+    }
+    if (r == 0) {
+        *ret = catalog;
+        catalog = (struct riad_catalog){ 0 };
+    }
+    return r;
+}
+
+/* The catalog changed: a limit or an expiry. */
 static json_t *answer_reload(struct riad_host *host, const json_t *request)
 {
-    struct riad_catalog catalog;
-    int r = riad_catalog_load(&host->unlocked.store, &host->signer, &catalog);
+    struct riad_catalog catalog = { 0 };
+    int r = load_catalog(host, &catalog);
 
     (void)request;
     if (r < 0) {
-        return failure(riad_exit_of(r), "the catalog cannot be read or was tampered with");
+        return failure(
+                riad_exit_of(r), "the catalog cannot be read, was tampered with or rolled back");
     }
     for (size_t i = 0; i < host->mount_count; i++) {
         const struct riad_catalog_workspace *entry =
                 riad_catalog_find(&catalog, &host->mounts[i].id);
 
         if (entry && hold(host, &host->mounts[i])) {
-            struct riad_limit limit = riad_host_limit(&entry->limit);
-
-            riad_workspace_set_limit(host->mounts[i].workspace, &limit);
+            apply_entry(host, &host->mounts[i], entry);
             release(host, &host->mounts[i]);
         }
     }
     riad_catalog_done(&catalog);
+    riad_event_queue_wake(host->events); /* the main loop looks when something expires */
     return json_pack("{s:b}", "ok", 1);
 }
 

@@ -71,6 +71,8 @@ const char *riad_exit_meaning(int code)
         return "wrong secret";
     case RIAD_EXIT_DAMAGED:
         return "damaged, tampered with or rolled back";
+    case RIAD_EXIT_LOCKED:
+        return "expired and locked";
     case RIAD_EXIT_OWNED:
         return "owned by another process or node";
     case RIAD_EXIT_NO_FUSE:

@@ -56,8 +56,8 @@ static inline int add(struct riad_catalog *catalog, uint8_t number, uint64_t byt
     const struct riad_catalog_limit limit = { .bytes_hard = bytes_hard, .grace_bytes = 7 };
     const struct riad_id id = id_of(number);
 
-    return riad_catalog_add_workspace(
-            &fixture.store, &fixture.keys, catalog, &id, RIAD_KIND_HOME, &fixture.user.id, &limit);
+    return riad_catalog_add_workspace(&fixture.store, &fixture.keys, catalog, &id, RIAD_KIND_HOME,
+            &fixture.user.id, &limit, NULL);
 }
 
 static inline int set_limit(struct riad_catalog *catalog, uint8_t number, uint64_t bytes_hard)

@@ -107,8 +107,8 @@ static int write_batches(int writer)
         const struct riad_id id = id_of((uint8_t)(1 + writer * BATCHES + i));
         const struct riad_catalog_limit limit = { .bytes_hard = (uint64_t)(writer * 100 + i) };
 
-        r = riad_catalog_add_workspace(
-                &fixture.store, &keys, &catalog, &id, RIAD_KIND_PROJECT, &fixture.user.id, &limit);
+        r = riad_catalog_add_workspace(&fixture.store, &keys, &catalog, &id, RIAD_KIND_PROJECT,
+                &fixture.user.id, &limit, NULL);
     }
     return r;
 }
@@ -206,16 +206,16 @@ static void another_stores_or_signers_batch_is_refused(void **state)
 
     (void)state;
     make_store("other", &other);
-    assert_int_equal(riad_catalog_add_workspace(
-                             &other, &fixture.keys, &foreign, &id, RIAD_KIND_HOME, &id, &limit),
+    assert_int_equal(riad_catalog_add_workspace(&other, &fixture.keys, &foreign, &id,
+                             RIAD_KIND_HOME, &id, &limit, NULL),
             0);
     batch = read_bytes(other.fd, "catalog/0000000000000000");
     write_bytes(catalog_fd, "0000000000000000", batch.data, batch.size);
     assert_int_equal(try_load(), -EBADMSG);
     assert_int_equal(unlinkat(catalog_fd, "0000000000000000", 0), 0);
     assert_int_equal(riad_keypair_generate(&keys), 0);
-    assert_int_equal(riad_catalog_add_workspace(
-                             &fixture.store, &keys, &catalog, &id, RIAD_KIND_HOME, &id, &limit),
+    assert_int_equal(riad_catalog_add_workspace(&fixture.store, &keys, &catalog, &id,
+                             RIAD_KIND_HOME, &id, &limit, NULL),
             0);
     assert_int_equal(try_load(), -EBADMSG);
     riad_keypair_done(&keys);
@@ -297,9 +297,19 @@ static int load_limit(uint8_t subject_kind, uint8_t subject_size, uint8_t number
     return load_entry(2, 0, data, size);
 }
 
+static int load_expiry(uint8_t number, uint64_t expires, size_t size)
+{
+    uint8_t data[64] = { number };
+
+    for (int i = 0; i < 8; i++) {
+        data[16 + i] = (uint8_t)(expires >> (8 * i));
+    }
+    return load_entry(3, 0, data, size);
+}
+
 static void entries_that_no_writer_makes_are_refused(void **state)
 {
-    enum { WORKSPACE = 34, LIMIT = 59 };
+    enum { WORKSPACE = 34, LIMIT = 59, EXPIRY = 28 };
 
     (void)state;
     assert_int_equal(load_workspace(1, 1, WORKSPACE), 0);
@@ -318,6 +328,63 @@ static void entries_that_no_writer_makes_are_refused(void **state)
     assert_int_equal(load_limit(0, 16, 1, LIMIT), -EBADMSG);
     assert_int_equal(load_limit(2, 16, 1, LIMIT), -EPROTONOSUPPORT);
     assert_int_equal(load_limit(4, 16, 1, LIMIT), -EBADMSG);
+    assert_int_equal(load_expiry(1, 1, EXPIRY), 0);
+    assert_int_equal(load_expiry(1, INT64_MAX - UINT32_MAX, EXPIRY), 0);
+    assert_int_equal(load_expiry(1, INT64_MAX - UINT32_MAX + 1, EXPIRY), -EBADMSG);
+    assert_int_equal(load_expiry(1, UINT64_MAX, EXPIRY), -EBADMSG);
+    assert_int_equal(load_expiry(2, 1, EXPIRY), -EBADMSG);
+    assert_int_equal(load_expiry(1, 1, EXPIRY - 1), -EBADMSG);
+    assert_int_equal(load_expiry(1, 1, EXPIRY + 1), -EBADMSG);
+}
+
+static void an_expiry_is_kept_until_another_one_is_set(void **state)
+{
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    _cleanup_catalog_ struct riad_catalog read = { 0 };
+    const struct riad_catalog_limit limit = { .bytes_hard = 5 };
+    struct riad_catalog_expiry expiry = { 1000, 10 };
+    const struct riad_id id = id_of(1), other = id_of(2);
+    const struct riad_catalog_workspace *found;
+
+    (void)state;
+    assert_int_equal(riad_catalog_add_workspace(&fixture.store, &fixture.keys, &catalog, &id,
+                             RIAD_KIND_PROJECT, &fixture.user.id, &limit, &expiry),
+            0);
+    assert_int_equal(catalog.next_number, 3);
+    assert_int_equal(load(&read), 0);
+    found = riad_catalog_find(&read, &id);
+    assert_int_equal(found->expiry.expires, 1000);
+    assert_int_equal(found->expiry.grace, 10);
+    assert_int_equal(found->limit.bytes_hard, 5);
+    expiry = (struct riad_catalog_expiry){ 0, 7 };
+    assert_int_equal(
+            riad_catalog_set_expiry(&fixture.store, &fixture.keys, &catalog, &id, &expiry), 0);
+    found = riad_catalog_find(&catalog, &id);
+    assert_int_equal(found->expiry.expires, 0);
+    assert_int_equal(found->expiry.grace, 7);
+    assert_int_equal(
+            riad_catalog_set_expiry(&fixture.store, &fixture.keys, &catalog, &other, &expiry),
+            -ENOENT);
+    assert_int_equal(
+            riad_catalog_delete_workspace(&fixture.store, &fixture.keys, &catalog, &id), 0);
+    assert_int_equal(riad_catalog_set_expiry(&fixture.store, &fixture.keys, &catalog, &id, &expiry),
+            -ENOENT);
+}
+
+static void time_goes_from_live_to_grace_to_locked(void **state)
+{
+    const struct riad_catalog_expiry never = { 0, 10 }, once = { 1000, 10 }, at_once = { 1000, 0 };
+
+    (void)state;
+    assert_int_equal(riad_catalog_expiry_state(&never, UINT64_MAX), RIAD_EXPIRY_LIVE);
+    assert_int_equal(riad_catalog_expiry_state(&once, 0), RIAD_EXPIRY_LIVE);
+    assert_int_equal(riad_catalog_expiry_state(&once, 999), RIAD_EXPIRY_LIVE);
+    assert_int_equal(riad_catalog_expiry_state(&once, 1000), RIAD_EXPIRY_GRACE);
+    assert_int_equal(riad_catalog_expiry_state(&once, 1009), RIAD_EXPIRY_GRACE);
+    assert_int_equal(riad_catalog_expiry_state(&once, 1010), RIAD_EXPIRY_LOCKED);
+    assert_int_equal(riad_catalog_expiry_state(&once, UINT64_MAX), RIAD_EXPIRY_LOCKED);
+    assert_int_equal(riad_catalog_expiry_state(&at_once, 999), RIAD_EXPIRY_LIVE);
+    assert_int_equal(riad_catalog_expiry_state(&at_once, 1000), RIAD_EXPIRY_LOCKED);
 }
 
 static void unknown_entries_say_whether_they_may_be_skipped(void **state)
@@ -405,6 +472,8 @@ int main(void)
         TEST(another_stores_or_signers_batch_is_refused),
         TEST(a_batch_has_one_place),
         TEST(entries_that_no_writer_makes_are_refused),
+        TEST(an_expiry_is_kept_until_another_one_is_set),
+        TEST(time_goes_from_live_to_grace_to_locked),
         TEST(unknown_entries_say_whether_they_may_be_skipped),
         TEST(counts_are_bounded_and_right),
         TEST(an_addition_that_fails_leaves_old_or_new),
