@@ -39,8 +39,10 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
         code = riad_host_open_mount(host, &host->wanted[i], &host->mounts[i], reason);
         riad_host_record(host);
         if (code != RIAD_EXIT_DONE) {
+            const struct riad_id *id = host->mounts[i].host ? &host->mounts[i].id : NULL;
+
             riad_events_record(&host->state, "mount-failed", &host->unlocked.store.binding.store,
-                    &host->mounts[i].id, "%s", riad_exit_meaning(code));
+                    id, "%s", riad_exit_meaning(code));
         }
     }
     /* From here on the purpose subkeys are enough (K4). */

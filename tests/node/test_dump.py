@@ -138,3 +138,11 @@ def test_refusals(store):
     result = subprocess.run(["/usr/bin/python3", DUMP, "--passphrase-file", wrong, store.base, "ls"], check=False,
                             stderr=subprocess.PIPE)
     assert result.returncode == 11
+
+
+def test_expiry(store):
+    """The last one set; the workspaces without one have none."""
+    store.run("workspace", "create", store.path, "short", "--expires", "2099-12-31T00:00:00Z", "--grace", "2d")
+    store.run("workspace", "extend", store.path, "short", "--expires", "2100-01-01T00:00:00Z")
+    lines = [line.split() for line in dump(store, store.path, "info").decode().splitlines()]
+    assert [line[2:] for line in lines if line[0] == "expiry"] == [["4102444800", "172800"]]
