@@ -3,16 +3,24 @@
 
 #include "rows_priv.h"
 
-/* "." and ".." are asked for when a kernel reconnects an inode that it knows by number only. */
+/* "." and ".." are asked for when a kernel reconnects an inode that it knows by number only: it has
+ * given up what it held of it. So one without names is gone, though its FORGET may be on its way.
+ */
 static int find_relative(
         struct riad_workspace *workspace, uint64_t inode, bool parent, struct riad_inode *ret)
 {
     struct riad_inode row;
     int r = riad_index_get_inode(workspace->index, inode, &row);
 
-    if (r < 0 || !parent) {
-        *ret = row;
+    if (r == 0 && row.nlink == 0) {
+        r = -ESTALE;
+    }
+    if (r < 0) {
         return r;
+    }
+    if (!parent) {
+        *ret = row;
+        return 0;
     }
     if (!S_ISDIR(row.mode)) {
         return -ENOTDIR;

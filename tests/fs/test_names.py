@@ -207,8 +207,7 @@ def test_files_are_found_by_handle(either):
     """name_to_handle_at and open_by_handle_at, as NFS servers and fanotify use them."""
     (either / "file").write_bytes(b"by handle")
     handle = handle_of(either / "file")
-    # Held open: were the name pushed out of the kernel's cache here, the handle would get a dentry without a name, which
-    # keeps the inode of the removed file alive.
+    # Held open: a name pushed out of the kernel's cache here would leave a dentry without one, which keeps the inode.
     with open(either / "file", "rb"):
         os.rename(either / "file", either / "moved")
         fd = open_handle(either, handle)
@@ -217,3 +216,9 @@ def test_files_are_found_by_handle(either):
     os.unlink(either / "moved")
     with raises_errno(errno.ESTALE):
         open_handle(either, handle)
+    for _ in range(100):  # at once, while the kernel's FORGET may be on its way
+        (either / "file").write_bytes(b"x")
+        handle = handle_of(either / "file")
+        os.unlink(either / "file")
+        with raises_errno(errno.ESTALE):
+            open_handle(either, handle)

@@ -27,7 +27,7 @@ def test_riad_builds_itself(place, shared, binary):
     shutil.copy(ROOT / "meson.build", source)
     run("meson", "setup", build, source, "--buildtype=debug", cwd=place)
     assert "Linking target riad" in run("ninja", "-C", build, "riad", cwd=place)
-    assert run(build / "riad", "--version", cwd=place) == run(binary, "--version", cwd="/")
+    assert run(binary, "--version", cwd="/").startswith(run(build / "riad", "--version", cwd=place).strip())
     shared.remount()
     assert "no work to do" in run("ninja", "-C", build, "riad", cwd=place)
     (source / "src" / "cli" / "main.c").touch()
