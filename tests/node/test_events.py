@@ -73,7 +73,7 @@ def test_which_events(store, make_store):
     assert kinds(store, store.path) == ["store-created"] and kinds(store, twin) == ["store-created"]
     assert kinds(store) == ["store-created", "store-created"]
     assert kinds(store, "--since", "1h") == kinds(store) and kinds(store, "--since", "1999-12-31") == kinds(store)
-    assert kinds(store, "--since", "0s") in ([], ["store-created"]) and kinds(store, "--since", "2099-01-01 12:30Z") == []
+    assert set(kinds(store, "--since", "0s")) <= {"store-created"} and kinds(store, "--since", "2099-01-01 12:30Z") == []
     assert trail(store, "--since", "2099-01-01T00:00:00Z")["head"]["number"] == 2
     for wrong in ("yesterday", "5", "-3d", "1y", "2026-13-01", "", "2026-11-27 09:30 or so"):
         store.run("events", "--since", wrong, code=USAGE)
