@@ -464,24 +464,12 @@ static void times_follow_names(void **state)
 
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
-/* The kernel asks for "." of what it no longer holds, which may come before its FORGET. */
-static void what_has_no_name_is_not_found_by_number(void **state)
-{
-    struct bench *bench = *state;
-    uint64_t file = make_file(bench->workspace, 1, "f");
-
-    assert_int_equal(look_up(bench->workspace, file, "."), 0);
-    assert_int_equal(riad_unlink(bench->workspace, &alice, 1, "f"), 0);
-    assert_int_equal(look_up(bench->workspace, file, "."), -ESTALE);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(a_new_file_has_what_it_was_given),
         BENCH(special_files_and_symlinks),
         BENCH(names_are_checked),
-        BENCH(what_has_no_name_is_not_found_by_number),
         BENCH(directories_count_their_subdirectories),
         BENCH(nothing_is_made_in_a_removed_directory),
         BENCH(setgid_directories_pass_their_group_on),

@@ -87,12 +87,24 @@ static void a_linked_tmpfile_stays_and_another_goes_at_the_next_open(void **stat
 
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
+/* The kernel asks for "." of what it no longer holds, which may come before its FORGET. */
+static void what_has_no_name_is_not_found_by_number(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+
+    assert_int_equal(look_up(bench->workspace, file, "."), 0);
+    assert_int_equal(riad_unlink(bench->workspace, &alice, 1, "f"), 0);
+    assert_int_equal(look_up(bench->workspace, file, "."), -ESTALE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(a_tmpfile_lives_while_it_is_held),
         BENCH(a_tmpfile_takes_the_group_of_a_setgid_directory),
         BENCH(a_tmpfile_is_linked_once_and_then_a_file),
+        BENCH(what_has_no_name_is_not_found_by_number),
         BENCH(a_linked_tmpfile_stays_and_another_goes_at_the_next_open),
     };
 
