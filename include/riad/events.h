@@ -31,6 +31,10 @@ void riad_events_record(const struct riad_state *state, const char *kind,
         const struct riad_id *store, const struct riad_id *workspace, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 
+/* The text in printable ASCII, `?` for all else, cut at max: nothing that is shown moves a
+ * terminal. ret has max + 1 bytes; returned. */
+char *riad_event_clean(const char *text, size_t max, char *ret);
+
 struct riad_event_line {
     const json_t *object;  /* NULL: the line is no event. Borrowed */
     uint64_t number;       /* as it says */

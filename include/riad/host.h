@@ -54,13 +54,12 @@ int riad_unlocked_workspace(const struct riad_unlocked *unlocked, const char *na
 /* The name of a workspace of the catalog. -ENOKEY, -EBADMSG: its roster or wrap is damaged. */
 int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_id *workspace,
         char ret[256]) RIAD_MUST_CHECK;
-/* Marks the catalog as seen by this node, after something was added to it: from then on a store
- * without that is refused (K6). As riad_catalog_check_mark. */
-int riad_unlocked_mark(
-        const struct riad_unlocked *unlocked, const struct riad_state *state) RIAD_MUST_CHECK;
+/* Marks *catalog, which was just loaded or added to, as seen by this node: from then on a store
+ * with an older one is refused (K6). Where another process has marked a newer one, *catalog is that
+ * afterwards. As riad_catalog_load and riad_catalog_check_mark. */
+int riad_mark_catalog(const struct riad_store *store, const struct riad_public_key *signer,
+        const struct riad_state *state, struct riad_catalog *catalog) RIAD_MUST_CHECK;
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
-/* What an exit code means in a few words, without names. Static. */
-const char *riad_exit_meaning(int code);
 
 #endif

@@ -7,6 +7,8 @@
 
 enum { RIAD_SLOTS_MAX = 16, RIAD_RECOVERY_TEXT_SIZE = 64 /* 56 characters, 7 dashes, a zero */ };
 enum riad_slot_kind { RIAD_SLOT_PASSPHRASE = 1, RIAD_SLOT_RECOVERY, RIAD_SLOT_KEY_FILE };
+/* What a person calls the secret of a slot. Static. */
+const char *riad_slot_name(enum riad_slot_kind kind);
 
 struct riad_slot {
     enum riad_slot_kind kind;

@@ -28,17 +28,25 @@ void riad_diag_set_fd(int fd)
     atomic_store(&output, fd);
 }
 
-static void put_prefix(struct line *line, enum riad_level level)
+size_t riad_show_now(char ret[32])
 {
-    static const char *const names[] = { "error", "warning", "info", "debug" };
     struct timespec now;
     struct tm parts;
+    size_t size;
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
-    line->size = strftime(line->text, sizeof line->text, "%Y-%m-%dT%H:%M:%S", &parts);
-    line->size += (size_t)snprintf(line->text + line->size, sizeof line->text - line->size,
-            ".%03dZ %s: ", (int)(now.tv_nsec / 1000000), names[level]);
+    size = strftime(ret, 32, "%Y-%m-%dT%H:%M:%S", &parts);
+    return size + (size_t)snprintf(ret + size, 32 - size, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+static void put_prefix(struct line *line, enum riad_level level)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+
+    line->size = riad_show_now(line->text);
+    line->size += (size_t)snprintf(
+            line->text + line->size, sizeof line->text - line->size, " %s: ", names[level]);
 }
 
 /* C0, DEL, and C1 as UTF-8 writes it (0xc2 0x80..0x9f): what a terminal obeys. text ends with a

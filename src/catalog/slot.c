@@ -8,6 +8,15 @@
 enum { KDF_SCRYPT = 1, KDF_NONE = 2, SCRYPT_R = 8, SCRYPT_P = 1, SCRYPT_P_MAX = 4 };
 enum { AAD_MAX = 384 };
 
+const char *riad_slot_name(enum riad_slot_kind kind)
+{
+    static const char *const names[] = { [RIAD_SLOT_PASSPHRASE] = "passphrase",
+        [RIAD_SLOT_RECOVERY] = "recovery code",
+        [RIAD_SLOT_KEY_FILE] = "key file" };
+
+    return names[kind];
+}
+
 /* From kind to nonce: what the seal is bound to. */
 static void encode_header(const struct riad_slot *slot, struct riad_writer *writer)
 {

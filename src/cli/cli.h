@@ -110,9 +110,9 @@ int begin_session(int argc, char **argv, const char *letters, int count, const c
 #define record(session, workspace, kind, ...)                                             \
     riad_events_record(&(session)->state, kind, &(session)->unlocked.store.binding.store, \
             workspace, __VA_ARGS__)
-/* After the session added to the catalog: marks it (riad_unlocked_mark). What was added stands,
+/* After the session added to the catalog: marks it (riad_mark_catalog). What was added stands,
  * also where that fails, which is told. */
-void mark_catalog(const struct session *session);
+void mark_catalog(struct session *session);
 /* Lexically absolute path whose parent is resolved, so that a dead mount is never touched; heap,
  * NULL on error (errno). */
 char *absolute_path(const char *path);
@@ -125,6 +125,8 @@ const json_t *find_mount(const json_t *mounts, const char *path);
 bool is_mount_point(const char *path, bool *ret_riad);
 /* Tells running mounts of the store that its catalog changed. */
 void notify_reload(const struct riad_state *state, const char *store);
+/* The string of a key; "" if there is none. Borrowed. */
+const char *json_text(const json_t *object, const char *key);
 /* Prints and frees. */
 int print_json(json_t *object);
 

@@ -20,33 +20,20 @@ struct reading {
     char hash[65];
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    return value ? value : "";
-}
-
 static bool is_wanted(const struct reading *reading, const json_t *object)
 {
     int64_t when;
 
-    if (reading->store && strcmp(text_of(object, "store"), reading->store) != 0) {
+    if (reading->store && strcmp(json_text(object, "store"), reading->store) != 0) {
         return false;
     }
-    return parse_utc(text_of(object, "time"), &when) < 0 || when >= reading->since;
+    return parse_utc(json_text(object, "time"), &when) < 0 || when >= reading->since;
 }
 
 /* The trail is a file: what is in it may have been put there by somebody else. */
 static const char *clean(const char *text, size_t max, char ret[RIAD_EVENT_TEXT_MAX + 1])
 {
-    size_t size = 0;
-
-    for (; text[size] && size < max; size++) {
-        ret[size] = (char)(text[size] >= ' ' && text[size] <= '~' ? text[size] : '?');
-    }
-    ret[size] = 0;
-    return size > 0 ? ret : "-";
+    return *text ? riad_event_clean(text, max, ret) : "-";
 }
 
 static void print_event(const json_t *object)
@@ -56,14 +43,14 @@ static void print_event(const json_t *object)
     char when[32] = "?";
     int64_t seconds;
 
-    if (parse_utc(text_of(object, "time"), &seconds) == 0) {
+    if (parse_utc(json_text(object, "time"), &seconds) == 0) {
         show_local_time(seconds, when);
     }
-    printf("%-19s  %-18s %-8s %-9s %6lld  %s\n", when, clean(text_of(object, "event"), 64, event),
-            clean(text_of(object, "store"), 8, store),
-            clean(text_of(object, "workspace"), 8, workspace),
+    printf("%-19s  %-18s %-8s %-9s %6lld  %s\n", when, clean(json_text(object, "event"), 64, event),
+            clean(json_text(object, "store"), 8, store),
+            clean(json_text(object, "workspace"), 8, workspace),
             (long long)json_integer_value(json_object_get(object, "uid")),
-            clean(text_of(object, "text"), RIAD_EVENT_TEXT_MAX, text));
+            clean(json_text(object, "text"), RIAD_EVENT_TEXT_MAX, text));
 }
 
 static int add_event(struct reading *reading, const struct riad_event_line *line)

@@ -78,6 +78,17 @@ static int report(const struct options *options, const struct riad_store *store,
     return RIAD_EXIT_DONE;
 }
 
+/* The first passphrase: given, or asked for twice. */
+static int read_first_secret(
+        const struct options *options, const char *store, struct riad_secret **ret)
+{
+    enum riad_slot_kind kind = RIAD_SLOT_PASSPHRASE;
+
+    return options->passphrase_fd >= 0 || options->passphrase_file || getenv("RIAD_PASSPHRASE_FILE")
+                   ? read_secret(options, store, &kind, ret)
+                   : read_new_secret(NULL, "New passphrase", ret);
+}
+
 int command_init(int argc, char **argv)
 {
     _cleanup_secret_ struct riad_secret *passphrase = NULL;
@@ -86,8 +97,6 @@ int command_init(int argc, char **argv)
     struct riad_id workspace;
     struct options options;
     char recovery[RIAD_RECOVERY_TEXT_SIZE], path[PATH_MAX];
-    enum riad_slot_kind kind = RIAD_SLOT_PASSPHRASE;
-    bool given;
     int code, r = parse_options(argc, argv, "pPsjBI", &options);
 
     if (r != 0) {
@@ -97,12 +106,9 @@ int command_init(int argc, char **argv)
         return usage_error("name the directory of the new store");
     }
     code = parse_limits(&options, &limit);
-    if (code != RIAD_EXIT_DONE) {
-        return code;
+    if (code == RIAD_EXIT_DONE) {
+        code = read_first_secret(&options, argv[optind], &passphrase);
     }
-    given = options.passphrase_fd >= 0 || options.passphrase_file || getenv("RIAD_PASSPHRASE_FILE");
-    code = given ? read_secret(&options, argv[optind], &kind, &passphrase)
-                 : read_new_secret(NULL, "New passphrase", &passphrase);
     if (code != RIAD_EXIT_DONE) {
         return code;
     }

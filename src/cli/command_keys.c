@@ -23,10 +23,7 @@ static int replace_slot(
                 "cannot write the user file of %s: %s: the old secret still holds", session->store,
                 strerror(-r));
     }
-    record(session, NULL, "key-changed", "a new %s opens the store",
-            kind == RIAD_SLOT_RECOVERY   ? "recovery code"
-            : kind == RIAD_SLOT_KEY_FILE ? "key file"
-                                         : "passphrase");
+    record(session, NULL, "key-changed", "a new %s opens the store", riad_slot_name(kind));
     return RIAD_EXIT_DONE;
 }
 

@@ -6,13 +6,6 @@
 
 #include "cli.h"
 
-static const char *text(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    return value ? value : "";
-}
-
 static uint64_t number(const json_t *object, const char *key)
 {
     return (uint64_t)json_integer_value(json_object_get(object, key));
@@ -27,7 +20,7 @@ static json_t *select_mounts(const json_t *mounts, const char *path)
 
     json_array_foreach(mounts, i, mount)
     {
-        if (!path || mount == at || strcmp(text(mount, "store"), path) == 0) {
+        if (!path || mount == at || strcmp(json_text(mount, "store"), path) == 0) {
             json_array_append(selected, mount);
         }
     }
@@ -45,14 +38,14 @@ static void print_table(const json_t *mounts)
     {
         char used[32], limit[32], inodes[32], inodes_limit[32];
 
-        printf("%-16s %-10s %10s %10s %9s %9s  %s\n", text(mount, "workspace"),
-                text(mount, "state"), show_bytes(number(mount, "bytes_used"), false, used),
+        printf("%-16s %-10s %10s %10s %9s %9s  %s\n", json_text(mount, "workspace"),
+                json_text(mount, "state"), show_bytes(number(mount, "bytes_used"), false, used),
                 show_bytes(number(mount, "bytes_limit"), true, limit),
                 show_count(number(mount, "inodes_used"), false, inodes),
                 show_count(number(mount, "inodes_limit"), true, inodes_limit),
-                text(mount, "directory"));
-        if (text(mount, "event")[0]) {
-            printf("  event: %s\n", text(mount, "event"));
+                json_text(mount, "directory"));
+        if (json_text(mount, "event")[0]) {
+            printf("  event: %s\n", json_text(mount, "event"));
         }
     }
 }

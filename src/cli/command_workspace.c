@@ -125,7 +125,7 @@ static json_t *pack(const struct session *session, const struct riad_catalog_wor
 static const char *show_expiry(const json_t *item, char ret[64])
 {
     int64_t expires = json_integer_value(json_object_get(item, "expires"));
-    const char *state = json_string_value(json_object_get(item, "expiry"));
+    const char *state = json_text(item, "expiry");
     char when[32];
 
     if (expires == 0) {
@@ -148,15 +148,15 @@ static int print_list(json_t *list)
     json_array_foreach(list, i, item)
     {
         char bytes[32], inodes[32], expiry[64];
-        const char *name = json_string_value(json_object_get(item, "workspace"));
+        const char *name = json_text(item, "workspace");
 
         printf("%-24s %-8s %10s %9s  %s  %s\n", *name ? name : "(damaged: run riad fsck)",
-                json_string_value(json_object_get(item, "kind")),
+                json_text(item, "kind"),
                 show_bytes((uint64_t)json_integer_value(json_object_get(item, "bytes_limit")), true,
                         bytes),
                 show_count((uint64_t)json_integer_value(json_object_get(item, "inodes_limit")),
                         true, inodes),
-                json_string_value(json_object_get(item, "id")), show_expiry(item, expiry));
+                json_text(item, "id"), show_expiry(item, expiry));
     }
     json_decref(list);
     return RIAD_EXIT_DONE;

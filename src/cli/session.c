@@ -110,9 +110,11 @@ int find_workspace(
     return RIAD_EXIT_DONE;
 }
 
-void mark_catalog(const struct session *session)
+void mark_catalog(struct session *session)
 {
-    int r = riad_unlocked_mark(&session->unlocked, &session->state);
+    struct riad_unlocked *unlocked = &session->unlocked;
+    int r = riad_mark_catalog(
+            &unlocked->store, &unlocked->keypair.sign_key, &session->state, &unlocked->catalog);
 
     if (r < 0) {
         fail(0,
@@ -252,6 +254,13 @@ void notify_reload(const struct riad_state *state, const char *store)
         }
     }
     json_decref(mounts);
+}
+
+const char *json_text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "";
 }
 
 int print_json(json_t *object)

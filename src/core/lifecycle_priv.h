@@ -11,7 +11,6 @@
 
 enum {
     RIAD_BATCH_MAX = 4096,            /* changes in a batch; then it is committed inline */
-    RIAD_REPLAY_BATCH_MAX = 4096,     /* the same while the log is replayed */
     RIAD_STORE_RESERVE_BLOCKS = 4096, /* P6: 16 MiB that only deleting may use */
     RIAD_LEASE_SECONDS = 20,
     RIAD_KEPT_CHECKPOINTS = 2, /* L6 */

@@ -30,7 +30,7 @@ static void count(struct follow *follow, const struct riad_end *end)
         follow->done += end->offset;
     }
     follow->last = *end;
-    if (++follow->changes % RIAD_REPLAY_BATCH_MAX == 0) {
+    if (++follow->changes % RIAD_BATCH_MAX == 0) {
         tell(follow);
     }
 }
@@ -41,7 +41,7 @@ static int apply_operations(struct follow *follow, struct riad_reader *operation
     struct riad_index *index = follow->opening->index;
     int r = riad_index_apply(index, operations, end, start);
 
-    if (r >= 0 && riad_index_pending(index) >= RIAD_REPLAY_BATCH_MAX) {
+    if (r >= 0 && riad_index_pending(index) >= RIAD_BATCH_MAX) {
         r = riad_index_commit(index);
     }
     if (r < 0) {

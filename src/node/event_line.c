@@ -1,7 +1,13 @@
+/* The file of the trail, and the form of its lines. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "riad/bytes.h"
+#include "riad/cleanup.h"
 #include "riad/digest.h"
+#include "riad/error.h"
 
 #include "events_priv.h"
 
@@ -10,6 +16,29 @@ int riad_event_hash(const char *line, size_t size, struct riad_hash *ret)
     const struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/event"), { line, size } };
 
     return riad_sha256(pieces, 2, ret);
+}
+
+int riad_events_open(const struct riad_state *state, int flags)
+{
+    _cleanup_close_ int fd = TEMP_FAILURE_RETRY(
+            openat(state->fd, RIAD_EVENTS_FILE, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    return S_ISREG(st.st_mode) ? riad_take_fd(&fd) : -EMEDIUMTYPE;
+}
+
+char *riad_event_clean(const char *text, size_t max, char *ret)
+{
+    size_t size = 0;
+
+    for (; text[size] && size < max; size++) {
+        ret[size] = (char)(text[size] >= ' ' && text[size] <= '~' ? text[size] : '?');
+    }
+    ret[size] = '\0';
+    return ret;
 }
 
 static bool is_text(const json_t *object, const char *key, size_t max)

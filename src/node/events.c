@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "riad/bytes.h"
@@ -29,18 +28,14 @@ struct tail {
 
 static int open_locked(const struct riad_state *state, uint64_t *ret_size)
 {
-    _cleanup_close_ int fd = TEMP_FAILURE_RETRY(openat(state->fd, RIAD_EVENTS_FILE,
-            O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    _cleanup_close_ int fd = riad_events_open(state, O_RDWR | O_CREAT);
     struct stat st;
 
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0 || fstat(fd, &st) < 0) {
         return -errno;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return -EMEDIUMTYPE;
     }
     *ret_size = (uint64_t)st.st_size;
     return riad_take_fd(&fd);
@@ -90,29 +85,6 @@ static int find_tail(int fd, uint64_t size, struct tail *ret)
     return 0;
 }
 
-static void show_time(char ret[32])
-{
-    struct timespec now;
-    struct tm parts;
-    size_t size;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    size = strftime(ret, 32, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(ret + size, 32 - size, ".%03dZ", (int)(now.tv_nsec / 1000000));
-}
-
-/* Printable ASCII only: nothing in the trail moves a terminal. */
-static void clean_text(const char *text, char ret[RIAD_EVENT_TEXT_MAX + 1])
-{
-    size_t size = 0;
-
-    for (; text[size] && size < RIAD_EVENT_TEXT_MAX; size++) {
-        ret[size] = (char)(text[size] >= ' ' && text[size] <= '~' ? text[size] : '?');
-    }
-    ret[size] = '\0';
-}
-
 static int set_id(json_t *object, const char *key, const struct riad_id *id)
 {
     char hex[2 * sizeof *id + 1];
@@ -129,8 +101,8 @@ static json_t *pack(const struct riad_event *event, const struct tail *tail)
     char when[32], text[RIAD_EVENT_TEXT_MAX + 1], previous[2 * sizeof tail->hash + 1];
     json_t *object;
 
-    show_time(when);
-    clean_text(event->text, text);
+    (void)riad_show_now(when);
+    riad_event_clean(event->text, RIAD_EVENT_TEXT_MAX, text);
     riad_hex_encode(&tail->hash, sizeof tail->hash, previous);
     object = json_pack("{s:I, s:s, s:s, s:i, s:i, s:s, s:s}", "number",
             (json_int_t)(tail->number + 1), "time", when, "event", event->kind, "uid",

@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "riad/cleanup.h"
@@ -17,20 +16,11 @@ struct chain {
 
 static int open_file(const struct riad_state *state, FILE **ret)
 {
-    _cleanup_close_ int fd = TEMP_FAILURE_RETRY(
-            openat(state->fd, RIAD_EVENTS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    struct stat st;
-    FILE *file;
+    _cleanup_close_ int fd = riad_events_open(state, O_RDONLY);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        return -errno;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return -EMEDIUMTYPE;
-    }
-    file = fdopen(fd, "r");
     if (!file) {
-        return -errno;
+        return fd < 0 ? fd : -errno;
     }
     riad_take_fd(&fd);
     *ret = file;

@@ -30,6 +30,33 @@ static int block_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
+/* In a few words, for the trail: what a reason says has names and paths in it. */
+static const char *meaning_of(int code)
+{
+    switch (code) {
+    case RIAD_EXIT_WRONG_SECRET:
+        return "wrong secret";
+    case RIAD_EXIT_DAMAGED:
+        return "damaged, tampered with or rolled back";
+    case RIAD_EXIT_LOCKED:
+        return "expired and locked";
+    case RIAD_EXIT_OWNED:
+        return "owned by another process or node";
+    case RIAD_EXIT_NO_FUSE:
+        return "FUSE is not available";
+    case RIAD_EXIT_TOO_NEW:
+        return "the format is too new";
+    default:
+        return "failed";
+    }
+}
+
+static void record_failure(struct riad_host *host, const struct riad_mount *mount, int code)
+{
+    riad_events_record(&host->state, "mount-failed", &host->unlocked.store.binding.store,
+            mount->host ? &mount->id : NULL, "%s", meaning_of(code));
+}
+
 static int open_mounts(struct riad_host *host, struct riad_reason *reason)
 {
     int code = RIAD_EXIT_DONE;
@@ -39,10 +66,7 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
         code = riad_host_open_mount(host, &host->wanted[i], &host->mounts[i], reason);
         riad_host_record(host);
         if (code != RIAD_EXIT_DONE) {
-            const struct riad_id *id = host->mounts[i].host ? &host->mounts[i].id : NULL;
-
-            riad_events_record(&host->state, "mount-failed", &host->unlocked.store.binding.store,
-                    id, "%s", riad_exit_meaning(code));
+            record_failure(host, &host->mounts[i], code);
         }
     }
     /* From here on the purpose subkeys are enough (K4). */
@@ -54,13 +78,8 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
 static void unmount_all(struct riad_host *host)
 {
     for (size_t i = 0; i < host->mount_count; i++) {
-        struct riad_mount *mount = &host->mounts[i];
-
-        /* Busy files do not hold a dying process back: detach, and what was acknowledged is made
-         * durable. */
-        if (mount->session && riad_session_unmount(mount->session, false) < 0 &&
-                riad_session_unmount(mount->session, true) < 0) {
-            riad_diag(RIAD_ERROR, "%s: cannot unmount %s", mount->source, mount->directory);
+        if (host->mounts[i].session) {
+            riad_host_detach(&host->mounts[i]);
         }
     }
 }

@@ -12,17 +12,9 @@
 
 enum { CHECK_MS = 10000 }; /* at most between two looks: clocks are set */
 
-static uint64_t now_seconds(void)
-{
-    struct timespec now = { 0 };
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec > 0 ? (uint64_t)now.tv_sec : 0;
-}
-
 enum riad_expiry_state riad_host_expiry_state(const struct riad_catalog_expiry *expiry)
 {
-    return riad_catalog_expiry_state(expiry, now_seconds());
+    return riad_catalog_expiry_state(expiry, (uint64_t)time(NULL));
 }
 
 int riad_host_admit(const char *name, const struct riad_catalog_workspace *entry,
@@ -68,15 +60,6 @@ enum riad_expiry_state riad_host_apply_expiry(struct riad_host *host, struct ria
     return state;
 }
 
-/* Whoever still reads there keeps what is open until it is closed. */
-static void lock(struct riad_mount *mount)
-{
-    if (riad_session_unmount(mount->session, false) < 0 &&
-            riad_session_unmount(mount->session, true) < 0) {
-        riad_diag(RIAD_ERROR, "%s: cannot unmount %s", mount->source, mount->directory);
-    }
-}
-
 void riad_host_expire(struct riad_host *host)
 {
     for (size_t i = 0; i < host->mount_count; i++) {
@@ -85,7 +68,7 @@ void riad_host_expire(struct riad_host *host)
         if (mount->session && !mount->locking &&
                 riad_host_apply_expiry(host, mount) == RIAD_EXPIRY_LOCKED) {
             mount->locking = true;
-            lock(mount);
+            riad_host_detach(mount);
         }
     }
 }
@@ -97,7 +80,7 @@ int riad_host_expiry_wait(struct riad_host *host)
     pthread_mutex_lock(&host->lock);
     for (size_t i = 0; i < host->mount_count; i++) {
         const struct riad_catalog_expiry *expiry = &host->mounts[i].expiry;
-        uint64_t now = now_seconds(), next = expiry->expires;
+        uint64_t now = (uint64_t)time(NULL), next = expiry->expires;
 
         next += now >= expiry->expires ? expiry->grace : 0;
         if (expiry->expires == 0 || host->mounts[i].locking) {

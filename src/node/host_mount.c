@@ -124,6 +124,23 @@ static int mount_session(struct riad_host *host, const struct riad_host_mount *w
     return riad_exit_of(r);
 }
 
+/* The workspace is open: from here on it can be asked about. */
+static int start(struct riad_host *host, const struct riad_host_mount *wanted,
+        struct riad_mount *mount, struct riad_reason *reason)
+{
+    int code;
+
+    (void)riad_host_apply_expiry(host, mount);
+    mount->phase = RIAD_MOUNT_RUNNING;
+    code = mount_session(host, wanted, mount, reason);
+    if (code == RIAD_EXIT_DONE) {
+        mount->told = true;
+        riad_events_record(&host->state, "mounted", &host->unlocked.store.binding.store, &mount->id,
+                "for reading%s", host->config->read_only ? " only" : " and writing");
+    }
+    return code;
+}
+
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason)
 {
@@ -152,18 +169,7 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
         return RIAD_EXIT_FAILED;
     }
     code = open_workspace(host, &config, &mount->id, keys, &mount->workspace, ret_reason);
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    (void)riad_host_apply_expiry(host, mount);
-    mount->phase = RIAD_MOUNT_RUNNING;
-    code = mount_session(host, wanted, mount, ret_reason);
-    if (code == RIAD_EXIT_DONE) {
-        mount->told = true;
-        riad_events_record(&host->state, "mounted", &host->unlocked.store.binding.store, &mount->id,
-                "for reading%s", host->config->read_only ? " only" : " and writing");
-    }
-    return code;
+    return code == RIAD_EXIT_DONE ? start(host, wanted, mount, ret_reason) : code;
 }
 
 static void record_end(struct riad_host *host, const struct riad_mount *mount, int result)
@@ -173,6 +179,14 @@ static void record_end(struct riad_host *host, const struct riad_mount *mount, i
         riad_events_record(&host->state, "unmounted", &host->unlocked.store.binding.store,
                 &mount->id, "%s%s", result < 0 ? "not everything is durable: " : "all is durable",
                 result < 0 ? strerror(-result) : "");
+    }
+}
+
+void riad_host_detach(struct riad_mount *mount)
+{
+    if (riad_session_unmount(mount->session, false) < 0 &&
+            riad_session_unmount(mount->session, true) < 0) {
+        riad_diag(RIAD_ERROR, "%s: cannot unmount %s", mount->source, mount->directory);
     }
 }
 

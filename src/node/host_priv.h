@@ -76,6 +76,9 @@ int riad_host_expiry_wait(struct riad_host *host);
 /* Opens, mounts and starts one mount; returns an exit code and the reason. */
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason);
+/* Unmounts, whoever is there: files that are open stay usable until they are closed, and what was
+ * acknowledged is made durable. */
+void riad_host_detach(struct riad_mount *mount);
 /* The session ended: waits for control requests on it, closes the workspace, makes all durable. */
 void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount);
 

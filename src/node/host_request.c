@@ -216,13 +216,11 @@ static void apply_entry(struct riad_host *host, struct riad_mount *mount,
 static int load_catalog(const struct riad_host *host, struct riad_catalog *ret)
 {
     _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
-    _cleanup_free_ char *path = NULL;
-    _cleanup_close_ int fd =
-            riad_state_directory(&host->state, "store", &host->unlocked.store.binding.store, &path);
-    int r = fd < 0 ? fd : riad_catalog_load(&host->unlocked.store, &host->signer, &catalog);
+    const struct riad_store *store = &host->unlocked.store;
+    int r = riad_catalog_load(store, &host->signer, &catalog);
 
     if (r == 0) {
-        r = riad_catalog_check_mark(&catalog, fd);
+        r = riad_mark_catalog(store, &host->signer, &host->state, &catalog);
     }
     if (r == 0) {
         *ret = catalog;

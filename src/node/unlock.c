@@ -63,34 +63,6 @@ static int open_store(const char *path, struct riad_store *ret, struct riad_reas
     return RIAD_EXIT_DONE;
 }
 
-/* In a few words, for the trail: what a reason says has names and paths in it. */
-const char *riad_exit_meaning(int code)
-{
-    switch (code) {
-    case RIAD_EXIT_WRONG_SECRET:
-        return "wrong secret";
-    case RIAD_EXIT_DAMAGED:
-        return "damaged, tampered with or rolled back";
-    case RIAD_EXIT_LOCKED:
-        return "expired and locked";
-    case RIAD_EXIT_OWNED:
-        return "owned by another process or node";
-    case RIAD_EXIT_NO_FUSE:
-        return "FUSE is not available";
-    case RIAD_EXIT_TOO_NEW:
-        return "the format is too new";
-    default:
-        return "failed";
-    }
-}
-
-static const char *slot_name(enum riad_slot_kind kind)
-{
-    return kind == RIAD_SLOT_RECOVERY   ? "recovery code"
-           : kind == RIAD_SLOT_KEY_FILE ? "key file"
-                                        : "passphrase";
-}
-
 /* Reasons of unlocking name the store's path, which is no secret, and no workspace. */
 static void record_unlock(const struct riad_state *state, const struct riad_unlocked *unlocked,
         enum riad_slot_kind kind, int code, const struct riad_reason *reason)
@@ -101,7 +73,7 @@ static void record_unlock(const struct riad_state *state, const struct riad_unlo
         return; /* no store, and nothing of it was tried */
     }
     if (code == RIAD_EXIT_DONE) {
-        riad_events_record(state, "unlocked", store, NULL, "with the %s", slot_name(kind));
+        riad_events_record(state, "unlocked", store, NULL, "with the %s", riad_slot_name(kind));
     } else {
         riad_events_record(state, code == RIAD_EXIT_DAMAGED ? "refused" : "unlock-failed", store,
                 NULL, "%s", reason->text);
@@ -136,7 +108,7 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
     int r = riad_user_unlock(&unlocked->store, &unlocked->user, kind, secret, &unlocked->keypair);
 
     if (r == -ENOKEY) {
-        return explain(reason, r, "wrong %s for the store %s", slot_name(kind), path);
+        return explain(reason, r, "wrong %s for the store %s", riad_slot_name(kind), path);
     }
     if (r < 0) {
         return explain(reason, r,
@@ -146,13 +118,22 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
     return RIAD_EXIT_DONE;
 }
 
-int riad_unlocked_mark(const struct riad_unlocked *unlocked, const struct riad_state *state)
+/* On -ESTALE another process may have added a batch, and marked it, since ours was loaded: looks
+ * again, and believes that. */
+int riad_mark_catalog(const struct riad_store *store, const struct riad_public_key *signer,
+        const struct riad_state *state, struct riad_catalog *catalog)
 {
     _cleanup_free_ char *path = NULL;
-    _cleanup_close_ int fd =
-            riad_state_directory(state, "store", &unlocked->store.binding.store, &path);
+    _cleanup_close_ int fd = riad_state_directory(state, "store", &store->binding.store, &path);
+    int r = fd < 0 ? fd : riad_catalog_check_mark(catalog, fd);
 
-    return fd < 0 ? fd : riad_catalog_check_mark(&unlocked->catalog, fd);
+    if (r == -ESTALE) {
+        riad_catalog_done(catalog);
+        *catalog = (struct riad_catalog){ 0 };
+        r = riad_catalog_load(store, signer, catalog);
+        r = r < 0 ? r : riad_catalog_check_mark(catalog, fd);
+    }
+    return r;
 }
 
 static int load_catalog(const char *path, const struct riad_state *state,
@@ -170,15 +151,7 @@ static int load_catalog(const char *path, const struct riad_state *state,
                 "the store %s has no catalog: its files are missing, or `riad init` was cut short",
                 path);
     }
-    r = riad_unlocked_mark(unlocked, state);
-    if (r == -ESTALE) {
-        /* Another process may have added a batch, and marked it, since ours was loaded: look again,
-         * and believe that. */
-        riad_catalog_done(&unlocked->catalog);
-        unlocked->catalog = (struct riad_catalog){ 0 };
-        r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
-        r = r < 0 ? r : riad_unlocked_mark(unlocked, state);
-    }
+    r = riad_mark_catalog(&unlocked->store, &unlocked->keypair.sign_key, state, &unlocked->catalog);
     if (r == -ESTALE) {
         return explain(reason, r,
                 "the catalog of the store %s is older than this node has seen: the store was "
