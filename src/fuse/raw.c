@@ -37,9 +37,20 @@ struct riad_caller riad_raw_caller(const struct riad_raw_call *call)
 
 typedef int (*answer_function)(struct riad_raw_call *call);
 
+/* Nothing in riad ends early because of a signal, and the kernel asks no more after this. libfuse
+ * would reply to an interrupt that came too late while it begins another request, whose place in
+ * the ring would get that reply. */
+static int refuse_interrupt(struct riad_raw_call *call)
+{
+    (void)call;
+    return -ENOSYS;
+}
+
 static answer_function find_function(const struct riad_session *session, uint32_t opcode)
 {
     switch (opcode) {
+    case FUSE_INTERRUPT:
+        return refuse_interrupt;
     case FUSE_IOCTL:
         return riad_raw_ioctl;
     case FUSE_SETXATTR:

@@ -87,7 +87,8 @@ static void settle_reply(const struct riad_transport *transport, struct iovec *p
     }
 }
 
-/* Replies go where their request came from; what is no reply (unique 0) goes to the device. */
+/* Replies go where their request came from; what is no reply (unique 0), or the reply to another
+ * request than the one in the ring's entry, goes to the device. */
 static ssize_t write_reply(int fd, struct iovec *pieces, int count, void *userdata)
 {
     struct riad_transport *transport = riad_worker.transport;
@@ -98,7 +99,7 @@ static ssize_t write_reply(int fd, struct iovec *pieces, int count, void *userda
         return writev(fd, pieces, count);
     }
     settle_reply(transport, pieces, &count);
-    if (riad_worker.entry) {
+    if (riad_worker.entry && header->unique == riad_worker.request.unique) {
         return riad_transport_reply_entry(transport, pieces, count);
     }
     if (header->error < 0) { /* above 0: a notification */

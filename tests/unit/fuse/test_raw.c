@@ -67,6 +67,14 @@ static int ask(struct bench *bench, uint32_t opcode, uint64_t inode, const void 
     return bench->reply.header.error;
 }
 
+static void interrupts_are_refused_here(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t interrupted = 75;
+
+    assert_int_equal(ask(bench, FUSE_INTERRUPT, 0, &interrupted, sizeof interrupted), -ENOSYS);
+}
+
 static void what_libfuse_knows_is_left_to_it(void **state)
 {
     struct bench *bench = *state;
@@ -399,6 +407,7 @@ static void copies_of_any_size_are_answered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(interrupts_are_refused_here, setup, teardown),
         cmocka_unit_test_setup_teardown(what_libfuse_knows_is_left_to_it, setup, teardown),
         cmocka_unit_test_setup_teardown(lying_headers_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(statx_of_any_size_is_answered, setup, teardown),
