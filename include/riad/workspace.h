@@ -8,6 +8,7 @@
 #define RIAD_WORKSPACE_H
 
 #include "riad/index.h"
+#include "riad/runner.h"
 #include "riad/term.h"
 
 struct riad_workspace;
@@ -42,6 +43,8 @@ struct riad_workspace_config {
     bool read_only; /* changes nothing, claims no term; for fsck of a workspace nobody owns */
     uint32_t lease_seconds; /* 0 = 20: after that long without a heartbeat seen, another node may
                                take over */
+    struct riad_runner *runner; /* of the workspace's jobs; borrowed until it is closed; NULL:
+                                   threads of its own */
     void (*progress)(
             void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
     void *progress_context;
@@ -52,7 +55,7 @@ struct riad_workspace_config {
 };
 
 /* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same
- * apply), claims a term, starts the background threads (batch commit, sync, heartbeat,
+ * apply), claims a term, starts the background jobs (batch commit, sync, heartbeat,
  * checkpoints). -EBUSY another process or node owns it; -EUCLEAN damage or records missing below
  * the mark (nothing was changed); -EBADMSG; -ENOSPC; -EPROTONOSUPPORT. */
 int riad_workspace_open(const struct riad_workspace_config *config, struct riad_workspace **ret,

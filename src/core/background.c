@@ -1,34 +1,44 @@
-/* The threads of an open workspace: batch commit, shipping, sync, heartbeat, upkeep. */
-#include <signal.h>
+/* The jobs of an open workspace: batch commit, shipping, sync, heartbeat, upkeep. */
 #include <stdlib.h>
+
+#include "riad/runner.h"
 
 #include "lifecycle_priv.h"
 
 /* Pages of the index that several changes touch are written once a batch; what is not committed is
  * replayed from the log. */
-enum { WORKERS = 5, BATCH_MS = 25 };
+enum { JOBS = 5, BATCH_MS = 25 };
 
-struct worker {
-    void (*round)(struct riad_workspace *workspace);
-    struct riad_workspace *workspace;
-    struct riad_background *background;
-    uint64_t period_ms; /* 0: only when poked */
-    uint64_t delay_ms;  /* between a poke and the round, to gather more */
-    pthread_t thread;
-    pthread_cond_t wake;
-    bool poked; /* background's lock */
-};
-
-enum worker_index { WORKER_BATCH, WORKER_SHIP, WORKER_SYNC, WORKER_BEAT, WORKER_UPKEEP };
+enum job_index { JOB_BATCH, JOB_SHIP, JOB_SYNC, JOB_BEAT, JOB_UPKEEP };
 
 struct riad_background {
-    struct worker workers[WORKERS];
-    size_t started;
-    pthread_mutex_t lock; /* guards poked, rounds, stopping; innermost */
+    struct riad_runner *runner;
+    bool own_runner;
+    struct riad_job *jobs[JOBS];
+    pthread_mutex_t lock; /* guards what follows; innermost but for the runner's */
     pthread_cond_t synced;
     uint64_t sync_rounds;
     bool stopping;
 };
+
+static void poke(struct riad_workspace *workspace, enum job_index index)
+{
+    struct riad_background *background = workspace->background;
+
+    if (background) {
+        riad_job_poke(background->jobs[index]);
+    }
+}
+
+void riad_background_changed(struct riad_workspace *workspace)
+{
+    poke(workspace, JOB_BATCH);
+}
+
+void riad_background_ship(struct riad_workspace *workspace)
+{
+    poke(workspace, JOB_SHIP);
+}
 
 static struct timespec monotonic_in(uint64_t milliseconds)
 {
@@ -44,79 +54,6 @@ static struct timespec monotonic_in(uint64_t milliseconds)
     return at;
 }
 
-/* Waits for the worker's next round; false: the workspace is being closed. */
-static bool rest(struct worker *worker)
-{
-    struct riad_background *background = worker->background;
-    struct timespec until = monotonic_in(worker->period_ms);
-    bool go_on;
-    int r = 0;
-
-    pthread_mutex_lock(&background->lock);
-    while (!background->stopping && !worker->poked && r != ETIMEDOUT) {
-        if (worker->period_ms > 0) {
-            r = pthread_cond_timedwait(&worker->wake, &background->lock, &until);
-        } else {
-            pthread_cond_wait(&worker->wake, &background->lock);
-        }
-    }
-    worker->poked = false;
-    go_on = !background->stopping;
-    pthread_mutex_unlock(&background->lock);
-    return go_on;
-}
-
-static void *run(void *argument)
-{
-    struct worker *worker = argument;
-    struct riad_background *background = worker->background;
-
-    while (rest(worker)) {
-        if (worker->delay_ms > 0) {
-            riad_sleep_ms(worker->delay_ms);
-        }
-        worker->round(worker->workspace);
-        pthread_mutex_lock(&background->lock);
-        if (worker == &background->workers[WORKER_SYNC]) {
-            background->sync_rounds++;
-            pthread_cond_broadcast(&background->synced);
-        }
-        pthread_mutex_unlock(&background->lock);
-    }
-    return NULL;
-}
-
-static void poke(struct riad_background *background, enum worker_index index)
-{
-    struct worker *worker = &background->workers[index];
-
-    if (!worker->poked) {
-        worker->poked = true;
-        pthread_cond_signal(&worker->wake);
-    }
-}
-
-static void poke_worker(struct riad_workspace *workspace, enum worker_index index)
-{
-    struct riad_background *background = workspace->background;
-
-    if (background) {
-        pthread_mutex_lock(&background->lock);
-        poke(background, index);
-        pthread_mutex_unlock(&background->lock);
-    }
-}
-
-void riad_background_changed(struct riad_workspace *workspace)
-{
-    poke_worker(workspace, WORKER_BATCH);
-}
-
-void riad_background_ship(struct riad_workspace *workspace)
-{
-    poke_worker(workspace, WORKER_SHIP);
-}
-
 void riad_background_wait_synced(struct riad_workspace *workspace)
 {
     struct riad_background *background = workspace->background;
@@ -126,7 +63,7 @@ void riad_background_wait_synced(struct riad_workspace *workspace)
 
     pthread_mutex_lock(&background->lock);
     round = background->sync_rounds;
-    poke(background, WORKER_SYNC);
+    riad_job_poke(background->jobs[JOB_SYNC]);
     while (round == background->sync_rounds && !background->stopping && r != ETIMEDOUT) {
         r = pthread_cond_timedwait(&background->synced, &background->lock, &until);
     }
@@ -162,83 +99,105 @@ static int init_condition(pthread_cond_t *condition)
     return -r;
 }
 
-static int prepare(struct riad_workspace *workspace, struct riad_background *background)
+static void batch_round(void *context)
+{
+    riad_batch_round(context);
+}
+
+static void ship_round(void *context)
+{
+    riad_ship_round(context);
+}
+
+static void sync_round(void *context)
+{
+    struct riad_workspace *workspace = context;
+    struct riad_background *background = workspace->background;
+
+    riad_sync_round(workspace);
+    pthread_mutex_lock(&background->lock);
+    background->sync_rounds++;
+    pthread_cond_broadcast(&background->synced);
+    pthread_mutex_unlock(&background->lock);
+}
+
+static void beat_round(void *context)
+{
+    riad_beat_round(context);
+}
+
+static void upkeep_round(void *context)
+{
+    riad_upkeep_round(context);
+}
+
+static int make_jobs(struct riad_workspace *workspace, struct riad_background *background)
 {
     uint64_t beat_ms = riad_lease_period(workspace) / 1000000;
-    const struct worker plan[WORKERS] = {
-        [WORKER_BATCH] = { .round = riad_batch_round, .delay_ms = BATCH_MS },
-        [WORKER_SHIP] = { .round = riad_ship_round },
-        [WORKER_SYNC] = { .round = riad_sync_round, .period_ms = 1000 },
-        [WORKER_BEAT] = { .round = riad_beat_round, .period_ms = beat_ms < 1000 ? beat_ms : 1000 },
-        [WORKER_UPKEEP] = { .round = riad_upkeep_round, .period_ms = 2000 },
+    struct riad_job_config plan[JOBS] = {
+        [JOB_BATCH] = { .round = batch_round, .delay_ms = BATCH_MS },
+        [JOB_SHIP] = { .round = ship_round },
+        [JOB_SYNC] = { .round = sync_round, .period_ms = 1000 },
+        [JOB_BEAT] = { .round = beat_round, .period_ms = beat_ms < 1000 ? beat_ms : 1000 },
+        [JOB_UPKEEP] = { .round = upkeep_round, .period_ms = 2000 },
     };
-    int r = -pthread_mutex_init(&background->lock, NULL);
+    int r = 0;
 
-    if (r >= 0) {
-        r = init_condition(&background->synced);
-    }
-    for (size_t i = 0; i < WORKERS && r >= 0; i++) {
-        struct worker *worker = &background->workers[i];
-
-        *worker = plan[i];
-        worker->workspace = workspace;
-        worker->background = background;
-        r = init_condition(&worker->wake);
+    for (size_t i = 0; i < JOBS && r >= 0; i++) {
+        plan[i].context = workspace;
+        r = riad_job_new(background->runner, &plan[i], &background->jobs[i]);
     }
     return r;
 }
 
-/* Signals are the process's own business: none is taken by these threads. */
-static int start_workers(struct riad_background *background)
+static void destroy(struct riad_background *background)
 {
-    sigset_t all, before;
-    int r;
-
-    sigfillset(&all);
-    r = -pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (r >= 0 && background->started < WORKERS) {
-        struct worker *worker = &background->workers[background->started];
-
-        r = -pthread_create(&worker->thread, NULL, run, worker);
-        if (r >= 0) {
-            background->started++;
-        }
+    if (background->own_runner) {
+        riad_runner_free(background->runner);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return r;
+    pthread_cond_destroy(&background->synced);
+    pthread_mutex_destroy(&background->lock);
+    free(background);
 }
 
-int riad_background_start(struct riad_workspace *workspace)
+static int prepare(struct riad_background *background, struct riad_runner *runner)
+{
+    int r = init_condition(&background->synced);
+
+    if (r < 0) {
+        return r;
+    }
+    background->runner = runner;
+    background->own_runner = !runner;
+    r = runner ? 0 : riad_runner_new(&background->runner);
+    if (r < 0) {
+        pthread_cond_destroy(&background->synced);
+        return r;
+    }
+    pthread_mutex_init(&background->lock, NULL);
+    return 0;
+}
+
+int riad_background_start(struct riad_workspace *workspace, struct riad_runner *runner)
 {
     struct riad_background *background = calloc(1, sizeof *background);
-    int r;
+    int r = background ? prepare(background, runner) : -ENOMEM;
 
-    if (!background) {
-        return -ENOMEM;
-    }
-    r = prepare(workspace, background);
     if (r < 0) {
         free(background);
         return r;
     }
     workspace->background = background;
-    r = start_workers(background);
+    r = make_jobs(workspace, background);
     if (r < 0) {
         riad_background_stop(workspace);
         return r;
     }
+    for (size_t i = 0; i < JOBS; i++) {
+        riad_job_start(background->jobs[i]); /* rounds poke other jobs: all are there now */
+    }
     riad_background_changed(workspace); /* extents of removed inodes may wait to be reaped */
     return 0;
-}
-
-static void destroy(struct riad_background *background)
-{
-    for (size_t i = 0; i < WORKERS; i++) {
-        pthread_cond_destroy(&background->workers[i].wake);
-    }
-    pthread_cond_destroy(&background->synced);
-    pthread_mutex_destroy(&background->lock);
-    free(background);
 }
 
 void riad_background_stop(struct riad_workspace *workspace)
@@ -250,13 +209,13 @@ void riad_background_stop(struct riad_workspace *workspace)
     }
     pthread_mutex_lock(&background->lock);
     background->stopping = true;
-    for (size_t i = 0; i < WORKERS; i++) {
-        pthread_cond_signal(&background->workers[i].wake);
-    }
     pthread_cond_broadcast(&background->synced);
     pthread_mutex_unlock(&background->lock);
-    for (size_t i = 0; i < background->started; i++) {
-        pthread_join(background->workers[i].thread, NULL);
+    for (size_t i = 0; i < JOBS; i++) {
+        riad_job_stop(background->jobs[i]);
+    }
+    for (size_t i = 0; i < JOBS; i++) {
+        riad_job_free(background->jobs[i]);
     }
     workspace->background = NULL;
     destroy(background);

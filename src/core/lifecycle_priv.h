@@ -5,6 +5,7 @@
 
 #include "riad/checkpoint.h"
 #include "riad/error.h"
+#include "riad/runner.h"
 #include "riad/spool.h"
 
 #include "workspace_priv.h"
@@ -113,15 +114,17 @@ int riad_log_bytes_behind(
 void riad_leftovers_free(struct riad_workspace *workspace);
 
 /* background.c. */
-int riad_background_start(struct riad_workspace *workspace) RIAD_MUST_CHECK;
-/* Ends and joins the threads; NULL-safe on workspace->background. */
+/* By the threads of the runner, which is borrowed; NULL: by threads of its own. -ENOMEM, -EAGAIN.
+ */
+int riad_background_start(
+        struct riad_workspace *workspace, struct riad_runner *runner) RIAD_MUST_CHECK;
+/* Waits for the rounds that run; NULL-safe on workspace->background. */
 void riad_background_stop(struct riad_workspace *workspace);
 /* A batch has begun: commit it soon. */
 void riad_background_changed(struct riad_workspace *workspace);
 /* Enough is in the spool to be worth a write to the store. */
 void riad_background_ship(struct riad_workspace *workspace);
-/* Too much is unsynced: wakes the syncing thread and waits until it is done, at most 100 ms (L5).
- */
+/* Too much is unsynced: begins a sync round and waits until one is done, at most 100 ms (L5). */
 void riad_background_wait_synced(struct riad_workspace *workspace);
 bool riad_background_stopping(struct riad_workspace *workspace);
 

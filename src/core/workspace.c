@@ -232,7 +232,7 @@ static int begin_writing(struct riad_workspace *workspace, struct riad_opening *
     riad_segments_on_missing(workspace->segments, ship, workspace->log);
     riad_store_measure(workspace);
     r = workspace->mark.end.sequence.number == 0 ? make_root(workspace, opening->config) : 0;
-    return r < 0 ? r : riad_background_start(workspace);
+    return r < 0 ? r : riad_background_start(workspace, opening->config->runner);
 }
 
 static int recover(struct riad_workspace *workspace, struct riad_opening *opening)

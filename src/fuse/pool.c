@@ -1,8 +1,8 @@
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "riad/error.h"
+#include "riad/thread.h"
 
 #include "pool_priv.h"
 
@@ -10,9 +10,6 @@ enum { IDLE_SECONDS = 5 };
 
 struct riad_pool {
     struct riad_pool_config config;
-    cpu_set_t processors; /* those who put work are pinned, and threads inherit that */
-    bool has_processors;
-
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;
     pthread_cond_t left;
@@ -32,7 +29,6 @@ int riad_pool_new(const struct riad_pool_config *config, struct riad_pool **ret)
         return -ENOMEM;
     }
     pool->config = *config;
-    pool->has_processors = sched_getaffinity(0, sizeof pool->processors, &pool->processors) == 0;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -73,10 +69,6 @@ static void *run(void *argument)
 {
     struct riad_pool *pool = argument;
 
-    if (pool->has_processors) {
-        (void)pthread_setaffinity_np(pthread_self(), sizeof pool->processors, &pool->processors);
-    }
-    pthread_setname_np(pthread_self(), "riad-fuse-slow");
     pthread_mutex_lock(&pool->lock);
     while (await_work(pool)) {
         void *item = take(pool);
@@ -91,18 +83,12 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* (lock) */
+/* (lock) Where none can be started, others take the work. */
 static void start_thread(struct riad_pool *pool)
 {
-    pthread_attr_t attributes;
-    pthread_t id;
+    int r = riad_thread_start("riad-fuse-slow", run, pool, NULL);
 
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&id, &attributes, run, pool) == 0) {
-        pool->threads++;
-    }
-    pthread_attr_destroy(&attributes);
+    pool->threads += r >= 0;
 }
 
 int riad_pool_put(struct riad_pool *pool, void *item)

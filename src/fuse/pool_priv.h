@@ -14,7 +14,7 @@ struct riad_pool_config {
     void *context;
 };
 
-/* The calling thread's processors are those of the pool's threads. -ENOMEM. */
+/* -ENOMEM. */
 int riad_pool_new(const struct riad_pool_config *config, struct riad_pool **ret) RIAD_MUST_CHECK;
 /* Waits until all is done, then for the threads. No other thread is in any call. NULL is allowed.
  */

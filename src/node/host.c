@@ -213,13 +213,18 @@ int riad_host_run(const struct riad_host_config *config, void (*ready)(void *con
         return RIAD_EXIT_FAILED;
     }
     r = riad_event_queue_new(&host.events);
+    if (r >= 0) {
+        r = riad_runner_new(&host.runner);
+    }
     if (r < 0) {
+        riad_event_queue_free(host.events);
         snprintf(ret_reason->text, sizeof ret_reason->text, "cannot start: %s", strerror(-r));
         return RIAD_EXIT_FAILED;
     }
     pthread_mutex_init(&host.lock, NULL);
     pthread_cond_init(&host.changed, NULL);
     code = with_state(&host, signals, ready, context, ret_reason);
+    riad_runner_free(host.runner);
     riad_event_queue_free(host.events);
     pthread_cond_destroy(&host.changed);
     pthread_mutex_destroy(&host.lock);

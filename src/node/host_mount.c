@@ -69,6 +69,7 @@ static void fill_config(const struct riad_host *host, const struct riad_host_mou
         .root_uid = geteuid(),
         .root_gid = getegid(),
         .root_mode = S_IFDIR | 0700,
+        .runner = host->runner,
         .progress = host->config->progress ? show_progress : NULL,
         .event = riad_host_hear,
         .event_context = mount,

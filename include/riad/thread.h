@@ -1,0 +1,16 @@
+/* Layer base. Threads that take nothing over from whoever starts them: all signals are blocked in
+ * them, they may run on the processors of the process's first thread, under the ordinary policy. A
+ * thread that is pinned to a processor, or has become SCHED_IDLE, would pass that on. */
+#ifndef RIAD_THREAD_H
+#define RIAD_THREAD_H
+
+#include <pthread.h>
+
+#include "riad/types.h"
+
+/* name: at most 15 bytes, as ps(1) shows it; a literal. ret_thread: to be joined; NULL: detached.
+ * Any thread. -EAGAIN, -ENOMEM. */
+int riad_thread_start(const char *name, void *(*run)(void *argument), void *argument,
+        pthread_t *ret_thread) RIAD_MUST_CHECK;
+
+#endif
