@@ -13,6 +13,7 @@ import pytest
 
 from harness import Store, User
 from processes import Child
+from slow_store import SlowStore
 from twins import Twins
 from syscalls import filesystem_type
 
@@ -178,6 +179,15 @@ def shared_by_user(binary, base, unprivileged):
 
 
 EXT4_MAGIC = 0xEF53
+
+
+@pytest.fixture(scope="module")
+def slow_store(base):
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    made = SlowStore(base / "slow-store")
+    yield made
+    shutil.rmtree(made.folder)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 #define RIAD_SESSION_H
 
 #include "riad/filesystem.h"
+#include "riad/reactor.h"
 
 struct riad_session;
 
@@ -16,6 +17,8 @@ struct riad_session_config {
     const char *options; /* further mount options (-o), comma-separated: ro, noexec, allow_other,
                             max_threads=N ...; NULL */
     unsigned threads;    /* 0 = default */
+    struct riad_reactor *reactor; /* whose threads serve it; borrowed, outlives the session; NULL:
+                                     one of its own */
 };
 
 /* Mounts (fusermount3 for a person, mount(2) for root): always default_permissions, nosuid, nodev.
@@ -24,7 +27,7 @@ struct riad_session_config {
  * -EBUSY. ret_reason says how to mend it. */
 int riad_session_mount(const struct riad_session_config *config, struct riad_session **ret,
         struct riad_reason *ret_reason) RIAD_MUST_CHECK;
-/* Starts the threads and returns when INIT was answered: the mount is usable. -ETIMEDOUT, -EIO. */
+/* Has it served, and returns when INIT was answered: the mount is usable. -ETIMEDOUT, -EIO. */
 int riad_session_start(struct riad_session *session) RIAD_MUST_CHECK;
 /* An fd that becomes readable (POLLIN) when the session ended: unmounted by anyone, or aborted.
  * Borrowed. */
@@ -42,7 +45,7 @@ struct riad_session_counters {
 void riad_session_count(const struct riad_session *session, struct riad_session_counters *ret);
 /* "LOOKUP" ...; NULL for an opcode without a name. */
 const char *riad_session_opcode_name(unsigned opcode);
-/* "dev-fuse"; later "io-uring". */
+/* "dev-fuse" or "io-uring". */
 const char *riad_session_transport(const struct riad_session *session);
 
 #endif

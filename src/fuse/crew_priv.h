@@ -1,10 +1,12 @@
-/* How many threads serve one device: few while requests are answered at once, more while some are
- * slow.
+/* Threads that serve many devices, of one mount each: few while requests are answered at once, more
+ * while some are slow.
  *
  * The kernel wakes waiting readers in turn. The fewer there are the hotter they stay, which halves
  * the time of metadata work; but with few, two slow requests (fsync, a cold read) would hold up all
- * others. So `base` threads serve and the others are parked; a watch lets one more go when it sees,
- * twice in a row, requests waiting and nobody reading. Surplus threads park again by themselves.
+ * others. So one thread serves; a watch lets one more go when it sees, twice in a row, requests
+ * waiting and nobody reading. Surplus threads park, and leave after some seconds. A device has at
+ * most so many requests under way as it was added with, so that a mount whose store hangs leaves
+ * threads to the others.
  *
  * One thread at a time lingers: it asks for the next request for 50 us before it sleeps, as waking
  * it would take the kernel about as long; not where that was in vain lately. */
@@ -14,24 +16,29 @@
 #include "riad/types.h"
 
 struct riad_crew;
+struct riad_crew_device;
 
-/* For `threads` threads on a device that poll(2) calls readable when requests wait; base is at
- * least 1 and at most threads. The watch is a thread of its own, not started if base is all there
- * are; it inherits the caller's signal mask. -ENOMEM, -EAGAIN. */
-int riad_crew_new(
-        int device, unsigned base, unsigned threads, struct riad_crew **ret) RIAD_MUST_CHECK;
-/* After riad_crew_end, when no thread is in any call. NULL is allowed. */
+struct riad_crew_device_config {
+    int fd;        /* readable by poll(2) when requests wait, read without blocking; borrowed */
+    unsigned most; /* requests under way at a time, at least 1 */
+    /* Reads one request, if it is still there, and works on it. 0; 1 or a negative error: the
+     * device has ended. Any of the crew's threads, several at a time. */
+    int (*serve)(void *context);
+    /* Once, after the last return of serve. */
+    void (*ended)(void *context);
+    void *context;
+};
+
+/* No threads yet. -ENOMEM, -EMFILE. */
+int riad_crew_new(struct riad_crew **ret) RIAD_MUST_CHECK;
+/* When all devices are removed: waits for the threads. NULL is allowed. */
 void riad_crew_free(struct riad_crew *crew);
-
-/* Parks the calling thread until it may serve: true; false once the crew ended. */
-bool riad_crew_join(struct riad_crew *crew);
-/* Around the read of each request, by threads that serve. The first may linger. */
-void riad_crew_reading(struct riad_crew *crew);
-void riad_crew_took(struct riad_crew *crew);
-/* After a request: true if the calling thread is surplus and has stopped serving; it joins anew. */
-bool riad_crew_retire(struct riad_crew *crew);
-/* Any thread, any number of times: lets all parked threads and the watch leave. */
-void riad_crew_end(struct riad_crew *crew);
+/* From now on it is served. -ENOMEM, -EAGAIN no thread can be started, -ENOSPC too many devices. */
+int riad_crew_add(struct riad_crew *crew, const struct riad_crew_device_config *config,
+        struct riad_crew_device **ret) RIAD_MUST_CHECK;
+/* Takes it from the crew, waits until no serve of it runs, and frees it; `ended` was called, or
+ * never is. Not by a thread that serves it. NULL is allowed. */
+void riad_crew_remove(struct riad_crew_device *device);
 /* Threads that may serve now. */
 unsigned riad_crew_serving(const struct riad_crew *crew);
 

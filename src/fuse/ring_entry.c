@@ -8,7 +8,7 @@
 
 /* The front holds the kernel's header at its start; at its end the request is put together, right
  * before the payload, so that bodies are never copied. */
-enum { FRONT_SIZE = 4096, ENTRY_SIZE = FRONT_SIZE + RIAD_MESSAGE_MAX, PIECES = 2, DEVICE_SLOT = 0 };
+enum { FRONT_SIZE = 4096, ENTRY_SIZE = FRONT_SIZE + RIAD_MESSAGE_MAX, PIECES = 2 };
 
 _Static_assert(
         sizeof(struct riad_uring_header) + sizeof(struct fuse_in_header) + RIAD_URING_OP_SIZE <=
@@ -56,8 +56,7 @@ static void prepare(struct io_uring_sqe *sqe, struct riad_ring_entry *entry, uin
 
     memset(sqe, 0, 2 * sizeof *sqe); /* IORING_SETUP_SQE128 */
     sqe->opcode = IORING_OP_URING_CMD;
-    sqe->flags = IOSQE_FIXED_FILE;
-    sqe->fd = DEVICE_SLOT;
+    sqe->fd = entry->device;
     sqe->cmd_op = operation;
     memcpy(sqe->cmd, &command, sizeof command);
     io_uring_sqe_set_data(sqe, entry);

@@ -10,11 +10,13 @@
 struct ring_thread;
 
 struct riad_ring_entry {
+    struct riad_ring_mount *mount;
     struct ring_thread *thread;   /* whose ring it is sent by */
     struct riad_ring_entry *next; /* in a list of returned ones; with the thread's lock held */
     struct riad_uring_header *header;
     uint8_t *payload;
     struct iovec memory[2]; /* both, as the kernel wants them */
+    int device;
     uint16_t queue;
 };
 

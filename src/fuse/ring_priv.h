@@ -1,5 +1,6 @@
 /* FUSE over io_uring: the kernel hands each request to the queue of the processor its program runs
- * on, and a thread pinned to that processor answers it there, without waking another one.
+ * on, and a thread pinned to that processor answers it there, without waking another one. The
+ * threads serve all mounts of a process; each mount has entries of its own.
  *
  * Entries are the places of requests: several a queue. One that is handed on to another thread
  * stays away from its queue until it is returned. FORGET, INTERRUPT and INIT still come by the
@@ -12,11 +13,11 @@
 #include "riad/types.h"
 
 struct riad_ring;
+struct riad_ring_mount;
 struct riad_ring_entry;
 
-struct riad_ring_config {
-    int device;       /* the session's descriptor; borrowed */
-    unsigned threads; /* at most; the processors are shared out to them */
+struct riad_ring_mount_config {
+    int device; /* the session's descriptor; borrowed */
     /* Called in the ring's threads. True: the entry was replied to; false: another thread has it,
      * and returns it. */
     bool (*serve)(void *context, struct riad_ring_entry *entry);
@@ -25,18 +26,23 @@ struct riad_ring_config {
 
 /* Whether the kernel's fuse module is told to offer it; its offer in INIT decides. */
 bool riad_ring_is_enabled(void);
-/* Starts the threads with all that may fail, before INIT promises the ring to the kernel. They
- * inherit the signal mask. -ENOSYS, -EPERM, -ENOMEM: no io_uring for this process. */
-int riad_ring_new(const struct riad_ring_config *config, struct riad_ring **ret) RIAD_MUST_CHECK;
+/* Starts at most so many threads, to which the processors are shared out, with all that may fail.
+ * -ENOSYS, -EPERM, -ENOMEM: no io_uring for this process. */
+int riad_ring_new(unsigned threads, struct riad_ring **ret) RIAD_MUST_CHECK;
+/* When all mounts are detached. NULL is allowed, here and below. */
+void riad_ring_free(struct riad_ring *ring);
+
+/* Makes the entries, before INIT promises the ring to the kernel. -ENOMEM. */
+int riad_ring_attach(struct riad_ring *ring, const struct riad_ring_mount_config *config,
+        struct riad_ring_mount **ret) RIAD_MUST_CHECK;
 /* Offers all entries to the kernel; after the reply to INIT. On error requests come by the device.
  */
-int riad_ring_register(struct riad_ring *ring) RIAD_MUST_CHECK;
-/* Waits for the threads: until the connection is gone if the entries were registered. NULL is
- * allowed, here and below. */
-void riad_ring_join(struct riad_ring *ring);
-/* After the join, when no other thread has an entry or is about to return one. */
-void riad_ring_free(struct riad_ring *ring);
-unsigned riad_ring_entries(const struct riad_ring *ring);
+int riad_ring_register(struct riad_ring_mount *mount) RIAD_MUST_CHECK;
+/* Waits until the kernel has none of the mount's entries any more: the connection is gone. */
+void riad_ring_await_end(struct riad_ring_mount *mount);
+/* After that, when no other thread has an entry or is about to return one. */
+void riad_ring_detach(struct riad_ring_mount *mount);
+unsigned riad_ring_entries(const struct riad_ring_mount *mount);
 
 /* The request as /dev/fuse would give it: header and body in one piece, valid until the reply.
  * -EPROTO: sizes that make no request. */

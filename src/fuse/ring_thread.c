@@ -1,5 +1,6 @@
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "riad/diag.h"
 #include "riad/error.h"
@@ -7,7 +8,8 @@
 #include "ring_thread_priv.h"
 #include "ring_yield_priv.h"
 
-enum { SPARE_SUBMISSIONS = 8 };
+/* Submissions gather in it until they are sent; completions beyond theirs the kernel keeps. */
+enum { SUBMISSIONS = 256, COMPLETIONS = 4096 };
 
 static void report(struct riad_ring *ring, int result)
 {
@@ -16,19 +18,6 @@ static void report(struct riad_ring *ring, int result)
     ring->error = ring->error < 0 ? ring->error : result;
     pthread_cond_broadcast(&ring->changed);
     pthread_mutex_unlock(&ring->lock);
-}
-
-static enum ring_phase await_phase(struct riad_ring *ring)
-{
-    enum ring_phase phase;
-
-    pthread_mutex_lock(&ring->lock);
-    while (ring->phase == PREPARING) {
-        pthread_cond_wait(&ring->changed, &ring->lock);
-    }
-    phase = ring->phase;
-    pthread_mutex_unlock(&ring->lock);
-    return phase;
 }
 
 /* Where the processor is not ours to run on the thread runs anywhere. */
@@ -43,27 +32,20 @@ static void pin(unsigned processor)
 
 static int prepare_io(struct ring_thread *thread)
 {
-    const struct riad_ring *ring = thread->ring;
     struct io_uring_params parameters = {
-        .flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN
+        .flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_CQSIZE,
+        .cq_entries = COMPLETIONS,
     };
-    unsigned queues = (ring->queues + ring->count - 1) / ring->count;
-    int r = io_uring_queue_init_params(
-            queues * ring->depth + SPARE_SUBMISSIONS, &thread->io, &parameters);
+    int r = io_uring_queue_init_params(SUBMISSIONS, &thread->io, &parameters);
 
     if (r < 0) {
-        return r;
-    }
-    r = io_uring_register_files(&thread->io, &ring->config.device, 1);
-    if (r < 0) {
-        io_uring_queue_exit(&thread->io);
         return r;
     }
     (void)io_uring_register_ring_fd(&thread->io); /* saves a look-up a call */
     return 0;
 }
 
-/* Every submission in flight has a place: none is made twice. */
 static struct io_uring_sqe *submission(struct ring_thread *thread)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&thread->io);
@@ -75,7 +57,7 @@ static struct io_uring_sqe *submission(struct ring_thread *thread)
     return sqe;
 }
 
-static void await_returns(struct ring_thread *thread)
+static void await_messages(struct ring_thread *thread)
 {
     struct io_uring_sqe *sqe = submission(thread);
 
@@ -88,8 +70,8 @@ static void commit(struct ring_thread *thread, struct riad_ring_entry *entry)
     riad_ring_prepare_commit(submission(thread), entry);
 }
 
-/* A refusal completes at once. */
-static int check_registered(struct ring_thread *thread)
+/* A refusal completes at once; it is taken where all completions are. */
+static int check_registered(struct ring_thread *thread, const struct riad_ring_mount *mount)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -97,37 +79,41 @@ static int check_registered(struct ring_thread *thread)
 
     io_uring_for_each_cqe(&thread->io, head, cqe)
     {
-        r = cqe->res < 0 ? cqe->res : r;
+        const struct riad_ring_entry *entry = io_uring_cqe_get_data(cqe);
+
+        if (entry && entry->mount == mount) {
+            r = cqe->res < 0 ? cqe->res : r;
+        }
     }
     return r;
 }
 
-static int register_entries(struct ring_thread *thread)
+static void register_entries(struct ring_thread *thread, struct riad_ring_mount *mount)
 {
-    struct riad_ring *ring = thread->ring;
+    unsigned entries = 0;
     int r;
 
-    for (unsigned queue = thread->number; queue < ring->queues; queue += ring->count) {
-        for (unsigned i = 0; i < ring->depth; i++) {
-            struct riad_ring_entry *entry = &ring->entries[queue * ring->depth + i];
-
-            entry->thread = thread;
-            riad_ring_prepare_register(submission(thread), entry);
-            thread->alive++;
+    for (unsigned i = 0; i < riad_ring_entries(mount); i++) {
+        if (mount->entries[i].thread == thread) {
+            riad_ring_prepare_register(submission(thread), &mount->entries[i]);
+            entries++;
         }
     }
-    await_returns(thread);
     r = io_uring_submit(&thread->io);
-    return r < 0 ? r : check_registered(thread);
+    riad_ring_mount_report(mount, r < 0 ? r : check_registered(thread, mount), entries);
 }
 
-static void take_returned(struct ring_thread *thread)
+/* What other threads left here before they wrote to `wake`. */
+static void take_messages(struct ring_thread *thread)
 {
     struct riad_ring_entry *entry;
+    struct ring_order *order;
 
     pthread_mutex_lock(&thread->lock);
     entry = thread->returned;
+    order = thread->orders;
     thread->returned = NULL;
+    thread->orders = NULL;
     pthread_mutex_unlock(&thread->lock);
     while (entry) {
         struct riad_ring_entry *next = entry->next;
@@ -135,19 +121,23 @@ static void take_returned(struct ring_thread *thread)
         commit(thread, entry);
         entry = next;
     }
-    await_returns(thread);
+    while (order) {
+        struct ring_order *next = order->next;
+
+        register_entries(thread, order->mount);
+        order = next;
+    }
+    await_messages(thread);
 }
 
 /* An entry that completes with an error has left the kernel: the connection is gone. */
 static void handle(struct ring_thread *thread, struct riad_ring_entry *entry, int result)
 {
-    struct riad_ring *ring = thread->ring;
-
     if (!entry) {
-        take_returned(thread);
+        take_messages(thread);
     } else if (result < 0) {
-        thread->alive--;
-    } else if (ring->config.serve(ring->config.context, entry)) {
+        riad_ring_mount_lost(entry->mount);
+    } else if (entry->mount->config.serve(entry->mount->config.context, entry)) {
         commit(thread, entry);
     }
 }
@@ -169,17 +159,31 @@ static void handle_completed(struct ring_thread *thread)
     }
 }
 
+/* An error that the kernel should not give is waited out: nobody else can serve these queues. */
+static void note_error(int error, bool *told)
+{
+    static const struct timespec rest = { .tv_nsec = 10 * 1000 * 1000 };
+
+    if (!*told) {
+        riad_diag(RIAD_ERROR, "A thread of the mounts cannot wait for requests: io_uring: %s",
+                strerror(-error));
+    }
+    *told = true;
+    nanosleep(&rest, NULL);
+}
+
 static void serve(struct ring_thread *thread)
 {
     struct riad_ring_yield yield;
+    bool told = false;
 
     riad_ring_yield_init(&yield, thread->ring->may_yield);
-    while (thread->alive > 0) {
+    await_messages(thread);
+    while (!atomic_load(&thread->ring->ended)) {
         int r = io_uring_submit_and_wait(&thread->io, 1);
 
         if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY) {
-            riad_diag(RIAD_ERROR, "A thread of the mount stops: io_uring failed: %s", strerror(-r));
-            break;
+            note_error(r, &told);
         }
         handle_completed(thread);
         riad_ring_yield(&yield);
@@ -195,15 +199,20 @@ void *riad_ring_thread_run(void *argument)
     pin(thread->number);
     r = prepare_io(thread);
     report(thread->ring, r);
-    if (r < 0) {
-        return NULL;
-    }
-    if (await_phase(thread->ring) == REGISTERING) {
-        report(thread->ring, register_entries(thread));
+    if (r >= 0) {
         serve(thread);
+        io_uring_queue_exit(&thread->io);
     }
-    io_uring_queue_exit(&thread->io);
     return NULL;
+}
+
+void riad_ring_thread_order(struct ring_thread *thread, struct ring_order *order)
+{
+    pthread_mutex_lock(&thread->lock);
+    order->next = thread->orders;
+    thread->orders = order;
+    pthread_mutex_unlock(&thread->lock);
+    eventfd_write(thread->wake, 1);
 }
 
 void riad_ring_return(struct riad_ring_entry *entry)

@@ -3,44 +3,72 @@
 #define RIAD_RING_THREAD_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "ring_entry_priv.h"
 
-enum ring_phase { PREPARING, REGISTERING, ABANDONED };
+struct ring_thread;
+
+/* What a thread shall do for a mount, as only it may submit to its io_uring. Its result is
+ * reported. */
+struct ring_order {
+    struct ring_order *next;
+    struct riad_ring_mount *mount;
+};
 
 struct ring_thread {
     struct riad_ring *ring;
     pthread_t id;
     unsigned number;
     struct io_uring io;
-    int wake;            /* eventfd: entries were returned */
+    int wake;            /* eventfd: there are orders, or entries were returned, or the end */
     uint64_t wake_count; /* where its value is read to */
-    unsigned alive;      /* entries that the kernel knows; the thread's own */
 
     pthread_mutex_t lock; /* guards what follows */
     struct riad_ring_entry *returned;
+    struct ring_order *orders;
 };
 
 struct riad_ring {
-    struct riad_ring_config config;
     unsigned queues; /* one for each processor that there could be: the kernel wants all */
     unsigned depth;
     unsigned count; /* of threads */
     bool may_yield; /* ring_yield_priv.h */
-    struct riad_ring_entry *entries;
-    uint8_t *memory;
+    _Atomic bool ended;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    enum ring_phase phase;
-    unsigned reports; /* threads done with the phase */
+    unsigned reports; /* threads that are prepared, or failed */
     int error;        /* the first */
 
     struct ring_thread threads[];
 };
 
-/* The body of a ring's thread; argument is its struct ring_thread. It reports twice: when it is
- * prepared, and, unless the ring is abandoned, when its entries are registered. */
+struct riad_ring_mount {
+    struct riad_ring *ring;
+    struct riad_ring_mount_config config;
+    struct riad_ring_entry *entries;
+    uint8_t *memory;
+
+    pthread_mutex_t lock; /* guards what follows; innermost */
+    pthread_cond_t changed;
+    unsigned reports; /* threads that offered their entries */
+    int error;        /* the first */
+    unsigned alive;   /* entries that the kernel knows */
+
+    struct ring_order orders[]; /* one a thread */
+};
+
+/* The body of a ring's thread; argument is its struct ring_thread. Reports to the ring once it is
+ * prepared, and works until the ring ends. */
 void *riad_ring_thread_run(void *argument);
+/* Has the thread offer its entries of order->mount, and report. Any other thread. */
+void riad_ring_thread_order(struct ring_thread *thread, struct ring_order *order);
+
+/* ring_mount.c. In the ring's threads: a thread has done what it was ordered; `entries` more are
+ * with the kernel. */
+void riad_ring_mount_report(struct riad_ring_mount *mount, int result, unsigned entries);
+/* The kernel has let an entry go. */
+void riad_ring_mount_lost(struct riad_ring_mount *mount);
 
 #endif

@@ -77,7 +77,7 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
 }
 
 static int mount_session(struct riad_session *session, const struct riad_options *options,
-        struct riad_reason *ret_reason)
+        struct riad_reactor *reactor, struct riad_reason *ret_reason)
 {
     int r;
 
@@ -90,7 +90,8 @@ static int mount_session(struct riad_session *session, const struct riad_options
                           "for you, and fusermount3 setuid root)");
     }
     session->mount_id = riad_unmount_mount_id(session->mountpoint);
-    r = riad_transport_new(session, options->threads, options->no_uring, &session->transport);
+    r = riad_transport_new(
+            session, options->threads, options->no_uring, reactor, &session->transport);
     if (r == 0) {
         r = riad_listings_new(fuse_session_fd(session->fuse), &session->listings);
     }
@@ -133,7 +134,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     }
     r = make_fuse_session(session, &options, config->source, ret_reason);
     if (r == 0) {
-        r = mount_session(session, &options, ret_reason);
+        r = mount_session(session, &options, config->reactor, ret_reason);
     }
     if (r < 0) {
         riad_session_free(session);

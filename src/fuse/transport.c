@@ -1,7 +1,7 @@
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -140,12 +140,17 @@ static unsigned default_threads(void)
     return cpus * 2 < THREADS_DEFAULT_MAX ? cpus * 2 : THREADS_DEFAULT_MAX;
 }
 
-int riad_transport_new(struct riad_session *session, unsigned threads, bool without_ring,
-        struct riad_transport **ret)
+static int choose_reactor(struct riad_transport *transport, struct riad_reactor *reactor)
 {
-    unsigned wanted = threads > 0 ? threads : default_threads();
-    struct riad_transport *transport =
-            calloc(1, sizeof *transport + wanted * sizeof transport->threads[0]);
+    transport->reactor = reactor;
+    transport->own_reactor = !reactor;
+    return reactor ? 0 : riad_reactor_new(&transport->reactor);
+}
+
+int riad_transport_new(struct riad_session *session, unsigned threads, bool without_ring,
+        struct riad_reactor *reactor, struct riad_transport **ret)
+{
+    struct riad_transport *transport = calloc(1, sizeof *transport);
     int r;
 
     if (!transport) {
@@ -153,11 +158,14 @@ int riad_transport_new(struct riad_session *session, unsigned threads, bool with
     }
     transport->session = session;
     transport->fuse = session->fuse;
-    transport->wanted = wanted;
+    transport->wanted = threads > 0 ? threads : default_threads();
     transport->without_ring = without_ring;
     transport->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     transport->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = transport->ready_fd < 0 || transport->ended_fd < 0 ? -EMFILE : 0;
+    if (r == 0) {
+        r = choose_reactor(transport, reactor);
+    }
     if (r == 0) {
         r = fuse_session_custom_io(session->fuse, &hooks, fuse_session_fd(session->fuse));
     }
@@ -169,17 +177,23 @@ int riad_transport_new(struct riad_session *session, unsigned threads, bool with
     return 0;
 }
 
-/* One request. 0, or what ends the thread: 1 the session's end (the kernel says ENODEV: unmounted
- * or aborted), or a negative error. */
-static int serve_one(struct riad_transport *transport, struct fuse_buf *message)
+/* (crew) Without memory for a message the request stays where it is, and is tried again. */
+static int serve_device(void *context)
 {
+    struct riad_transport *transport = context;
+    struct fuse_buf *message = riad_worker_message();
     int n;
 
-    riad_crew_reading(transport->crew);
+    if (!message) {
+        return 0;
+    }
+    riad_worker.transport = transport;
     n = fuse_session_receive_buf(transport->fuse, message);
-    riad_crew_took(transport->crew);
     if (n == -EINTR || n == -EAGAIN) {
         return 0;
+    }
+    if (n < 0) {
+        riad_diag(RIAD_ERROR, "A mount ends: reading /dev/fuse failed: %s", strerror(-n));
     }
     if (n <= 0) {
         return n < 0 ? n : 1;
@@ -189,75 +203,36 @@ static int serve_one(struct riad_transport *transport, struct fuse_buf *message)
     return fuse_session_exited(transport->fuse) ? 1 : 0;
 }
 
-static void serve(struct riad_transport *transport)
+/* (crew) */
+static void end_device(void *context)
 {
-    struct fuse_buf message = { .mem = NULL };
-    int r = 0;
+    const struct riad_transport *transport = context;
 
-    while (r == 0 && riad_crew_join(transport->crew)) {
-        do {
-            r = serve_one(transport, &message);
-        } while (r == 0 && !riad_crew_retire(transport->crew));
-    }
-    if (r < 0) {
-        riad_diag(RIAD_ERROR, "A thread of the mount stops: reading /dev/fuse failed: %s",
-                strerror(-r));
-    }
-    riad_crew_end(transport->crew);
-    free(message.mem);
+    eventfd_write(transport->ended_fd, 1);
 }
 
-static void *run(void *argument)
+/* Others may take a request between poll and read. */
+static int make_nonblocking(int fd)
 {
-    struct riad_transport *transport = argument;
+    int flags = fcntl(fd, F_GETFL);
 
-    riad_worker.transport = transport;
-    serve(transport);
-    riad_free_pointer(&riad_worker.buffer);
-    if (atomic_fetch_sub(&transport->running, 1) == 1) {
-        eventfd_write(transport->ended_fd, 1);
-    }
-    return NULL;
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int start_crew(struct riad_transport *transport)
+static int serve(struct riad_transport *transport)
 {
-    return riad_crew_new(fuse_session_fd(transport->fuse), 1, transport->wanted, &transport->crew);
-}
+    const struct riad_crew_device_config device = {
+        .fd = fuse_session_fd(transport->fuse),
+        .most = transport->wanted,
+        .serve = serve_device,
+        .ended = end_device,
+        .context = transport,
+    };
+    int r = make_nonblocking(device.fd);
 
-/* At least one thread, else -EAGAIN. `running` counts this function too, until all are started. */
-static int start_threads(struct riad_transport *transport)
-{
-    int r = start_crew(transport);
-
-    atomic_store(&transport->running, 1);
-    while (r == 0 && transport->started < transport->wanted) {
-        atomic_fetch_add(&transport->running, 1);
-        r = -pthread_create(&transport->threads[transport->started], NULL, run, transport);
-        if (r < 0) {
-            atomic_fetch_sub(&transport->running, 1);
-            break;
-        }
-        pthread_setname_np(transport->threads[transport->started++], "riad-fuse");
-    }
-    if (atomic_fetch_sub(&transport->running, 1) == 1) {
-        eventfd_write(transport->ended_fd, 1);
-    }
-    return transport->started > 0 ? 0 : r;
-}
-
-/* Signals are for the threads of the program, not for these. */
-static int start_without_signals(struct riad_transport *transport)
-{
-    sigset_t all;
-    sigset_t before;
-    int r;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = start_threads(transport);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return r;
+    return r < 0 ? r
+                 : riad_crew_add(
+                           riad_reactor_crew(transport->reactor), &device, &transport->device);
 }
 
 int riad_transport_start(struct riad_transport *transport)
@@ -266,7 +241,7 @@ int riad_transport_start(struct riad_transport *transport)
         { .fd = transport->ready_fd, .events = POLLIN },
         { .fd = transport->ended_fd, .events = POLLIN },
     };
-    int r = start_without_signals(transport);
+    int r = serve(transport);
     int n;
 
     if (r < 0) {
@@ -279,15 +254,22 @@ int riad_transport_start(struct riad_transport *transport)
     return atomic_load(&transport->usable) ? 0 : -EIO;
 }
 
+static void await_end(const struct riad_transport *transport)
+{
+    struct pollfd ended = { .fd = transport->ended_fd, .events = POLLIN };
+
+    while (poll(&ended, 1, -1) < 1) {
+    }
+}
+
 void riad_transport_join(struct riad_transport *transport)
 {
-    while (transport->started > 0) {
-        pthread_join(transport->threads[--transport->started], NULL);
+    if (transport->device) {
+        await_end(transport);
     }
-    if (transport->crew) {
-        riad_crew_end(transport->crew); /* if no thread ever ran */
-    }
-    riad_ring_join(transport->ring);
+    riad_crew_remove(transport->device);
+    transport->device = NULL;
+    riad_ring_await_end(transport->ring);
     /* A thread of the pool may have returned its entry, and still be at what it does for others. */
     riad_pool_free(transport->pool);
     transport->pool = NULL;
@@ -298,9 +280,11 @@ void riad_transport_free(struct riad_transport *transport)
     if (!transport) {
         return;
     }
-    riad_crew_free(transport->crew);
     riad_pool_free(transport->pool); /* its threads return entries */
-    riad_ring_free(transport->ring);
+    riad_ring_detach(transport->ring);
+    if (transport->own_reactor) {
+        riad_reactor_free(transport->reactor);
+    }
     riad_close_fd(&transport->ready_fd);
     riad_close_fd(&transport->ended_fd);
     free(transport);

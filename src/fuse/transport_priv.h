@@ -17,19 +17,19 @@ struct riad_request {
 };
 
 /* Takes over the I/O of a mounted session, which is borrowed and outlives the transport. threads:
- * at most that many, of which one serves while requests are quick (crew_priv.h); 0 = twice the
- * CPUs, at least 8, at most 16. -ENOMEM, -EMFILE. */
+ * at most so many requests of it are worked on at a time; 0 = twice the CPUs, at least 8, at most
+ * 16. reactor: borrowed; NULL: one of its own. -ENOMEM, -EMFILE. */
 int riad_transport_new(struct riad_session *session, unsigned threads, bool without_ring,
-        struct riad_transport **ret) RIAD_MUST_CHECK;
-/* Starts the threads, all signals blocked in them, and waits until INIT was answered.
- * -ETIMEDOUT, -EIO (INIT failed, or the session ended), -EAGAIN no threads. Call once. */
+        struct riad_reactor *reactor, struct riad_transport **ret) RIAD_MUST_CHECK;
+/* Has it served, and waits until INIT was answered. -ETIMEDOUT, -EIO (INIT failed, or the session
+ * ended), -EAGAIN no threads. Call once. */
 int riad_transport_start(struct riad_transport *transport) RIAD_MUST_CHECK;
-/* Waits for the threads, that is for the end of the session. */
+/* Waits for the end of the session, and until no thread works for it. */
 void riad_transport_join(struct riad_transport *transport);
 /* After the join, or without a start. NULL is allowed. */
 void riad_transport_free(struct riad_transport *transport);
 
-/* Readable (POLLIN) once the last thread has left. Borrowed. */
+/* Readable (POLLIN) once the session has ended. Borrowed. */
 int riad_transport_ended_fd(const struct riad_transport *transport);
 void riad_transport_count(
         const struct riad_transport *transport, struct riad_session_counters *ret);

@@ -84,27 +84,37 @@ static bool serve_entry(void *context, struct riad_ring_entry *entry)
     return done;
 }
 
+static int make_pool(struct riad_transport *transport)
+{
+    struct riad_pool_config pool = {
+        .threads = transport->wanted,
+        .capacity = riad_ring_entries(transport->ring),
+        .work = serve_patiently,
+        .context = transport,
+    };
+
+    return riad_pool_new(&pool, &transport->pool);
+}
+
 static int make_ring(struct riad_transport *transport)
 {
-    struct riad_ring_config ring = {
+    struct riad_ring_mount_config mount = {
         .device = fuse_session_fd(transport->fuse),
-        .threads = transport->wanted,
         .serve = serve_entry,
         .context = transport,
     };
-    struct riad_pool_config pool = {
-        .threads = transport->wanted, .work = serve_patiently, .context = transport
-    };
-    int r = riad_ring_new(&ring, &transport->ring);
+    struct riad_ring *ring = NULL;
+    int r = riad_reactor_ring(transport->reactor, transport->wanted, &ring);
 
+    if (r >= 0) {
+        r = riad_ring_attach(ring, &mount, &transport->ring);
+    }
     if (r < 0) {
         return r;
     }
-    pool.capacity = riad_ring_entries(transport->ring);
-    r = riad_pool_new(&pool, &transport->pool);
+    r = make_pool(transport);
     if (r < 0) {
-        riad_ring_join(transport->ring);
-        riad_ring_free(transport->ring);
+        riad_ring_detach(transport->ring);
         transport->ring = NULL;
     }
     return r;

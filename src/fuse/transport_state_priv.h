@@ -2,32 +2,30 @@
 #ifndef RIAD_TRANSPORT_STATE_PRIV_H
 #define RIAD_TRANSPORT_STATE_PRIV_H
 
-#include <pthread.h>
 #include <sys/uio.h>
 
 #include "counters_priv.h"
-#include "crew_priv.h"
 #include "fuse_priv.h"
 #include "pool_priv.h"
+#include "reactor_priv.h"
 #include "worker_priv.h"
 
 struct riad_transport {
     struct riad_session *session; /* borrowed */
     struct fuse_session *fuse;    /* the session's; has locks of its own */
-    struct riad_crew *crew;       /* from the start on; has locks of its own */
-    struct riad_ring *ring;       /* of the thread that answers INIT, then fixed */
-    struct riad_pool *pool;       /* beside the ring */
-    unsigned wanted;
+    struct riad_reactor *reactor;
+    bool own_reactor;
+    struct riad_crew_device *device; /* from the start to the join */
+    struct riad_ring_mount *ring;    /* of the thread that answers INIT, then fixed */
+    struct riad_pool *pool;          /* beside the ring */
+    unsigned wanted;                 /* requests under way at a time, by the device */
     bool without_ring;
     int ready_fd; /* counts up when INIT was answered, well or not */
-    int ended_fd; /* counts up when the last thread of the device left */
+    int ended_fd; /* counts up when the device has ended, and nothing of it is under way */
     struct riad_counters counters;
-    _Atomic unsigned running;
     _Atomic uint64_t offered; /* by the kernel in INIT; its reply follows in the same thread */
     _Atomic bool usable;      /* set before ready_fd if INIT went well */
     _Atomic bool by_ring;     /* requests come by the ring */
-    unsigned started;         /* threads[] in use; of the thread that starts and joins */
-    pthread_t threads[];
 };
 
 /* Notes and counts a request before it is worked on. */

@@ -1,11 +1,14 @@
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fuse_priv.h"
 #include "raw_abi_priv.h"
 #include "worker_priv.h"
 
-enum { BULK_SIZE = 128 << 10 };
+/* libfuse reads into so many pages, and what it takes for headers, at most (lib/fuse_i.h). */
+enum { BULK_SIZE = 128 << 10, LIBFUSE_PAGES = 256, HEADERS_SIZE = 64 << 10 };
 
 _Thread_local struct riad_worker riad_worker;
 
@@ -14,15 +17,73 @@ const struct riad_request *riad_transport_request(void)
     return &riad_worker.request;
 }
 
+/* A thread's own, while it lives. */
+struct buffers {
+    struct fuse_buf message;
+    uint8_t *reply;
+};
+
+static pthread_key_t buffers_key;
+static bool has_key;
+
+static void free_buffers(void *argument)
+{
+    struct buffers *buffers = argument;
+
+    free(buffers->message.mem);
+    free(buffers->reply);
+    free(buffers);
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&buffers_key, free_buffers) == 0;
+}
+
+/* NULL if memory is short. */
+static struct buffers *get_buffers(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct buffers *buffers;
+
+    pthread_once(&once, make_key);
+    if (!has_key) {
+        return NULL;
+    }
+    buffers = pthread_getspecific(buffers_key);
+    if (!buffers) {
+        buffers = calloc(1, sizeof *buffers);
+        if (buffers && pthread_setspecific(buffers_key, buffers) != 0) {
+            free(buffers);
+            buffers = NULL;
+        }
+    }
+    return buffers;
+}
+
+struct fuse_buf *riad_worker_message(void)
+{
+    struct buffers *buffers = get_buffers();
+
+    if (buffers && !buffers->message.mem) {
+        buffers->message.mem =
+                malloc((size_t)LIBFUSE_PAGES * (size_t)sysconf(_SC_PAGESIZE) + HEADERS_SIZE);
+    }
+    return buffers && buffers->message.mem ? &buffers->message : NULL;
+}
+
 uint8_t *riad_transport_buffer(void)
 {
+    struct buffers *buffers;
+
     if (riad_worker.entry) {
         return riad_ring_payload(riad_worker.entry);
     }
-    if (!riad_worker.buffer && riad_worker.transport) {
-        riad_worker.buffer = malloc(RIAD_MESSAGE_MAX);
+    buffers = riad_worker.transport ? get_buffers() : NULL;
+    if (buffers && !buffers->reply) {
+        buffers->reply = malloc(RIAD_MESSAGE_MAX);
     }
-    return riad_worker.buffer;
+    return buffers ? buffers->reply : NULL;
 }
 
 static bool kills_privileges(uint32_t opcode, const uint8_t *body, size_t size)

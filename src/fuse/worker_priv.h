@@ -5,10 +5,11 @@
 #include "ring_priv.h"
 #include "transport_priv.h"
 
+struct fuse_buf;
+
 struct riad_worker {
     struct riad_transport *transport; /* NULL in threads that are none of a transport */
     struct riad_request request;
-    uint8_t *buffer;               /* riad_transport_buffer's, where there is no entry */
     struct riad_ring_entry *entry; /* the request's place; NULL: it came by /dev/fuse */
     bool replied;
     bool put_off; /* a patient thread has to do it */
@@ -23,6 +24,9 @@ struct riad_held {
 
 extern _Thread_local struct riad_worker riad_worker;
 
+/* Where the calling thread reads messages to, of any session: its own, and reused. NULL: memory is
+ * short. */
+struct fuse_buf *riad_worker_message(void);
 /* Notes the request that is about to be worked on; false if it is too short to be one. */
 bool riad_worker_note(const uint8_t *message, size_t size);
 /* Whether a request is one for patient threads from the start: it syncs, or moves much. */

@@ -200,6 +200,28 @@ static int with_state(struct riad_host *host, int signals, void (*ready)(void *c
     return code;
 }
 
+static int prepare(struct riad_host *host)
+{
+    int r;
+
+    pthread_mutex_init(&host->lock, NULL);
+    pthread_cond_init(&host->changed, NULL);
+    r = riad_event_queue_new(&host->events);
+    if (r >= 0) {
+        r = riad_runner_new(&host->runner);
+    }
+    return r < 0 ? r : riad_reactor_new(&host->reactor);
+}
+
+static void done(struct riad_host *host)
+{
+    riad_reactor_free(host->reactor);
+    riad_runner_free(host->runner);
+    riad_event_queue_free(host->events);
+    pthread_cond_destroy(&host->changed);
+    pthread_mutex_destroy(&host->lock);
+}
+
 int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason)
 {
@@ -212,21 +234,13 @@ int riad_host_run(const struct riad_host_config *config, void (*ready)(void *con
                 strerror(-signals));
         return RIAD_EXIT_FAILED;
     }
-    r = riad_event_queue_new(&host.events);
-    if (r >= 0) {
-        r = riad_runner_new(&host.runner);
-    }
+    r = prepare(&host);
     if (r < 0) {
-        riad_event_queue_free(host.events);
+        done(&host);
         snprintf(ret_reason->text, sizeof ret_reason->text, "cannot start: %s", strerror(-r));
         return RIAD_EXIT_FAILED;
     }
-    pthread_mutex_init(&host.lock, NULL);
-    pthread_cond_init(&host.changed, NULL);
     code = with_state(&host, signals, ready, context, ret_reason);
-    riad_runner_free(host.runner);
-    riad_event_queue_free(host.events);
-    pthread_cond_destroy(&host.changed);
-    pthread_mutex_destroy(&host.lock);
+    done(&host);
     return code;
 }

@@ -108,7 +108,8 @@ static int mount_session(struct riad_host *host, const struct riad_host_mount *w
         .source = mount->source,
         .allow_other = host->config->allow_other,
         .read_only = host->config->read_only,
-        .options = host->config->options };
+        .options = host->config->options,
+        .reactor = host->reactor };
     int r = riad_session_mount(&config, &mount->session, reason);
 
     if (r == -EINVAL) {

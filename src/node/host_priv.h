@@ -41,7 +41,8 @@ struct riad_host {
     struct riad_public_key signer;
     struct riad_control *control;
     struct riad_event_queue *events;
-    struct riad_runner *runner;     /* of all workspaces */
+    struct riad_runner *runner;     /* of the jobs of all workspaces */
+    struct riad_reactor *reactor;   /* of the requests to all */
     struct riad_host_mount *wanted; /* what to mount; names and directories owned */
     struct riad_mount *mounts;      /* as many */
     size_t wanted_count;

@@ -15,80 +15,12 @@ import pytest
 
 from harness import FAILED, Store, detach, is_riad, mounted_at, raises_errno, wait_until
 from processes import Child
+from slow_store import SlowStore
 from syscalls import libc
 
 AT_ONCE = 1.0   # seconds that a call may take which waits for nobody, on a machine that is busy
 GONE = 5.0      # seconds after which a killed client must have ended
 DEAD = (errno.ENOTCONN, errno.ECONNABORTED, errno.ECANCELED)  # what the kernel says of a mount whose process is gone
-
-
-class SlowStore:
-    """A library for riad that makes its syncs, or its reads, of the store slow while a file says so, and quick once it is gone."""
-
-    SOURCE = r"""
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-static void wait_for(const char *what, int fd)
-{
-    char path[512], link[64], target[512] = "";
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    if (readlink(link, target, sizeof target - 1) < 0 || !strstr(target, "/store/")) return;
-    snprintf(path, sizeof path, "FOLDER/%s", what);
-    for (long waited = 0;; waited += 10) {
-        char text[32] = "";
-        int control = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-        if (control < 0) return;
-        long milliseconds = syscall(SYS_read, control, text, sizeof text - 1) > 0 ? atol(text) : 0;
-        syscall(SYS_close, control);
-        if (waited >= milliseconds) return;
-        nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
-    }
-}
-int fdatasync(int fd) { wait_for("sync", fd); return syscall(SYS_fdatasync, fd); }
-int fsync(int fd) { wait_for("sync", fd); return syscall(SYS_fsync, fd); }
-ssize_t pread(int fd, void *data, size_t size, off_t at) { wait_for("read", fd); return syscall(SYS_pread64, fd, data, size, at); }
-ssize_t pread64(int fd, void *data, size_t size, off_t at) { return pread(fd, data, size, at); }
-ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t at, int flags)
-{
-    char path[512];
-    snprintf(path, sizeof path, "FOLDER/read");
-    if (access(path, F_OK) == 0) flags |= 0x80000000; /* not supported: ask by pread */
-    return syscall(SYS_preadv2, fd, pieces, count, at, at >> 32, flags);
-}
-"""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir()
-        folder.chmod(0o755)
-        (folder / "slow.c").write_text(self.SOURCE.replace("FOLDER", str(folder)), encoding="ascii")
-        subprocess.run(["gcc", "-shared", "-fPIC", "-w", "-o", folder / "slow.so", folder / "slow.c"], check=True)
-
-    def prefix(self):
-        return ["env", f"LD_PRELOAD={self.folder}/slow.so"]
-
-    def slow(self, what, seconds):
-        (self.folder / f"{what}.new").write_text(str(int(seconds * 1000)), encoding="ascii")
-        os.rename(self.folder / f"{what}.new", self.folder / what)
-
-    def quick(self):
-        for what in ("sync", "read"):
-            (self.folder / what).unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="module")
-def slow_store(base):
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    made = SlowStore(base / "slow-store")
-    yield made
-    shutil.rmtree(made.folder)
 
 
 @pytest.fixture(scope="module", params=["uring", "nouring"])

@@ -9,7 +9,7 @@
 #include "unit.h"
 #include "worker_priv.h"
 
-static struct riad_ring_entry entry;
+static struct riad_ring_entry entry = { 0 };
 static uint8_t *memory;
 
 static int setup(void **state)

@@ -1,0 +1,97 @@
+"""Many workspaces by one process: idle ones cost little, and none suffers from another."""
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import Store, wait_until
+from processes import Child
+
+MANY = int(os.environ.get("RIAD_TEST_MANY", "40"))  # scripts/nightly asks for 200
+AT_ONCE = 1.0   # seconds that a call may take which waits for nobody, on a machine that is busy
+
+
+@pytest.fixture(scope="module")
+def crowd(binary, base):
+    """A store with many workspaces, not mounted."""
+    store = Store(binary, base)
+    store.init()
+    for number in range(MANY):
+        store.run("workspace", "create", store.path, f"w{number}")
+    yield store
+    store.remove()
+
+
+@pytest.fixture(params=["uring", "nouring"])
+def mounted(request, crowd, slow_store):
+    crowd.mount("--all", "-o", request.param, prefix=slow_store.prefix())
+    if request.param == "uring" and crowd.mounts()[0]["transport"] != "io-uring":
+        crowd.kill_all()
+        pytest.skip("the kernel does not offer FUSE over io_uring")
+    yield crowd
+    slow_store.quick()
+    for pid in crowd.hosts():
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not crowd.hosts() and not crowd.all_mounts(), 60, "all to be unmounted")
+
+
+def figures(pid):
+    """Threads and resident MiB of a process."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines())
+    return int(lines["Threads"]), int(lines["VmRSS"].split()[0]) / 1024
+
+
+def test_idle_ones_cost_little(mounted):
+    """200 are to take less than 64 threads and 500 MiB, by either way of requests."""
+    pid, = mounted.hosts()
+    mounts = mounted.mounts()
+    assert len(mounts) == MANY + 1
+    for mount in mounts:
+        (Path(mount["directory"]) / "file").write_bytes(b"x" * 10000)
+    wait_until(lambda: figures(pid)[0] <= 24, 30, f"threads to leave; there are {figures(pid)[0]}")
+    time.sleep(3)  # rounds of all jobs
+    threads, resident = figures(pid)
+    print(f"{len(mounts)} workspaces: {threads} threads, {resident:.0f} MiB resident")
+    assert threads <= 24
+    assert resident < 60 + 2.2 * len(mounts)
+    for mount in mounts:
+        assert (Path(mount["directory"]) / "file").read_bytes() == b"x" * 10000
+
+
+def test_one_that_hangs_holds_up_no_other(mounted, slow_store):
+    """Its store does not answer: it waits, with its clients and jobs; the others do not notice."""
+    mounts = {mount["workspace"]: mount for mount in mounted.mounts()}
+    stuck, others = Path(mounts["w0"]["directory"]), [Path(mounts[f"w{number}"]["directory"]) for number in range(1, 6)]
+
+    def sync_for_ever(number):
+        with open(stuck / f"sync{number}", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x")
+                os.fsync(file.fileno())
+
+    def work(folder):
+        worst, end = 0, time.monotonic() + 3
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            with open(folder / "file", "wb", buffering=0) as file:
+                file.write(b"y" * 5000)
+                os.fsync(file.fileno())
+            os.rename(folder / "file", folder / "renamed")
+            worst = max(worst, time.monotonic() - begun)
+        return worst
+
+    slow_store.slow("sync", 60, where=f"/ws/{mounts['w0']['id']}/")
+    children = [Child(sync_for_ever, number) for number in range(20)]
+    wait_until(lambda: all(child.is_blocked() for child in children), 15, "all of them to wait")
+    workers = [Child(work, folder) for folder in others]
+    took = [worker.result(30) for worker in workers]
+    assert max(took) < AT_ONCE, took
+    assert all(mounts[name]["event"] == "" for name in mounts)
+    for child in children:
+        child.send(signal.SIGKILL)
+    slow_store.quick()
+    for child in [*children, *workers]:
+        child.end()
+    assert {mount["state"] for mount in mounted.mounts()} == {"running"}
