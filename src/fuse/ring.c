@@ -8,7 +8,6 @@
 #include "riad/thread.h"
 
 #include "ring_thread_priv.h"
-#include "ring_yield_priv.h"
 
 /* A queue whose entries are all with slow requests waits: many, where processors are few. */
 enum { DEPTH_MAX = 64, DEPTH_MIN = 4, DEPTH_TOTAL = 256 };
@@ -51,7 +50,7 @@ static struct riad_ring *allocate(unsigned threads)
     ring->depth = DEPTH_TOTAL / queues;
     ring->depth = ring->depth > DEPTH_MAX ? DEPTH_MAX : ring->depth;
     ring->depth = ring->depth < DEPTH_MIN ? DEPTH_MIN : ring->depth;
-    ring->may_yield = riad_ring_may_yield();
+    ring->place = riad_ring_choose(riad_ring_may_idle());
     pthread_mutex_init(&ring->lock, NULL);
     pthread_cond_init(&ring->changed, NULL);
     return ring;

@@ -1,4 +1,3 @@
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
@@ -6,10 +5,15 @@
 #include "riad/error.h"
 
 #include "ring_thread_priv.h"
-#include "ring_yield_priv.h"
 
 /* Submissions gather in it until they are sent; completions beyond theirs the kernel keeps. */
-enum { SUBMISSIONS = 256, COMPLETIONS = 4096 };
+enum {
+    SUBMISSIONS = 256,
+    COMPLETIONS = 4096,
+    LINGER_NANOSECONDS = 50 * 1000,
+    MISSES_MAX = 8,
+    RETRY_EVERY = 32
+};
 
 static void report(struct riad_ring *ring, int result)
 {
@@ -20,21 +24,11 @@ static void report(struct riad_ring *ring, int result)
     pthread_mutex_unlock(&ring->lock);
 }
 
-/* Where the processor is not ours to run on the thread runs anywhere. */
-static void pin(unsigned processor)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(processor, &set);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
 static int prepare_io(struct ring_thread *thread)
 {
     struct io_uring_params parameters = {
         .flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_CQSIZE,
+                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
         .cq_entries = COMPLETIONS,
     };
     int r = io_uring_queue_init_params(SUBMISSIONS, &thread->io, &parameters);
@@ -172,23 +166,62 @@ static void note_error(int error, bool *told)
     nanosleep(&rest, NULL);
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The kernel flags work for this thread, which brings completions; no system call is needed to see
+ * it. */
+static bool has_completed(const struct ring_thread *thread)
+{
+    return (__atomic_load_n(thread->io.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN) != 0 ||
+           io_uring_cq_ready(&thread->io) > 0;
+}
+
+/* On another processor than its clients it need not sleep at once: it would be woken again. Given
+ * up after MISSES_MAX vain times, and tried again each RETRY_EVERY requests. */
+static void linger(struct ring_thread *thread)
+{
+    uint64_t until;
+    bool found;
+
+    if (thread->misses >= MISSES_MAX && ++thread->skipped < RETRY_EVERY) {
+        return;
+    }
+    thread->skipped = 0;
+    io_uring_submit(&thread->io);
+    until = now_ns() + LINGER_NANOSECONDS;
+    do {
+        found = has_completed(thread);
+    } while (!found && now_ns() < until);
+    thread->misses = found ? 0 : thread->misses + (thread->misses < MISSES_MAX);
+}
+
 static void serve(struct ring_thread *thread)
 {
-    struct riad_ring_yield yield;
+    struct riad_ring_place place;
     bool told = false;
 
-    riad_ring_yield_init(&yield, thread->ring->may_yield);
+    riad_ring_place_init(&place, thread->number, thread->ring->place);
     await_messages(thread);
     while (!atomic_load(&thread->ring->ended)) {
-        int r = io_uring_submit_and_wait(&thread->io, 1);
+        int r;
 
+        if (place.at == RIAD_PLACE_ACROSS) {
+            linger(thread);
+        }
+        r = io_uring_submit_and_wait(&thread->io, 1);
         if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY) {
             note_error(r, &told);
         }
         handle_completed(thread);
-        riad_ring_yield(&yield);
+        riad_ring_place(&place);
     }
-    riad_ring_yield_done(&yield);
+    riad_ring_place_done(&place);
 }
 
 void *riad_ring_thread_run(void *argument)
@@ -196,7 +229,6 @@ void *riad_ring_thread_run(void *argument)
     struct ring_thread *thread = argument;
     int r;
 
-    pin(thread->number);
     r = prepare_io(thread);
     report(thread->ring, r);
     if (r >= 0) {

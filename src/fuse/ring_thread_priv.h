@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "ring_entry_priv.h"
+#include "ring_place_priv.h"
 
 struct ring_thread;
 
@@ -21,8 +22,9 @@ struct ring_thread {
     pthread_t id;
     unsigned number;
     struct io_uring io;
-    int wake;            /* eventfd: there are orders, or entries were returned, or the end */
-    uint64_t wake_count; /* where its value is read to */
+    int wake;                 /* eventfd: there are orders, or entries were returned, or the end */
+    uint64_t wake_count;      /* where its value is read to */
+    unsigned misses, skipped; /* of lingering; the thread's own */
 
     pthread_mutex_t lock; /* guards what follows */
     struct riad_ring_entry *returned;
@@ -32,8 +34,8 @@ struct ring_thread {
 struct riad_ring {
     unsigned queues; /* one for each processor that there could be: the kernel wants all */
     unsigned depth;
-    unsigned count; /* of threads */
-    bool may_yield; /* ring_yield_priv.h */
+    unsigned count;        /* of threads */
+    enum riad_place place; /* of busy threads */
     _Atomic bool ended;
 
     pthread_mutex_t lock; /* guards what follows */
