@@ -47,8 +47,14 @@ static int check_name(const struct session *session, const char *name)
                                   session->store, session->store);
 }
 
-static int create(struct session *session, const char *name, const struct riad_catalog_limit *limit,
-        const struct riad_catalog_expiry *expiry, bool json)
+/* What is asked for, and what came of it. */
+struct creation {
+    struct riad_catalog_limit limit;
+    struct riad_catalog_expiry expiry;
+    json_t *made; /* with --json; else NULL */
+};
+
+static int create(struct session *session, const char *name, const struct creation *creation)
 {
     struct riad_unlocked *unlocked = &session->unlocked;
     char hex[33];
@@ -58,7 +64,7 @@ static int create(struct session *session, const char *name, const struct riad_c
 
     if (r == 0) {
         r = riad_catalog_add_workspace(&unlocked->store, &unlocked->keypair, &unlocked->catalog,
-                &id, RIAD_KIND_PROJECT, &unlocked->user.id, limit, expiry);
+                &id, RIAD_KIND_PROJECT, &unlocked->user.id, &creation->limit, &creation->expiry);
     }
     if (r < 0) {
         return fail(riad_exit_of(r), "cannot make the workspace `%s`: %s", name, strerror(-r));
@@ -66,41 +72,62 @@ static int create(struct session *session, const char *name, const struct riad_c
     mark_catalog(session);
     record(session, &id, "workspace-created", "a project");
     riad_hex_encode(&id, sizeof id, hex);
-    if (json) {
-        return print_json(json_pack("{s:s, s:s}", "workspace", name, "id", hex));
+    if (creation->made) {
+        json_array_append_new(
+                creation->made, json_pack("{s:s, s:s}", "workspace", name, "id", hex));
+    } else {
+        printf("Made the workspace `%s`. Mount it with: riad mount -w %s %s DIR\n", name, name,
+                session->store);
     }
-    printf("Made the workspace `%s`. Mount it with: riad mount -w %s %s DIR\n", name, name,
-            session->store);
     return RIAD_EXIT_DONE;
+}
+
+/* Names are looked at before the first workspace is made: a slip in the last one makes none. */
+static int create_all(
+        struct session *session, int count, char **names, const struct creation *creation)
+{
+    int code = RIAD_EXIT_DONE;
+
+    for (int i = 0; i < count && code == RIAD_EXIT_DONE; i++) {
+        code = check_name(session, names[i]);
+        for (int j = 0; j < i && code == RIAD_EXIT_DONE; j++) {
+            code = strcmp(names[i], names[j]) == 0 ? usage_error("a name is given twice") : code;
+        }
+    }
+    for (int i = 0; i < count && code == RIAD_EXIT_DONE; i++) {
+        code = create(session, names[i], creation);
+    }
+    return code;
 }
 
 int command_workspace_create(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
-    struct riad_catalog_limit limit = { 0 };
-    struct riad_catalog_expiry expiry = { 0 };
+    struct creation creation = { 0 };
     struct options options;
     int code, r = parse_options(argc, argv, "pPrksjBIEG", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    if (optind + 2 != argc) {
-        return usage_error("name the store and the new workspace");
+    if (optind + 2 > argc) {
+        return usage_error("name the store and the new workspaces");
     }
-    code = parse_limits(&options, &limit);
+    code = parse_limits(&options, &creation.limit);
     if (code == RIAD_EXIT_DONE) {
-        code = parse_expiry(&options, &expiry);
+        code = parse_expiry(&options, &creation.expiry);
     }
     if (code == RIAD_EXIT_DONE) {
         code = open_session(&options, argv[optind], &session);
     }
     if (code == RIAD_EXIT_DONE) {
-        code = check_name(&session, argv[optind + 1]);
+        creation.made = options.json ? json_array() : NULL;
+        code = create_all(&session, argc - optind - 1, argv + optind + 1, &creation);
     }
-    return code == RIAD_EXIT_DONE
-                   ? create(&session, argv[optind + 1], &limit, &expiry, options.json)
-                   : code;
+    if (creation.made) {
+        print_json(json_pack("{s:o}", "workspaces", creation.made));
+    }
+    return code;
 }
 
 static const char *const expiry_names[] = {

@@ -58,8 +58,8 @@ const struct command commands[] = {
             SECRET_HELP "  --json                print the code as JSON\n"
                         "An old copy of the store still opens with the old code.\n",
             command_recovery },
-    { "workspace create", "STORE NAME", "make another workspace",
-            LIMIT_HELP EXPIRY_HELP SECRET_HELP "  --json                print its id as JSON\n",
+    { "workspace create", "STORE NAME...", "make more workspaces",
+            LIMIT_HELP EXPIRY_HELP SECRET_HELP "  --json                print names and ids as JSON\n",
             command_workspace_create },
     { "workspace extend", "STORE NAME", "set when a workspace expires",
             EXPIRY_HELP SECRET_HELP "  --json                print what holds now as JSON\n"

@@ -1,4 +1,5 @@
 """Many workspaces by one process: idle ones cost little, and none suffers from another."""
+import json
 import os
 import signal
 import time
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Store, wait_until
+from harness import FAILED, Store, USAGE, wait_until
 from processes import Child
 
 MANY = int(os.environ.get("RIAD_TEST_MANY", "40"))  # scripts/nightly asks for 200
@@ -18,10 +19,22 @@ def crowd(binary, base):
     """A store with many workspaces, not mounted."""
     store = Store(binary, base)
     store.init()
-    for number in range(MANY):
-        store.run("workspace", "create", store.path, f"w{number}")
+    store.run("workspace", "create", store.path, *(f"w{number}" for number in range(MANY)))
     yield store
     store.remove()
+
+
+def test_many_names_at_once(store):
+    """All or none, as far as names go; each is made as if it were alone."""
+    made = json.loads(store.run("workspace", "create", store.path, "a", "b", "c", "-B", "1M", "--json").stdout)["workspaces"]
+    assert [item["workspace"] for item in made] == ["a", "b", "c"]
+    listed = json.loads(store.run("workspace", "list", store.path, "--json").stdout)["workspaces"]
+    assert {item["workspace"]: item["id"] for item in listed if item["workspace"] != "home"} == {item["workspace"]: item["id"] for item in made}
+    assert {item["bytes_limit"] for item in listed if item["workspace"] != "home"} == {1 << 20}
+    for names in (["d", "e", "a"], ["d", "e", "d"], ["d", "e", "a/b"]):
+        result = store.run("workspace", "create", store.path, *names, code=None)
+        assert result.returncode in (FAILED, USAGE) and result.stderr
+    assert len(json.loads(store.run("workspace", "list", store.path, "--json").stdout)["workspaces"]) == 4
 
 
 @pytest.fixture(params=["uring", "nouring"])
