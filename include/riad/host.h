@@ -21,6 +21,7 @@ struct riad_host_config {
     const char *options;   /* -o */
     const char *state_dir; /* NULL = default */
     bool allow_other, read_only;
+    uint64_t lock_idle_seconds; /* locks what nobody used for so long; 0: never */
     enum riad_slot_kind secret_kind;
     const struct riad_secret *secret;
     bool progress; /* stderr is a terminal */

@@ -34,6 +34,10 @@ int riad_session_start(struct riad_session *session) RIAD_MUST_CHECK;
 int riad_session_ended_fd(const struct riad_session *session);
 /* Unmounts if still mounted. lazy: detach even when busy. -EBUSY (then the session goes on). */
 int riad_session_unmount(struct riad_session *session, bool lazy) RIAD_MUST_CHECK;
+/* Takes the mount away from whoever uses it: open files fail from now on (ENOTCONN), and what was
+ * acknowledged stays. Any thread. -ENOTSUP: the kernel's list of connections is not there
+ * (fusectl). */
+int riad_session_abort(struct riad_session *session) RIAD_MUST_CHECK;
 /* Waits for the threads, frees. The session must be unmounted or ended. */
 void riad_session_free(struct riad_session *session);
 
@@ -43,6 +47,9 @@ struct riad_session_counters {
     uint64_t errors;
 };
 void riad_session_count(const struct riad_session *session, struct riad_session_counters *ret);
+/* Requests that programs made: without those that the kernel makes by itself (FORGET, INTERRUPT),
+ * and without statfs, by which monitoring asks. */
+uint64_t riad_session_uses(const struct riad_session *session);
 /* "LOOKUP" ...; NULL for an opcode without a name. */
 const char *riad_session_opcode_name(unsigned opcode);
 /* "dev-fuse" or "io-uring". */

@@ -20,6 +20,7 @@ struct command {
 int command_init(int argc, char **argv);
 int command_mount(int argc, char **argv);
 int command_unmount(int argc, char **argv);
+int command_lock(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_passwd(int argc, char **argv);
@@ -38,15 +39,15 @@ extern const struct command commands[];
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir, *confirm, *since, *head, *expires, *grace;
+            *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
-    bool json, foreground, all, lazy, recovery, quiet;
+    bool json, foreground, all, lazy, force, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalRqCSHEG" (see options.c); others are
- * refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE (already
- * reported), or -1: help was asked for and printed. */
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGL" (see options.c); others
+ * are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
+ * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
 /* Reports a wrong use: one sentence and the usage line of the command. Returns RIAD_EXIT_USAGE. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -123,6 +124,13 @@ int list_mounts(const struct riad_state *state, json_t **ret);
 const json_t *find_mount(const json_t *mounts, const char *path);
 /* Is there a mount point at path (mountinfo)? *ret_riad: of type fuse.riad. */
 bool is_mount_point(const char *path, bool *ret_riad);
+/* Unmounts a mount of list_mounts, and returns when all is durable; reports who uses it if it is in
+ * use. lazy: detach it all the same; force: take it away from them. Exit code. */
+int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, bool force);
+/* Who uses the mount on a directory, as far as /proc shows it to the caller: a JSON array of
+ * objects with "pid", "command", "how" (open, working directory, ...) and "path", at most 20. Asks
+ * nothing of the mount. New reference; NULL if memory is short. */
+json_t *list_holders(const char *directory);
 /* Tells running mounts of the store that its catalog changed. */
 void notify_reload(const struct riad_state *state, const char *store);
 /* The string of a key; "" if there is none. Borrowed. */

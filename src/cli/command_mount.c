@@ -191,6 +191,17 @@ static int start_mount(
     return code;
 }
 
+static int parse_lock_idle(const char *text, uint64_t *ret)
+{
+    int64_t seconds;
+
+    if (parse_age(text, &seconds) < 0 || seconds == 0) {
+        return -EINVAL;
+    }
+    *ret = (uint64_t)seconds;
+    return 0;
+}
+
 int command_mount(int argc, char **argv)
 {
     _cleanup_free_ char *directory = NULL;
@@ -198,7 +209,7 @@ int command_mount(int argc, char **argv)
     struct riad_host_mount mount;
     struct riad_host_config config = { .mounts = &mount, .mount_count = 1 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrkwsofaR", &options);
+    int code, r = parse_options(argc, argv, "pPrkwsofaRL", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -214,6 +225,9 @@ int command_mount(int argc, char **argv)
     if (!directory) {
         return fail(RIAD_EXIT_FAILED, "cannot use %s as mount point: %s", argv[optind + 1],
                 strerror(errno));
+    }
+    if (options.lock_idle && parse_lock_idle(options.lock_idle, &config.lock_idle_seconds) < 0) {
+        return usage_error("`%s` is no length of time: write 30m, 8h or 45s", options.lock_idle);
     }
     code = options.all ? RIAD_EXIT_DONE : check_directory(directory);
     if (code != RIAD_EXIT_DONE) {

@@ -9,11 +9,11 @@
 enum { DURABLE_TIMEOUT_MS = 3600 * 1000 };
 
 /* Sends an operation to the process that hosts the mount; reports what it says. */
-static int call(
-        const struct riad_state *state, const json_t *mount, const char *operation, bool lazy)
+static int call(const struct riad_state *state, const json_t *mount, const char *operation,
+        bool lazy, bool force)
 {
-    json_t *reply, *arguments = json_pack("{s:O, s:b}", "directory",
-                           json_object_get(mount, "directory"), "lazy", lazy);
+    json_t *reply, *arguments = json_pack("{s:O, s:b, s:b}", "directory",
+                           json_object_get(mount, "directory"), "lazy", lazy, "force", force);
     int pid = (int)json_integer_value(json_object_get(mount, "pid"));
     int code = RIAD_EXIT_DONE;
     int r = riad_control_call(state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
@@ -31,6 +31,30 @@ static int call(
                 sentence ? sentence : "failed");
     }
     json_decref(reply);
+    return code;
+}
+
+static void show_holders(const char *directory)
+{
+    json_t *holders = list_holders(directory), *holder;
+    size_t i;
+
+    json_array_foreach(holders, i, holder)
+    {
+        fprintf(stderr, "  %lld %s: %s %s\n",
+                (long long)json_integer_value(json_object_get(holder, "pid")),
+                json_text(holder, "command"), json_text(holder, "how"), json_text(holder, "path"));
+    }
+    json_decref(holders);
+}
+
+int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, bool force)
+{
+    int code = call(state, mount, "unmount", lazy, force);
+
+    if (code == RIAD_EXIT_FAILED) {
+        show_holders(json_text(mount, "directory"));
+    }
     return code;
 }
 
@@ -57,7 +81,8 @@ static int on_mount(
                 "no riad workspace of yours is mounted on %s: `riad status` shows the mounts",
                 path);
     } else {
-        code = call(&state, mount, operation, options->lazy);
+        code = exactly ? unmount_one(&state, mount, options->lazy, options->force)
+                       : call(&state, mount, operation, false, false);
     }
     json_decref(mounts);
     riad_state_close(&state);
@@ -68,7 +93,7 @@ int command_unmount(int argc, char **argv)
 {
     _cleanup_free_ char *path = NULL;
     struct options options;
-    int r = parse_options(argc, argv, "ls", &options);
+    int r = parse_options(argc, argv, "lFs", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;

@@ -31,14 +31,30 @@ const struct command commands[] = {
             "  --all                 every workspace, each on DIR/NAME, by one process\n"
             "  --recovery            ask for the recovery code instead of the passphrase\n"
             "  -o OPTIONS            mount options: ro, noexec, allow_other, max_threads=N\n"
+            "  --lock-idle TIME      unmount, and forget the keys, when nobody used it for so "
+            "long: "
+            "30m, 8h\n"
             "  -f, --foreground      stay in front; end with Ctrl-C\n"
             "Returns when the mount is usable.\n",
             command_mount },
     { "unmount", "DIR", "unmount; returns when everything is durable",
             "  --lazy                detach even when files are open; they stay usable until "
             "closed\n"
+            "  --force               take it away from whoever uses it: open files fail from now "
+            "on, "
+            "and what was\n"
+            "                        stored in maps and not synced is lost\n"
             "  --state-dir DIR       local state\n",
             command_unmount },
+    { "lock", "[WORKSPACE...]", "unmount these workspaces, or all: their keys are forgotten",
+            "  --lazy                also those that are in use; open files stay usable, and the "
+            "keys stay, until closed\n"
+            "  --force               also those: open files fail from now on, and what was stored "
+            "in maps and not\n"
+            "                        synced is lost\n"
+            "  --state-dir DIR       local state\n"
+            "Those in use are named, and who uses them; the others are locked.\n",
+            command_lock },
     { "status", "[DIR|STORE]", "what is mounted, and how it does",
             "  --json                all figures and counters\n  --state-dir DIR       local "
             "state\n",
@@ -59,7 +75,8 @@ const struct command commands[] = {
                         "An old copy of the store still opens with the old code.\n",
             command_recovery },
     { "workspace create", "STORE NAME...", "make more workspaces",
-            LIMIT_HELP EXPIRY_HELP SECRET_HELP "  --json                print names and ids as JSON\n",
+            LIMIT_HELP EXPIRY_HELP SECRET_HELP
+            "  --json                print names and ids as JSON\n",
             command_workspace_create },
     { "workspace extend", "STORE NAME", "set when a workspace expires",
             EXPIRY_HELP SECRET_HELP "  --json                print what holds now as JSON\n"

@@ -23,10 +23,12 @@ static const struct option long_options[] = {
     { "head", required_argument, NULL, 'H' },
     { "expires", required_argument, NULL, 'E' },
     { "grace", required_argument, NULL, 'G' },
+    { "lock-idle", required_argument, NULL, 'L' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
     { "lazy", no_argument, NULL, 'l' },
+    { "force", no_argument, NULL, 'F' },
     { "recovery", no_argument, NULL, 'R' },
     { "quiet", no_argument, NULL, 'q' },
     { "help", no_argument, NULL, OPTION_HELP },
@@ -97,6 +99,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'H' ? &options->head
                               : letter == 'E' ? &options->expires
                               : letter == 'G' ? &options->grace
+                              : letter == 'L' ? &options->lock_idle
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -119,6 +122,7 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'f' ? &options->foreground
                        : letter == 'a' ? &options->all
                        : letter == 'l' ? &options->lazy
+                       : letter == 'F' ? &options->force
                        : letter == 'R' ? &options->recovery
                                        : &options->quiet;
 
@@ -139,7 +143,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSHEG", letter)) {
+    } else if (strchr("prknKwsBICSHEGL", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

@@ -77,6 +77,19 @@ void riad_counters_read(const struct riad_counters *counters, struct riad_sessio
     ret->errors = atomic_load_explicit(&counters->errors, memory_order_relaxed);
 }
 
+uint64_t riad_counters_uses(const struct riad_session_counters *counters)
+{
+    uint64_t uses = 0;
+
+    for (size_t i = 0; i < RIAD_OPCODES_MAX; i++) {
+        bool use = i != FUSE_FORGET && i != FUSE_BATCH_FORGET && i != FUSE_INTERRUPT &&
+                   i != FUSE_STATFS;
+
+        uses += use ? counters->requests[i] : 0;
+    }
+    return uses;
+}
+
 const char *riad_session_opcode_name(unsigned opcode)
 {
     return opcode < RIAD_OPCODES_MAX ? names[opcode] : NULL;

@@ -13,6 +13,8 @@ struct riad_counters {
 
 void riad_counters_request(struct riad_counters *counters, uint32_t opcode);
 void riad_counters_error(struct riad_counters *counters);
+/* riad_session_uses. */
+uint64_t riad_counters_uses(const struct riad_session_counters *counters);
 void riad_counters_read(const struct riad_counters *counters, struct riad_session_counters *ret);
 
 #endif

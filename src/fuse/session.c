@@ -7,6 +7,7 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 
+#include "counters_priv.h"
 #include "listings_priv.h"
 #include "options_priv.h"
 #include "reason_priv.h"
@@ -205,6 +206,14 @@ void riad_session_free(struct riad_session *session)
 void riad_session_count(const struct riad_session *session, struct riad_session_counters *ret)
 {
     riad_transport_count(session->transport, ret);
+}
+
+uint64_t riad_session_uses(const struct riad_session *session)
+{
+    struct riad_session_counters counters;
+
+    riad_session_count(session, &counters);
+    return riad_counters_uses(&counters);
 }
 
 const char *riad_session_transport(const struct riad_session *session)

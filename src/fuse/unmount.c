@@ -3,6 +3,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -126,4 +127,36 @@ int riad_unmount(const struct riad_session *session, bool lazy)
         r = run_helper(session->mountpoint, lazy);
     }
     return r < 0 && !is_at_path(session) && !is_covered(session) ? 0 : r;
+}
+
+/* The kernel's directory of a connection has the number of its device. Its owner may write. */
+static int abort_by_fusectl(const struct riad_session *session)
+{
+    _cleanup_close_ int fd = -1;
+    char path[64];
+    struct statx stx;
+    int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW;
+
+    memset(&stx, 0, sizeof stx);
+    if (statx(AT_FDCWD, session->mountpoint, flags, 0, &stx) < 0) {
+        return -errno;
+    }
+    snprintf(path, sizeof path, "/sys/fs/fuse/connections/%u/abort", stx.stx_dev_minor);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "1", 1) != 1) {
+        return errno == ENOENT ? -ENOTSUP : -errno;
+    }
+    return 0;
+}
+
+int riad_session_abort(struct riad_session *session)
+{
+    int r = is_at_path(session) ? abort_by_fusectl(session) : -EBUSY;
+
+    if (r < 0 && r != -EBUSY && geteuid() == 0) {
+        /* It aborts, and says that the mount is busy nevertheless. */
+        r = umount2(session->mountpoint, UMOUNT_NOFOLLOW | MNT_FORCE) < 0 && errno != EBUSY ? -errno
+                                                                                            : 0;
+    }
+    return r;
 }

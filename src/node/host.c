@@ -84,6 +84,17 @@ static void unmount_all(struct riad_host *host)
     }
 }
 
+/* Milliseconds until something is due by the clock; -1: nothing is. */
+static int look_at_clocks(struct riad_host *host)
+{
+    int idle, expiry;
+
+    riad_host_expire(host);
+    idle = riad_host_lock_idle(host);
+    expiry = riad_host_expiry_wait(host);
+    return idle < 0 || (expiry >= 0 && expiry < idle) ? expiry : idle;
+}
+
 /* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */
 static size_t wait_once(struct riad_host *host, int signals)
 {
@@ -101,10 +112,9 @@ static size_t wait_once(struct riad_host *host, int signals)
 
         items[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
     }
-    if (poll(items, host->mount_count + 2, riad_host_expiry_wait(host)) < 0) {
+    if (poll(items, host->mount_count + 2, look_at_clocks(host)) < 0) {
         return host->mount_count;
     }
-    riad_host_expire(host);
     if (items[host->mount_count + 1].revents) {
         riad_host_record(host);
     }

@@ -25,7 +25,8 @@ struct riad_mount {
     struct riad_session *session;
     bool told; /* the trail says that it is mounted; main thread */
 
-    bool locking; /* it is being unmounted as its grace is over; main thread */
+    bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
+    uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
 
     struct riad_catalog_expiry expiry;   /* host->lock */
     enum riad_expiry_state expiry_state; /* host->lock */
@@ -75,6 +76,9 @@ enum riad_expiry_state riad_host_apply_expiry(struct riad_host *host, struct ria
 void riad_host_expire(struct riad_host *host);
 /* Milliseconds until that is due again; -1: never. */
 int riad_host_expiry_wait(struct riad_host *host);
+/* host_idle.c. Main thread: locks what nobody used for as long as the configuration says.
+ * Milliseconds until it wants to look again; -1: never. */
+int riad_host_lock_idle(struct riad_host *host);
 /* Opens, mounts and starts one mount; returns an exit code and the reason. */
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason);

@@ -74,7 +74,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
     }
     riad_hex_encode(&mount->id, sizeof mount->id, id);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:s, s:o, s:o}",
+                     "s:s, s:I, s:o, s:o}",
             "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
             mount->directory, "store", host->config->store_path, "state", state_name(status.state),
             "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
@@ -84,8 +84,9 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             (json_int_t)status.usage.inodes, "inodes_limit", (json_int_t)status.limit.inodes,
             "changes", (json_int_t)status.end.sequence.number, "changes_durable",
             (json_int_t)status.synced.sequence.number, "inodes_referenced",
-            (json_int_t)status.references, "event", status.event, "log", pack_log(&status),
-            "requests", pack_requests(mount->session));
+            (json_int_t)status.references, "event", status.event, "lock_idle_seconds",
+            (json_int_t)host->config->lock_idle_seconds, "log", pack_log(&status), "requests",
+            pack_requests(mount->session));
 }
 
 /* Keeps workspace and session alive while a request uses them. */
@@ -150,6 +151,17 @@ static int wait_closed(struct riad_host *host, struct riad_mount *mount)
     return r;
 }
 
+/* By force it is taken away from whoever uses it: what they had acknowledged is made durable when
+ * the mount is closed. */
+static int unmount(struct riad_mount *mount, const json_t *request)
+{
+    bool force = json_is_true(json_object_get(request, "force"));
+    bool lazy = force || json_is_true(json_object_get(request, "lazy"));
+    int r = force ? riad_session_abort(mount->session) : 0;
+
+    return r < 0 ? r : riad_session_unmount(mount->session, lazy);
+}
+
 static json_t *answer_unmount(struct riad_host *host, const json_t *request)
 {
     struct riad_mount *mount = find(host, request);
@@ -158,10 +170,16 @@ static json_t *answer_unmount(struct riad_host *host, const json_t *request)
     if (!mount || !hold(host, mount)) {
         return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
-    r = riad_session_unmount(mount->session, json_is_true(json_object_get(request, "lazy")));
+    r = unmount(mount, request);
     release(host, mount);
     if (r == -EBUSY) {
-        return failure(RIAD_EXIT_FAILED, "files are still open there: close them, or use --lazy");
+        return failure(RIAD_EXIT_FAILED,
+                "it is in use: close what is open there, or use --lazy or --force");
+    }
+    if (r == -ENOTSUP) {
+        return failure(RIAD_EXIT_FAILED,
+                "only root can do that where /sys/fs/fuse/connections is not mounted: --lazy "
+                "detaches it");
     }
     r = r < 0 ? r : wait_closed(host, mount);
     if (r < 0) {

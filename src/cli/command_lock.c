@@ -1,0 +1,82 @@
+/* riad lock: unmounts workspaces by their names, or all. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static bool is_wanted(const json_t *mount, int count, char **names)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(json_text(mount, "workspace"), names[i]) == 0) {
+            return true;
+        }
+    }
+    return count == 0;
+}
+
+/* Every name must be one of a mount. */
+static int check_names(const json_t *mounts, int count, char **names)
+{
+    for (int i = 0; i < count; i++) {
+        const json_t *mount;
+        bool found = false;
+        size_t j;
+
+        json_array_foreach(mounts, j, mount)
+        {
+            found = found || is_wanted(mount, 1, &names[i]);
+        }
+        if (!found) {
+            return fail(RIAD_EXIT_NOT_MOUNTED,
+                    "no workspace `%s` of yours is mounted: `riad status` shows what is", names[i]);
+        }
+    }
+    return RIAD_EXIT_DONE;
+}
+
+/* One that is in use does not save the others. */
+static int lock_all(const struct options *options, const struct riad_state *state,
+        const json_t *mounts, int count, char **names)
+{
+    int code = RIAD_EXIT_DONE;
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        if (is_wanted(mount, count, names)) {
+            int one = unmount_one(state, mount, options->lazy, options->force);
+
+            code = one != RIAD_EXIT_DONE ? one : code;
+        }
+    }
+    return code;
+}
+
+int command_lock(int argc, char **argv)
+{
+    struct riad_state state;
+    struct options options;
+    json_t *mounts;
+    int code, r = parse_options(argc, argv, "lFs", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    r = riad_state_open(options.state_dir, &state);
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
+    }
+    r = list_mounts(&state, &mounts);
+    if (r < 0) {
+        riad_state_close(&state);
+        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    }
+    code = check_names(mounts, argc - optind, argv + optind);
+    if (code == RIAD_EXIT_DONE) {
+        code = lock_all(&options, &state, mounts, argc - optind, argv + optind);
+    }
+    json_decref(mounts);
+    riad_state_close(&state);
+    return code;
+}
