@@ -65,8 +65,7 @@ static bool sleep_until_busy(struct riad_crew *crew)
     bool go_on;
 
     pthread_mutex_lock(&crew->lock);
-    atomic_store(
-            &crew->asleep, true); /* before `reading` is read: riad_crew_took does the reverse */
+    atomic_store(&crew->asleep, true); /* before `reading` is read: note_read does the reverse */
     while (!crew->ended && atomic_load(&crew->asleep) && atomic_load(&crew->reading) > 0) {
         pthread_cond_wait(&crew->wake, &crew->lock);
     }

@@ -12,15 +12,19 @@
 
 #include "ring_place_priv.h"
 
-enum { ROUNDS = 2, MESSAGES = 200, WORK_NS = 8000, LINGER_NS = 50000 };
+enum { ROUNDS = 2, MESSAGES = 200, MESSAGES_MIN = 20, WORK_NS = 8000, LINGER_NS = 50000 };
+/* On a busy machine a SCHED_IDLE thread may wait for long: so long a trial takes at most. */
+enum { TRIAL_NS = 20 * 1000 * 1000, LOOK_NS = 2 * 1000 * 1000 };
 /* Both have their caches, across; beside they take each other's: so much more a message. */
 enum { CACHES_NS = 4000 };
 
 struct trial {
     _Atomic uint32_t asked, answered; /* counts of messages; futexes */
+    _Atomic bool ended;
     bool across;
     int client, server; /* processors */
-    uint64_t taken_ns;  /* by all messages; 0: it failed */
+    uint64_t until_ns;
+    uint64_t message_ns; /* what one takes; 0: it failed */
 };
 
 static uint64_t now_ns(void)
@@ -39,11 +43,18 @@ static void work(void)
     }
 }
 
-static void await(_Atomic uint32_t *count, uint32_t before)
+/* False: the trial is over. */
+static bool await(struct trial *trial, _Atomic uint32_t *count, uint32_t before)
 {
+    static const struct timespec look = { .tv_nsec = LOOK_NS };
+
     while (atomic_load(count) == before) {
-        syscall(SYS_futex, count, FUTEX_WAIT_PRIVATE, before, NULL, NULL, 0);
+        if (atomic_load(&trial->ended) || now_ns() > trial->until_ns) {
+            return false;
+        }
+        syscall(SYS_futex, count, FUTEX_WAIT_PRIVATE, before, &look, NULL, 0);
     }
+    return true;
 }
 
 static void tell(_Atomic uint32_t *count)
@@ -82,7 +93,9 @@ static void *serve(void *argument)
         if (trial->across) {
             linger(&trial->asked, i);
         }
-        await(&trial->asked, i);
+        if (!await(trial, &trial->asked, i)) {
+            break;
+        }
         work();
         tell(&trial->answered);
     }
@@ -93,6 +106,7 @@ static void *ask(void *argument)
 {
     struct trial *trial = argument;
     uint64_t begun;
+    uint32_t done;
     pthread_t server;
 
     run_on(trial->client);
@@ -100,12 +114,15 @@ static void *ask(void *argument)
         return NULL;
     }
     begun = now_ns();
-    for (uint32_t i = 0; i < MESSAGES; i++) {
+    for (done = 0; done < MESSAGES; done++) {
         tell(&trial->asked);
-        await(&trial->answered, i);
+        if (!await(trial, &trial->answered, done)) {
+            break;
+        }
         work();
     }
-    trial->taken_ns = now_ns() - begun;
+    trial->message_ns = done < MESSAGES_MIN ? 0 : (now_ns() - begun) / done;
+    atomic_store(&trial->ended, true);
     pthread_join(server, NULL);
     return NULL;
 }
@@ -113,14 +130,16 @@ static void *ask(void *argument)
 /* ns that a message takes; 0: it could not be tried. */
 static uint64_t try_place(bool across, int client, int server)
 {
-    struct trial trial = { .across = across, .client = client, .server = server };
+    struct trial trial = {
+        .across = across, .client = client, .server = server, .until_ns = now_ns() + TRIAL_NS
+    };
     pthread_t thread;
 
     if (riad_thread_start("riad-trial", ask, &trial, &thread) < 0) {
         return 0;
     }
     pthread_join(thread, NULL);
-    return trial.taken_ns / MESSAGES;
+    return trial.message_ns;
 }
 
 /* The first two processors of the process. False: there is one. */
