@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "riad/bytes.h"
@@ -116,7 +117,8 @@ static json_t *pack(const struct riad_event *event, const struct tail *tail)
 }
 
 /* One write of the whole line; cut off again if it is not whole. */
-static int write_line(int fd, uint64_t size, const struct tail *tail, json_t *object)
+static int write_line(
+        int fd, uint64_t size, const struct tail *tail, json_t *object, struct riad_hash *ret_head)
 {
     char line[RIAD_EVENT_LINE_MAX + 1] = "\n";
     size_t begin = tail->unended ? 1 : 0;
@@ -138,10 +140,32 @@ static int write_line(int fd, uint64_t size, const struct tail *tail, json_t *ob
     if (r < 0) {
         (void)riad_sys->ftruncate(fd, (off_t)tail->end);
     }
-    return r;
+    return r < 0 ? r : riad_event_hash(line + begin, n - begin - 1, ret_head);
 }
 
-int riad_events_append(const struct riad_state *state, const struct riad_event *event)
+/* With the head, which a log on another machine keeps: cutting the trail shows there. A log that
+ * does not take it is no error, as with syslog(3) ever. */
+static void tell_system(const json_t *object, const struct riad_hash *head)
+{
+    static const char *const keys[] = { "store", "workspace" };
+    char hex[2 * sizeof *head + 1], ids[128] = "";
+    size_t used = 0;
+
+    riad_hex_encode(head, sizeof *head, hex);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *id = json_string_value(json_object_get(object, keys[i]));
+
+        used += id ? (size_t)snprintf(ids + used, sizeof ids - used, " %s=%s", keys[i], id) : 0;
+    }
+    syslog(LOG_AUTH | LOG_NOTICE, "riad event %lld %s: %s uid=%d%s head=%s",
+            json_integer_value(json_object_get(object, "number")),
+            json_string_value(json_object_get(object, "event")),
+            json_string_value(json_object_get(object, "text")), (int)getuid(), ids, hex);
+}
+
+/* The object that was written, a new reference, and its hash. */
+static int append(const struct riad_state *state, const struct riad_event *event,
+        json_t **ret_object, struct riad_hash *ret_head)
 {
     uint64_t size = 0;
     struct tail tail;
@@ -157,9 +181,28 @@ int riad_events_append(const struct riad_state *state, const struct riad_event *
         return r;
     }
     object = pack(event, &tail);
-    r = write_line(fd, size, &tail, object);
+    r = write_line(fd, size, &tail, object, ret_head);
+    if (r < 0) {
+        json_decref(object);
+        return r;
+    }
+    *ret_object = object;
+    return 0;
+}
+
+/* The system's log may be slow: it is told when the trail is free for others. */
+int riad_events_append(const struct riad_state *state, const struct riad_event *event)
+{
+    struct riad_hash head;
+    json_t *object;
+    int r = append(state, event, &object, &head);
+
+    if (r < 0) {
+        return r;
+    }
+    tell_system(object, &head);
     json_decref(object);
-    return r;
+    return 0;
 }
 
 void riad_events_record(const struct riad_state *state, const char *kind,

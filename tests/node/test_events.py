@@ -1,6 +1,9 @@
 """The trail: what was done to a store is there, what an admin of the storage tries is named, and what was changed shows."""
 import json
+import os
 import shutil
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,31 @@ def test_what_was_done_is_there(store):
 def test_the_first_event_is_the_making(store):
     first = trail(store)["events"][0]
     assert first["event"] == "store-created" and first["number"] == 1 and first["previous"] == "0" * 64
+
+
+@pytest.mark.root
+def test_the_system_log_hears_it(store):
+    """With the head: what is cut from the trail is known there. In a mount namespace with a log of its own."""
+    log = store.base / "log"
+    made = not os.path.lexists("/dev/log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(log))
+        listener.settimeout(10)
+        if made:
+            Path("/dev/log").touch()
+        try:
+            store.run("workspace", "create", store.path, "project", prefix=[
+                "unshare", "--mount", "--propagation", "private", "sh", "-c", f'mount --bind {log} /dev/log && exec "$@"', "sh"])
+            heard = [listener.recv(4096).decode() for _ in range(2)]
+        finally:
+            if made:
+                os.unlink("/dev/log")
+    told = trail(store)["events"][-2:]
+    for line, event in zip(heard, told):
+        assert f"riad event {event['number']} {event['event']}: {event['text']} uid=0 store={event['store']}" in line
+        assert line.rstrip("\0\n").endswith(f"head={event['hash']}") and "project" not in line.replace("a project", "")
+    assert f"workspace={told[1]['workspace']}" in heard[1]
+    store.run("workspace", "list", store.path)  # where there is no log, that is no error
 
 
 def test_it_tells_no_names(store, mount):
