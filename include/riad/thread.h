@@ -8,7 +8,7 @@
 
 #include "riad/types.h"
 
-/* name: at most 15 bytes, as ps(1) shows it; a literal. ret_thread: to be joined; NULL: detached.
+/* name: at most 15 bytes, as ps(1) shows it; it stays. ret_thread: to be joined; NULL: detached.
  * Any thread. -EAGAIN, -ENOMEM. */
 int riad_thread_start(const char *name, void *(*run)(void *argument), void *argument,
         pthread_t *ret_thread) RIAD_MUST_CHECK;

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -68,7 +69,8 @@ static int start_thread(struct riad_ring *ring, unsigned number)
         return -errno;
     }
     pthread_mutex_init(&thread->lock, NULL);
-    r = riad_thread_start("riad-ring", riad_ring_thread_run, thread, &thread->id);
+    snprintf(thread->name, sizeof thread->name, "riad-ring/%u", number);
+    r = riad_thread_start(thread->name, riad_ring_thread_run, thread, &thread->id);
     if (r < 0) {
         pthread_mutex_destroy(&thread->lock);
         riad_close_fd(&thread->wake);

@@ -20,7 +20,8 @@ struct ring_order {
 struct ring_thread {
     struct riad_ring *ring;
     pthread_t id;
-    unsigned number;
+    unsigned number; /* of its first queue, and so of a processor; also in the name */
+    char name[24];
     struct io_uring io;
     int wake;                 /* eventfd: there are orders, or entries were returned, or the end */
     uint64_t wake_count;      /* where its value is read to */
