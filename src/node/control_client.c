@@ -54,7 +54,7 @@ int riad_control_call(const struct riad_state *state, int pid, const char *opera
     if (r < 0) {
         return r;
     }
-    return riad_control_receive(fd, deadline, ret);
+    return riad_control_receive(fd, deadline, RIAD_CONTROL_REPLY_MAX, ret);
 }
 
 /* A socket nobody listens on was left by a killed process. */

@@ -8,14 +8,15 @@
 #include "riad/control.h"
 
 enum {
-    RIAD_CONTROL_LINE_MAX = 64 << 10,
+    RIAD_CONTROL_LINE_MAX = 64 << 10,  /* of a request */
+    RIAD_CONTROL_REPLY_MAX = 64 << 20, /* 1.5 KiB a mount */
     RIAD_CONTROL_CLIENT_MS = 5000,
     RIAD_CONTROL_CLIENTS_MAX = 16
 };
 
-/* Reads one line of at most RIAD_CONTROL_LINE_MAX bytes before the deadline (CLOCK_MONOTONIC ms)
- * and parses it; -ETIMEDOUT, -EBADMSG, -ECONNRESET. */
-int riad_control_receive(int fd, int64_t deadline, json_t **ret) RIAD_MUST_CHECK;
+/* Reads one line of at most `max` bytes before the deadline (CLOCK_MONOTONIC ms) and parses it;
+ * memory grows with what came. -ETIMEDOUT, -EBADMSG, -ECONNRESET, -ENOMEM. */
+int riad_control_receive(int fd, int64_t deadline, size_t max, json_t **ret) RIAD_MUST_CHECK;
 int riad_control_send(int fd, int64_t deadline, const json_t *message) RIAD_MUST_CHECK;
 int64_t riad_control_now(void);
 /* Connects to or names STATE/run/<pid>.sock through /proc/self/fd, so that long paths fit. */

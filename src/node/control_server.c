@@ -49,7 +49,8 @@ static void serve(struct riad_control *control, int fd)
     const char *operation;
     json_t *request, *reply = NULL;
 
-    if (!is_permitted(fd) || riad_control_receive(fd, deadline, &request) < 0) {
+    if (!is_permitted(fd) ||
+            riad_control_receive(fd, deadline, RIAD_CONTROL_LINE_MAX, &request) < 0) {
         return;
     }
     operation = json_string_value(json_object_get(request, "op"));

@@ -9,6 +9,8 @@
 
 #include "control_priv.h"
 
+enum { LINE_FIRST = 4096 };
+
 int64_t riad_control_now(void)
 {
     struct timespec now;
@@ -57,26 +59,45 @@ static int parse(const char *line, size_t size, json_t **ret)
     return 0;
 }
 
-int riad_control_receive(int fd, int64_t deadline, json_t **ret)
+/* Room for more, up to max. -EBADMSG: the line is longer. */
+static int make_room(char **line, size_t size, size_t *room, size_t max)
 {
-    _cleanup_free_ char *line = malloc(RIAD_CONTROL_LINE_MAX);
-    size_t size = 0;
-    int r;
+    size_t wanted = *room == 0 ? LINE_FIRST : *room * 2;
+    char *longer;
 
-    if (!line) {
+    if (size < *room) {
+        return 0;
+    }
+    if (size >= max) {
+        return -EBADMSG;
+    }
+    wanted = wanted < max ? wanted : max;
+    longer = realloc(*line, wanted);
+    if (!longer) {
         return -ENOMEM;
     }
+    *line = longer;
+    *room = wanted;
+    return 0;
+}
+
+int riad_control_receive(int fd, int64_t deadline, size_t max, json_t **ret)
+{
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0, room = 0;
+    int r;
+
     while (size == 0 || line[size - 1] != '\n') {
         ssize_t n;
 
-        if (size == RIAD_CONTROL_LINE_MAX) {
-            return -EBADMSG;
+        r = make_room(&line, size, &room, max);
+        if (r == 0) {
+            r = wait_for(fd, POLLIN, deadline);
         }
-        r = wait_for(fd, POLLIN, deadline);
         if (r < 0) {
             return r;
         }
-        n = recv(fd, line + size, RIAD_CONTROL_LINE_MAX - size, MSG_DONTWAIT);
+        n = recv(fd, line + size, room - size, MSG_DONTWAIT);
         if (n == 0) {
             return -ECONNRESET;
         }

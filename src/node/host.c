@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -232,6 +233,17 @@ static void done(struct riad_host *host)
     pthread_mutex_destroy(&host->lock);
 }
 
+/* Each mount has some fifteen descriptors open. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason)
 {
@@ -244,6 +256,7 @@ int riad_host_run(const struct riad_host_config *config, void (*ready)(void *con
                 strerror(-signals));
         return RIAD_EXIT_FAILED;
     }
+    allow_descriptors();
     r = prepare(&host);
     if (r < 0) {
         done(&host);

@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     FUZZ_ASSERT(send(ends[0], bytes.data, bytes.size, MSG_NOSIGNAL) == (ssize_t)bytes.size);
     close(ends[0]);
-    r = riad_control_receive(ends[1], riad_control_now() + PATIENCE_MS, &message);
+    r = riad_control_receive(
+            ends[1], riad_control_now() + PATIENCE_MS, RIAD_CONTROL_LINE_MAX, &message);
     close(ends[1]);
     FUZZ_ASSERT(r == 0 || r == -EBADMSG || r == -ECONNRESET);
     FUZZ_ASSERT((r == 0) == (message != NULL));

@@ -10,7 +10,7 @@ import pytest
 from harness import FAILED, Store, USAGE, wait_until
 from processes import Child
 
-MANY = int(os.environ.get("RIAD_TEST_MANY", "40"))  # scripts/nightly asks for 200
+MANY = int(os.environ.get("RIAD_TEST_MANY", "50"))  # scripts/nightly asks for 200
 HANGS = 120     # seconds that the store of one workspace does not answer
 
 
@@ -71,6 +71,24 @@ def test_idle_ones_cost_little(mounted):
     assert resident < 60 + 2.2 * len(mounts)
     for mount in mounts:
         assert (Path(mount["directory"]) / "file").read_bytes() == b"x" * 10000
+
+
+def test_a_long_answer(mounted):
+    """Longer than a request may be: all are told of, in a table too, and each can be unmounted."""
+    assert len(mounted.run("status").stdout.splitlines()) == MANY + 2
+    mounted.unmount(mounted.directory / f"w{MANY - 1}")
+    assert len(mounted.mounts()) == MANY
+
+
+def test_few_descriptors_are_raised(crowd):
+    """The soft limit of a login is 1024 at most places; the hard one is the admin's word."""
+    limited = ["prlimit", "--nofile=256:4096"]
+    crowd.mount("--all", prefix=limited)
+    try:
+        assert len(crowd.mounts()) == MANY + 1
+    finally:
+        crowd.run("lock")
+        wait_until(lambda: not crowd.hosts(), 60, "the process to end")
 
 
 def test_one_that_hangs_holds_up_no_other(mounted, slow_store):
