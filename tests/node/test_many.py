@@ -10,7 +10,7 @@ import pytest
 from harness import FAILED, Store, USAGE, wait_until
 from processes import Child
 
-MANY = int(os.environ.get("RIAD_TEST_MANY", "50"))  # scripts/nightly asks for 200
+MANY = int(os.environ.get("RIAD_TEST_MANY", "80"))  # scripts/nightly asks for 200
 HANGS = 120     # seconds that the store of one workspace does not answer
 
 
@@ -20,6 +20,7 @@ def crowd(binary, base):
     store = Store(binary, base)
     store.init()
     store.run("workspace", "create", store.path, *(f"w{number}" for number in range(MANY)))
+    store.directory = store.make_directory(store.base / ("long" * 50))  # so that what is said of all is long
     yield store
     store.remove()
 
