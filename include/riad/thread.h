@@ -1,4 +1,6 @@
-/* Layer base. Threads that take nothing over from whoever starts them: all signals are blocked in
+/* Layer base. Starting threads, and waiting by the clock.
+ *
+ * Threads that take nothing over from whoever starts them: all signals are blocked in
  * them, they may run on the processors of the process's first thread, under the ordinary policy. A
  * thread that is pinned to a processor, or has become SCHED_IDLE, would pass that on. */
 #ifndef RIAD_THREAD_H
@@ -12,5 +14,10 @@
  * Any thread. -EAGAIN, -ENOMEM. */
 int riad_thread_start(const char *name, void *(*run)(void *argument), void *argument,
         pthread_t *ret_thread) RIAD_MUST_CHECK;
+
+/* ns of CLOCK_MONOTONIC. */
+uint64_t riad_now_ns(void);
+/* A condition whose timed waits go by CLOCK_MONOTONIC. -ENOMEM, -EAGAIN. */
+int riad_condition_init(pthread_cond_t *condition) RIAD_MUST_CHECK;
 
 #endif

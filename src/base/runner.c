@@ -35,10 +35,7 @@ struct riad_job {
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return riad_now_ns() / 1000000;
 }
 
 /* (lock) ETIMEDOUT once it is over. */

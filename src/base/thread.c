@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "riad/cleanup.h"
@@ -73,4 +74,27 @@ int riad_thread_start(
         free(start);
     }
     return r;
+}
+
+uint64_t riad_now_ns(void)
+{
+    struct timespec now = { 0 };
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int riad_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    int r = pthread_condattr_init(&attributes);
+
+    if (r == 0) {
+        r = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (r == 0) {
+            r = pthread_cond_init(condition, &attributes);
+        }
+        pthread_condattr_destroy(&attributes);
+    }
+    return -r;
 }

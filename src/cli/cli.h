@@ -120,6 +120,9 @@ char *absolute_path(const char *path);
 /* Every mount of every running process: a JSON array of mount objects of the control protocol, each
  * with "pid". */
 int list_mounts(const struct riad_state *state, json_t **ret);
+/* The same for commands: opens the state, too, for riad_state_close; reports what fails. Exit code.
+ */
+int open_mounts(const struct options *options, struct riad_state *ret_state, json_t **ret);
 /* The mount at or above path; borrowed from mounts; NULL. */
 const json_t *find_mount(const json_t *mounts, const char *path);
 /* Is there a mount point at path (mountinfo)? *ret_riad: of type fuse.riad. */

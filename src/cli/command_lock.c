@@ -63,14 +63,9 @@ int command_lock(int argc, char **argv)
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    r = riad_state_open(options.state_dir, &state);
-    if (r < 0) {
-        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
-    }
-    r = list_mounts(&state, &mounts);
-    if (r < 0) {
-        riad_state_close(&state);
-        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    code = open_mounts(&options, &state, &mounts);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
     }
     code = check_names(mounts, argc - optind, argv + optind);
     if (code == RIAD_EXIT_DONE) {

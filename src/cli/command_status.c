@@ -87,15 +87,11 @@ int command_status(int argc, char **argv)
     if (optind < argc && !path) {
         return fail(RIAD_EXIT_FAILED, "%s: %s", argv[optind], strerror(errno));
     }
-    r = riad_state_open(options.state_dir, &state);
-    if (r < 0) {
-        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
+    r = open_mounts(&options, &state, &mounts);
+    if (r != RIAD_EXIT_DONE) {
+        return r;
     }
-    r = list_mounts(&state, &mounts);
     riad_state_close(&state);
-    if (r < 0) {
-        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
-    }
     r = show(&options, mounts, path);
     json_decref(mounts);
     return r;

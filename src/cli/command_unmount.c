@@ -64,15 +64,10 @@ static int on_mount(
     struct riad_state state;
     const json_t *mount;
     json_t *mounts;
-    int code, r = riad_state_open(options->state_dir, &state);
+    int code = open_mounts(options, &state, &mounts);
 
-    if (r < 0) {
-        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
-    }
-    r = list_mounts(&state, &mounts);
-    if (r < 0) {
-        riad_state_close(&state);
-        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    if (code != RIAD_EXIT_DONE) {
+        return code;
     }
     mount = find_mount(mounts, path);
     if (!mount || (exactly && strcmp(json_string_value(json_object_get(mount, "directory")),

@@ -171,6 +171,21 @@ int list_mounts(const struct riad_state *state, json_t **ret)
     return 0;
 }
 
+int open_mounts(const struct options *options, struct riad_state *ret_state, json_t **ret)
+{
+    int r = riad_state_open(options->state_dir, ret_state);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r), "cannot use the state directory: %s", strerror(-r));
+    }
+    r = list_mounts(ret_state, ret);
+    if (r < 0) {
+        riad_state_close(ret_state);
+        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
 const json_t *find_mount(const json_t *mounts, const char *path)
 {
     const json_t *best = NULL;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "riad/runner.h"
+#include "riad/thread.h"
 
 #include "lifecycle_priv.h"
 
@@ -84,21 +85,6 @@ bool riad_background_stopping(struct riad_workspace *workspace)
     return stopping;
 }
 
-static int init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    int r = pthread_condattr_init(&attributes);
-
-    if (r == 0) {
-        r = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        if (r == 0) {
-            r = pthread_cond_init(condition, &attributes);
-        }
-        pthread_condattr_destroy(&attributes);
-    }
-    return -r;
-}
-
 static void batch_round(void *context)
 {
     riad_batch_round(context);
@@ -162,7 +148,7 @@ static void destroy(struct riad_background *background)
 
 static int prepare(struct riad_background *background, struct riad_runner *runner)
 {
-    int r = init_condition(&background->synced);
+    int r = riad_condition_init(&background->synced);
 
     if (r < 0) {
         return r;

@@ -126,18 +126,10 @@ static bool join(struct riad_crew *crew)
     return serve_now;
 }
 
-static uint64_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 /* The key of a device with a request, or 0. */
 static uint64_t linger(struct riad_crew *crew)
 {
-    uint64_t until = now() + LINGER_NANOSECONDS;
+    uint64_t until = riad_now_ns() + LINGER_NANOSECONDS;
     uint64_t key;
 
     if (crew->misses >= MISSES_MAX && ++crew->skipped < RETRY_EVERY) {
@@ -146,7 +138,7 @@ static uint64_t linger(struct riad_crew *crew)
     crew->skipped = 0;
     do {
         key = ask(crew, 0);
-    } while (key == 0 && now() < until);
+    } while (key == 0 && riad_now_ns() < until);
     crew->misses = key ? 0 : crew->misses + (crew->misses < MISSES_MAX);
     return key;
 }

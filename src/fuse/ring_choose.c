@@ -27,19 +27,11 @@ struct trial {
     uint64_t message_ns; /* what one takes; 0: it failed */
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void work(void)
 {
-    uint64_t until = now_ns() + WORK_NS;
+    uint64_t until = riad_now_ns() + WORK_NS;
 
-    while (now_ns() < until) {
+    while (riad_now_ns() < until) {
     }
 }
 
@@ -49,7 +41,7 @@ static bool await(struct trial *trial, _Atomic uint32_t *count, uint32_t before)
     static const struct timespec look = { .tv_nsec = LOOK_NS };
 
     while (atomic_load(count) == before) {
-        if (atomic_load(&trial->ended) || now_ns() > trial->until_ns) {
+        if (atomic_load(&trial->ended) || riad_now_ns() > trial->until_ns) {
             return false;
         }
         syscall(SYS_futex, count, FUTEX_WAIT_PRIVATE, before, &look, NULL, 0);
@@ -65,9 +57,9 @@ static void tell(_Atomic uint32_t *count)
 
 static void linger(const _Atomic uint32_t *count, uint32_t before)
 {
-    uint64_t until = now_ns() + LINGER_NS;
+    uint64_t until = riad_now_ns() + LINGER_NS;
 
-    while (atomic_load(count) == before && now_ns() < until) {
+    while (atomic_load(count) == before && riad_now_ns() < until) {
     }
 }
 
@@ -113,7 +105,7 @@ static void *ask(void *argument)
     if (riad_thread_start("riad-trial", serve, trial, &server) < 0) {
         return NULL;
     }
-    begun = now_ns();
+    begun = riad_now_ns();
     for (done = 0; done < MESSAGES; done++) {
         tell(&trial->asked);
         if (!await(trial, &trial->answered, done)) {
@@ -121,7 +113,7 @@ static void *ask(void *argument)
         }
         work();
     }
-    trial->message_ns = done < MESSAGES_MIN ? 0 : (now_ns() - begun) / done;
+    trial->message_ns = done < MESSAGES_MIN ? 0 : (riad_now_ns() - begun) / done;
     atomic_store(&trial->ended, true);
     pthread_join(server, NULL);
     return NULL;
@@ -131,7 +123,7 @@ static void *ask(void *argument)
 static uint64_t try_place(bool across, int client, int server)
 {
     struct trial trial = {
-        .across = across, .client = client, .server = server, .until_ns = now_ns() + TRIAL_NS
+        .across = across, .client = client, .server = server, .until_ns = riad_now_ns() + TRIAL_NS
     };
     pthread_t thread;
 

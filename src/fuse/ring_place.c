@@ -2,10 +2,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/thread.h"
 
 #include "ring_place_priv.h"
 
@@ -142,15 +142,12 @@ static int move(const struct riad_ring_place *place, enum riad_place to)
 
 void riad_ring_place(struct riad_ring_place *place)
 {
-    struct timespec now;
     enum riad_place to;
 
     if (place->chosen == RIAD_PLACE_ORDINARY) {
         return;
     }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    to = riad_ring_place_decide(
-            place, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, read_waited);
+    to = riad_ring_place_decide(place, riad_now_ns() / 1000, read_waited);
     if (to == place->at) {
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/thread.h"
 
 #include "ring_thread_priv.h"
 
@@ -166,14 +167,6 @@ static void note_error(int error, bool *told)
     nanosleep(&rest, NULL);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The kernel flags work for this thread, which brings completions; no system call is needed to see
  * it. */
 static bool has_completed(const struct ring_thread *thread)
@@ -194,10 +187,10 @@ static void linger(struct ring_thread *thread)
     }
     thread->skipped = 0;
     io_uring_submit(&thread->io);
-    until = now_ns() + LINGER_NANOSECONDS;
+    until = riad_now_ns() + LINGER_NANOSECONDS;
     do {
         found = has_completed(thread);
-    } while (!found && now_ns() < until);
+    } while (!found && riad_now_ns() < until);
     thread->misses = found ? 0 : thread->misses + (thread->misses < MISSES_MAX);
 }
 
