@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -13,6 +14,24 @@ static bool cannot_be_told(const struct side *side, int64_t from, int64_t to)
 
     return is_direct(side->slot[from]) || is_direct(side->slot[to]) ||
            (fstat(side->slot[to], &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
+/* Pages of a file on their way to a later place in it change while they are copied: what arrives
+ * depends on how large the folios are and which way the processor's memcpy goes, on ext4 as on
+ * FUSE. */
+static bool overlap(int from, int to, off_t from_offset, int64_t count)
+{
+    struct stat source, target;
+    off_t to_offset = lseek(to, 0, SEEK_CUR);
+
+    if (fstat(from, &source) < 0 || fstat(to, &target) < 0 || source.st_ino != target.st_ino ||
+            source.st_dev != target.st_dev) {
+        return false;
+    }
+    if (fcntl(to, F_GETFL) & O_APPEND) {
+        to_offset = target.st_size;
+    }
+    return from_offset - to_offset < count && to_offset - from_offset < count;
 }
 
 static int64_t told(int from, int to, int64_t r, struct outcome *ret)
@@ -46,7 +65,8 @@ int64_t call_sendfile(struct side *side, const int64_t *argument, struct outcome
     off_t offset = argument[2];
     int64_t r;
 
-    if (cannot_be_told(side, argument[1], argument[0])) {
+    if (cannot_be_told(side, argument[1], argument[0]) ||
+            overlap(from, to, argument[4] ? offset : lseek(from, 0, SEEK_CUR), argument[3])) {
         return SKIPPED;
     }
     r = sendfile(to, from, argument[4] ? &offset : NULL, (size_t)argument[3]);
@@ -61,7 +81,8 @@ int64_t call_splice(struct side *side, const int64_t *argument, struct outcome *
     int pipes[2];
     int64_t got, put = -1;
 
-    if (cannot_be_told(side, argument[0], argument[1])) {
+    if (cannot_be_told(side, argument[0], argument[1]) ||
+            overlap(from, to, lseek(from, 0, SEEK_CUR), argument[2])) {
         return SKIPPED;
     }
     if (pipe2(pipes, O_NONBLOCK) < 0) {

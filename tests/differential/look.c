@@ -104,14 +104,22 @@ static void describe(const struct look *before, const struct look *after, int64_
     ret[PROBE_CTIME_MOVED] = both && differ(before->st.st_ctim, after->st.st_ctim);
 }
 
-/* Reading moves the time of the last access on ext4 now and then, on riad never. */
+/* Reading moves the time of the last access on ext4 now and then, on riad never. A symbolic link is
+ * also read by looking at a path that leads through it and back ("link/../link"). */
 static bool sets_atime(const struct operation *operation, const struct outcome *outcome)
 {
     const struct kind *kind = &kinds[operation->kind];
-    bool followed = S_ISLNK(outcome->probe[0][PROBE_MODE]) && !operation->argument[3];
+    char path[PATH_BYTES];
+    bool followed;
 
-    return outcome->result == 0 && !followed && kind->type[1] == TYPE_TIME &&
-           operation->argument[1] != TIME_OMITTED;
+    if (kind->type[1] != TYPE_TIME) {
+        return false;
+    }
+    path_text(operation->argument[0], path);
+    followed = S_ISLNK(outcome->probe[0][PROBE_MODE]) &&
+               (!operation->argument[3] || strstr(path, "/../"));
+
+    return outcome->result == 0 && !followed && operation->argument[1] != TIME_OMITTED;
 }
 
 void look_after(const struct side *side, const struct operation *operation,
