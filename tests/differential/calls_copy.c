@@ -24,8 +24,8 @@ static bool overlap(int from, int to, off_t from_offset, int64_t count)
     struct stat source, target;
     off_t to_offset = lseek(to, 0, SEEK_CUR);
 
-    if (fstat(from, &source) < 0 || fstat(to, &target) < 0 || source.st_ino != target.st_ino ||
-            source.st_dev != target.st_dev) {
+    if (fstat(from, &source) < 0 || fstat(to, &target) < 0 || !S_ISREG(source.st_mode) ||
+            source.st_ino != target.st_ino || source.st_dev != target.st_dev) {
         return false;
     }
     if (fcntl(to, F_GETFL) & O_APPEND) {
