@@ -194,27 +194,36 @@ static void *watch(void *argument)
     return NULL;
 }
 
-static void init_condition(pthread_cond_t *condition)
+static int init_conditions(struct riad_runner *runner)
 {
-    pthread_condattr_t attributes;
+    pthread_cond_t *const conditions[] = { &runner->due, &runner->work, &runner->ended };
+    int r = 0, made = 0;
 
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
+    while (r >= 0 && made < (int)(sizeof conditions / sizeof conditions[0])) {
+        r = riad_condition_init(conditions[made]);
+        made += r >= 0;
+    }
+    for (; r < 0 && made > 0; made--) {
+        pthread_cond_destroy(conditions[made - 1]);
+    }
+    return r;
 }
 
 int riad_runner_new(struct riad_runner **ret)
 {
     struct riad_runner *runner = calloc(1, sizeof *runner);
 
+    int r;
+
     if (!runner) {
         return -ENOMEM;
     }
+    r = init_conditions(runner);
+    if (r < 0) {
+        free(runner);
+        return r;
+    }
     pthread_mutex_init(&runner->lock, NULL);
-    init_condition(&runner->due);
-    init_condition(&runner->work);
-    init_condition(&runner->ended);
     *ret = runner;
     return 0;
 }

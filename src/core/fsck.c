@@ -47,6 +47,16 @@ void riad_fsck_end(struct riad_fsck *fsck, struct riad_opening *opening)
     }
 }
 
+/* Clients were told that these changes are made, and they are not in the log (O2). */
+static void find_late_spool(struct riad_fsck *fsck, const struct riad_opening *opening)
+{
+    struct riad_reason late;
+
+    if (riad_recover_spool_late(opening, &late)) {
+        riad_fsck_find(fsck, "%s", late.text);
+    }
+}
+
 /* Nobody may own the workspace while it is checked. Returns the lock. */
 static int enter(struct riad_fsck *fsck)
 {
@@ -61,6 +71,9 @@ static int enter(struct riad_fsck *fsck)
     r = riad_ownership_wait(&opening);
     if (r >= 0) {
         r = riad_recover_spool(&opening);
+    }
+    if (r >= 0) {
+        find_late_spool(fsck, &opening);
     }
     if (r >= 0) {
         r = riad_recover_mark(&opening);

@@ -88,6 +88,8 @@ int riad_recover_follow(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* What a process of this node that was killed left in its spool goes to the log now, or is kept
  * aside where another node went on since. After riad_ownership_wait. */
 int riad_recover_spool(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* Whether riad_recover_spool kept something aside; if so, a sentence for a person. */
+bool riad_recover_spool_late(const struct riad_opening *opening, struct riad_reason *ret);
 struct riad_spool_home riad_recover_spool_home(const struct riad_opening *opening);
 /* Reads the mark of config's state directory; none is no error. */
 int riad_recover_mark(struct riad_opening *opening) RIAD_MUST_CHECK;

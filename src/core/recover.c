@@ -191,6 +191,18 @@ int riad_recover_spool(struct riad_opening *opening)
                  : 0;
 }
 
+bool riad_recover_spool_late(const struct riad_opening *opening, struct riad_reason *ret)
+{
+    if (opening->spooled.aside) {
+        snprintf(ret->text, sizeof ret->text,
+                "%llu bytes of changes that a killed process had not written to the store came too "
+                "late: another term has begun; they are kept in %s/spool.%016llx",
+                (unsigned long long)opening->spooled.bytes, opening->config->state_path,
+                (unsigned long long)opening->spooled.segment);
+    }
+    return opening->spooled.aside;
+}
+
 static int open_index(struct riad_opening *opening)
 {
     int r = riad_index_open(opening->index_path, opening->keys, &opening->index);

@@ -200,12 +200,10 @@ static int ship(void *context)
 /* What those who had changes that are not there any more should know. */
 static void tell_losses(struct riad_workspace *workspace, const struct riad_opening *opening)
 {
-    if (opening->spooled.aside) {
-        riad_workspace_event_unlocked(workspace,
-                "%llu bytes of changes that a killed process had not written to the store came too "
-                "late: another term has begun; they are kept in %s/spool.%016llx",
-                (unsigned long long)opening->spooled.bytes, workspace->state_path,
-                (unsigned long long)opening->spooled.segment);
+    struct riad_reason late;
+
+    if (riad_recover_spool_late(opening, &late)) {
+        riad_workspace_event_unlocked(workspace, "%s", late.text);
     }
     if (opening->dropped > 0) {
         riad_workspace_event_unlocked(workspace,

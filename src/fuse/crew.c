@@ -260,13 +260,15 @@ static int open_set(struct riad_crew *crew)
 int riad_crew_new(struct riad_crew **ret)
 {
     struct riad_crew *crew = calloc(1, sizeof *crew);
-    pthread_condattr_t attributes;
     int r;
 
     if (!crew) {
         return -ENOMEM;
     }
     r = open_set(crew);
+    if (r >= 0) {
+        r = riad_condition_init(&crew->parked);
+    }
     if (r < 0) {
         riad_close_fd(&crew->set);
         riad_close_fd(&crew->stop);
@@ -275,10 +277,6 @@ int riad_crew_new(struct riad_crew **ret)
     }
     atomic_flag_clear(&crew->lingering);
     pthread_mutex_init(&crew->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&crew->parked, &attributes);
-    pthread_condattr_destroy(&attributes);
     pthread_cond_init(&crew->wake, NULL);
     pthread_cond_init(&crew->changed, NULL);
     *ret = crew;

@@ -23,17 +23,18 @@ struct riad_pool {
 int riad_pool_new(const struct riad_pool_config *config, struct riad_pool **ret)
 {
     struct riad_pool *pool = calloc(1, sizeof *pool + config->capacity * sizeof pool->items[0]);
-    pthread_condattr_t attributes;
+    int r;
 
     if (!pool) {
         return -ENOMEM;
     }
+    r = riad_condition_init(&pool->work);
+    if (r < 0) {
+        free(pool);
+        return r;
+    }
     pool->config = *config;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->work, &attributes);
-    pthread_condattr_destroy(&attributes);
     pthread_cond_init(&pool->left, NULL);
     *ret = pool;
     return 0;

@@ -129,6 +129,32 @@ static void a_spool_that_comes_too_late_is_kept_aside(void **state)
     fixture_assert_sound(&fixture);
 }
 
+static void remember_finding(void *context, const char *finding)
+{
+    snprintf(context, sizeof(struct riad_reason), "%s", finding);
+}
+
+static void a_check_says_that_a_spool_came_too_late(void **state)
+{
+    struct riad_workspace_config config;
+    struct riad_fsck_result result;
+    struct riad_reason finding = { "" };
+    struct riad_workspace *workspace;
+
+    (void)state;
+    fixture.lease_seconds = other.lease_seconds = 1;
+    run_and_die(&fixture, die_with_a_spool);
+    workspace = fixture_open(&other);
+    make_directory(workspace, RIAD_ROOT_INODE, "others");
+    fixture_close(workspace);
+    fixture_configure(&fixture, &config);
+    assert_int_equal(
+            riad_fsck_run(&config, remember_finding, &finding, &result, &fixture.reason), 0);
+    assert_int_equal(result.findings, 1);
+    assert_non_null(strstr(finding.text, "too late"));
+    fixture_assert_sound(&fixture);
+}
+
 /* Small data that no cache of the kernel holds is read from the store, so it has to get there. */
 static void what_waits_in_the_spool_can_be_read(void **state)
 {
@@ -214,6 +240,7 @@ int main(void)
         SPOOL(a_reader_sees_what_was_acknowledged),
         SPOOL(a_power_cut_takes_what_was_not_synced),
         SPOOL(a_spool_that_comes_too_late_is_kept_aside),
+        SPOOL(a_check_says_that_a_spool_came_too_late),
         SPOOL(what_waits_in_the_spool_can_be_read),
         SPOOL(a_store_that_fails_stops_the_writing_and_loses_nothing),
         SPOOL(a_store_that_refuses_the_spool_refuses_the_opening),
