@@ -59,7 +59,7 @@ const struct command commands[] = {
             "  --json                all figures and counters\n  --state-dir DIR       local "
             "state\n",
             command_status },
-    { "sync", "[DIR]", "make everything durable (sync(1) does not reach FUSE)",
+    { "sync", "[DIR]", "make a workspace durable (sync(1) does not reach FUSE)",
             "  --state-dir DIR       local state\n", command_sync },
     { "passwd", "STORE", "change the passphrase",
             SECRET_HELP

@@ -188,18 +188,35 @@ static json_t *answer_unmount(struct riad_host *host, const json_t *request)
     return json_pack("{s:b}", "ok", 1);
 }
 
+/* Held from before to after. 0 if it is not mounted any more: it was closed, and so is durable. */
+static int sync_mount(struct riad_host *host, struct riad_mount *mount)
+{
+    int r = 0;
+
+    if (hold(host, mount)) {
+        r = riad_workspace_sync(mount->workspace);
+        release(host, mount);
+    }
+    return r;
+}
+
+/* One, which waits for no other's store, or all. */
 static json_t *answer_sync(struct riad_host *host, const json_t *request)
 {
+    bool all = !json_object_get(request, "directory");
+    struct riad_mount *mount = all ? NULL : find(host, request);
     int result = 0;
 
-    (void)request;
-    for (size_t i = 0; i < host->mount_count; i++) {
-        if (hold(host, &host->mounts[i])) {
-            int r = riad_workspace_sync(host->mounts[i].workspace);
+    if (!all && !mount) {
+        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    for (size_t i = 0; all && i < host->mount_count; i++) {
+        int r = sync_mount(host, &host->mounts[i]);
 
-            result = r < 0 ? r : result;
-            release(host, &host->mounts[i]);
-        }
+        result = r < 0 ? r : result;
+    }
+    if (mount) {
+        result = sync_mount(host, mount);
     }
     return result < 0 ? failure(RIAD_EXIT_FAILED, strerror(-result)) : json_pack("{s:b}", "ok", 1);
 }
