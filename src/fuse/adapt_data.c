@@ -69,6 +69,15 @@ static void tell_of_mode(fuse_req_t request, fuse_ino_t inode, bool killed)
     }
 }
 
+/* Pages of a map, refused at the limit: those behind the block without room may overwrite blocks
+ * that the file has, which always works. Returns the size to pass over. */
+static uint32_t without_room(uint64_t offset, uint32_t left)
+{
+    uint32_t block = RIAD_BLOCK_SIZE - (uint32_t)(offset % RIAD_BLOCK_SIZE);
+
+    return block < left ? block : left;
+}
+
 static int write_all(fuse_req_t request, fuse_ino_t inode, const uint8_t *data, uint32_t size,
         uint64_t offset, const struct fuse_file_info *file, uint32_t *ret_written)
 {
@@ -76,7 +85,7 @@ static int write_all(fuse_req_t request, fuse_ino_t inode, const uint8_t *data, 
     struct riad_workspace *workspace = riad_adapt_workspace(request);
     bool killed = false;
     uint32_t done = 0;
-    int r;
+    int r, refused = 0;
 
     caller.written_back = file->writepage;
     caller.killed = &killed;
@@ -86,10 +95,15 @@ static int write_all(fuse_req_t request, fuse_ino_t inode, const uint8_t *data, 
         r = riad_write(
                 workspace, &caller, inode, offset + done, data + done, size - done, &written);
         done += r < 0 ? 0 : written;
+        if (r == -EDQUOT && file->writepage) {
+            done += without_room(offset + done, size - done);
+            refused = r;
+            r = 0;
+        }
     } while (r == 0 && must_be_whole(file) && done < size);
     tell_of_mode(request, inode, killed);
     *ret_written = done;
-    return r;
+    return r < 0 ? r : refused;
 }
 
 /* P1: the reply follows the record in the log. */

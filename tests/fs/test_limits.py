@@ -211,6 +211,28 @@ def test_mapped_writes_stay_below(limited):
     os.close(fd)
 
 
+def test_mapped_overwrites_of_what_is_there_always_fit(limited):
+    """Also behind and between pages that find no room, which the kernel writes back in the same request."""
+    fd = os.open(limited.directory / "file", os.O_RDWR | os.O_CREAT)
+    there = [*range(8, 12), 20, *range(30, 32)]
+    for number in there:
+        os.pwrite(fd, b"o" * BLOCK, number * BLOCK)
+    os.ftruncate(fd, 31 * BLOCK + 100)
+    fill_up(limited.directory / "full")
+    with mmap.mmap(fd, 31 * BLOCK + 100) as view:
+        view[:] = b"n" * len(view)
+        with raises_errno(errno.EDQUOT):
+            view.flush()
+    os.close(fd)
+    assert limited.usage()[0] == ROOM
+    limited.remount()
+    data = (limited.directory / "file").read_bytes()
+    assert len(data) == 31 * BLOCK + 100
+    assert [number for number in range(32) if data[number * BLOCK] == ord("n")] == there
+    assert data.count(b"n") == 6 * BLOCK + 100
+    assert limited.usage()[0] == ROOM
+
+
 def test_writers_together_fill_it_exactly(limited):
     program = ("import errno, os, sys\nfd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)\ntotal = 0\ntry:\n"
                "    while True: total += os.write(fd, b'w' * int(sys.argv[2]))\n"
