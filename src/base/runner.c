@@ -212,7 +212,6 @@ static int init_conditions(struct riad_runner *runner)
 int riad_runner_new(struct riad_runner **ret)
 {
     struct riad_runner *runner = calloc(1, sizeof *runner);
-
     int r;
 
     if (!runner) {

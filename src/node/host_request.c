@@ -210,13 +210,12 @@ static json_t *answer_sync(struct riad_host *host, const json_t *request)
     if (!all && !mount) {
         return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
-    for (size_t i = 0; all && i < host->mount_count; i++) {
-        int r = sync_mount(host, &host->mounts[i]);
+    for (size_t i = 0; i < host->mount_count; i++) {
+        if (all || mount == &host->mounts[i]) {
+            int r = sync_mount(host, &host->mounts[i]);
 
-        result = r < 0 ? r : result;
-    }
-    if (mount) {
-        result = sync_mount(host, mount);
+            result = r < 0 ? r : result;
+        }
     }
     return result < 0 ? failure(RIAD_EXIT_FAILED, strerror(-result)) : json_pack("{s:b}", "ok", 1);
 }

@@ -17,8 +17,8 @@ static bool cannot_be_told(const struct side *side, int64_t from, int64_t to)
 }
 
 /* Pages of a file on their way to a later place in it change while they are copied: what arrives
- * depends on how large the folios are and which way the processor's memcpy goes, on ext4 as on
- * FUSE. */
+ * depends, it seems, on how large the folios are and which way the processor's memcpy goes, on ext4
+ * as on FUSE. */
 static bool overlap(int from, int to, off_t from_offset, int64_t count)
 {
     struct stat source, target;
