@@ -1,7 +1,10 @@
 #include <fcntl.h>
 
+#include "riad/patience.h"
+
 #include "adapt_priv.h"
 #include "reply_priv.h"
+#include "stale_priv.h"
 #include "syncs_priv.h"
 
 /* ENOSYS to the first OPEN, CREATE and FLUSH ends them for the life of the mount: the kernel opens
@@ -78,43 +81,79 @@ static uint32_t without_room(uint64_t offset, uint32_t left)
     return block < left ? block : left;
 }
 
-static int write_all(fuse_req_t request, fuse_ino_t inode, const uint8_t *data, uint32_t size,
-        uint64_t offset, const struct fuse_file_info *file, uint32_t *ret_written)
+/* A WRITE, and the part of it that was refused, from the first byte to the last. */
+struct sent {
+    fuse_ino_t inode;
+    const uint8_t *data;
+    uint32_t size;
+    uint64_t offset;
+    const struct fuse_file_info *file;
+    int refused; /* why; 0: nothing was */
+    uint32_t refused_from, refused_to;
+};
+
+static void note_refused(struct sent *sent, int error, uint32_t from, uint32_t to)
+{
+    if (sent->refused == 0) {
+        sent->refused_from = from;
+    }
+    sent->refused = error;
+    sent->refused_to = to;
+}
+
+static int write_all(fuse_req_t request, struct sent *sent, uint32_t *ret_written)
 {
     struct riad_caller caller = riad_adapt_caller(request);
     struct riad_workspace *workspace = riad_adapt_workspace(request);
     bool killed = false;
     uint32_t done = 0;
-    int r, refused = 0;
+    int r;
 
-    caller.written_back = file->writepage;
+    caller.written_back = sent->file->writepage;
     caller.killed = &killed;
     do {
         uint32_t written = 0;
 
-        r = riad_write(
-                workspace, &caller, inode, offset + done, data + done, size - done, &written);
+        r = riad_write(workspace, &caller, sent->inode, sent->offset + done, sent->data + done,
+                sent->size - done, &written);
         done += r < 0 ? 0 : written;
-        if (r == -EDQUOT && file->writepage) {
-            done += without_room(offset + done, size - done);
-            refused = r;
+        if (r == -EDQUOT && sent->file->writepage) {
+            uint32_t skipped = without_room(sent->offset + done, sent->size - done);
+
+            note_refused(sent, r, done, done + skipped);
+            done += skipped;
             r = 0;
         }
-    } while (r == 0 && must_be_whole(file) && done < size);
-    tell_of_mode(request, inode, killed);
+    } while (r == 0 && must_be_whole(sent->file) && done < sent->size);
+    tell_of_mode(request, sent->inode, killed);
     *ret_written = done;
-    return r < 0 ? r : refused;
+    return r;
 }
 
-/* P1: the reply follows the record in the log. */
+/* P1: the reply follows the record in the log. A request that is to be done anew has refused
+ * nothing yet. */
 void riad_adapt_write(fuse_req_t request, fuse_ino_t inode, const char *data, size_t size,
         off_t offset, struct fuse_file_info *file)
 {
-    uint32_t wanted = size < RIAD_MESSAGE_MAX ? (uint32_t)size : RIAD_MESSAGE_MAX;
+    const struct riad_session *session = fuse_req_userdata(request);
+    struct sent sent = {
+        .inode = inode,
+        .data = (const uint8_t *)data,
+        .size = size < RIAD_MESSAGE_MAX ? (uint32_t)size : RIAD_MESSAGE_MAX,
+        .offset = (uint64_t)offset,
+        .file = file,
+    };
     uint32_t written = 0;
-    int r = write_all(
-            request, inode, (const uint8_t *)data, wanted, (uint64_t)offset, file, &written);
+    int r = write_all(request, &sent, &written);
 
+    if (r < 0 && r != RIAD_WOULD_WAIT) {
+        note_refused(&sent, r, written, sent.size);
+    }
+    r = r < 0 ? r : sent.refused;
+    if (r < 0 && r != RIAD_WOULD_WAIT && file->writepage) {
+        riad_stale_drop(session->stale, inode, sent.offset + sent.refused_from,
+                sent.refused_to - sent.refused_from);
+    }
     if (r < 0) {
         riad_reply_error(request, r);
         return;

@@ -1,13 +1,13 @@
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "riad/error.h"
 
 #include "listings_priv.h"
 #include "pool_priv.h"
+#include "stale_priv.h"
 
 enum { SLOTS = 256, DROPS_MAX = 4096 };
 
@@ -24,26 +24,14 @@ struct riad_listings {
     struct slot slots[SLOTS];
 };
 
-struct notification {
-    struct fuse_out_header header;
-    struct fuse_notify_inval_inode_out body;
-};
-
 static uint32_t page_size(void)
 {
     return (uint32_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The kernel does not know the inode any more, or is gone: then there is no copy either. */
 void riad_listings_drop_now(struct riad_listings *listings, uint64_t directory)
 {
-    struct notification notification = {
-        .header = { .len = sizeof notification, .error = FUSE_NOTIFY_INVAL_INODE },
-        .body = { .ino = directory },
-    };
-    ssize_t n = write(listings->device, &notification, sizeof notification);
-
-    (void)n;
+    riad_stale_tell(listings->device, directory, 0, 0);
 }
 
 static void drop(void *context, void *item)

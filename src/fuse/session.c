@@ -12,6 +12,7 @@
 #include "options_priv.h"
 #include "reason_priv.h"
 #include "session_priv.h"
+#include "stale_priv.h"
 #include "syncs_priv.h"
 
 static int check_config(const struct riad_session_config *config, struct riad_options *ret_options,
@@ -95,6 +96,9 @@ static int mount_session(struct riad_session *session, const struct riad_options
             session, options->threads, options->no_uring, reactor, &session->transport);
     if (r == 0) {
         r = riad_listings_new(fuse_session_fd(session->fuse), &session->listings);
+    }
+    if (r == 0) {
+        r = riad_stale_new(fuse_session_fd(session->fuse), &session->stale);
     }
     if (r == 0) {
         r = riad_syncs_new(session->workspace, &session->syncs);
@@ -193,6 +197,7 @@ void riad_session_free(struct riad_session *session)
         riad_transport_join(session->transport);
     }
     riad_listings_free(session->listings);
+    riad_stale_free(session->stale);
     riad_syncs_free(session->syncs);
     if (session->fuse) {
         fuse_session_unmount(session->fuse);

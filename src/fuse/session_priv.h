@@ -12,7 +12,8 @@ struct riad_session {
     struct riad_workspace *workspace; /* borrowed */
     struct fuse_session *fuse;
     struct riad_transport *transport;
-    struct riad_listings *listings; /* these two have locks of their own */
+    struct riad_listings *listings; /* these three have locks of their own */
+    struct riad_stale *stale;
     struct riad_syncs *syncs;
     char *mountpoint;
     uint64_t mount_id; /* the kernel's, to unmount nothing that somebody put there since; 0 unknown

@@ -233,6 +233,34 @@ def test_mapped_overwrites_of_what_is_there_always_fit(limited):
     assert limited.usage()[0] == ROOM
 
 
+def test_mapped_stores_without_room_do_not_read_as_stored(limited):
+    """Neither through the map nor otherwise, and whether anybody asked or not (the kernel tells by msync only)."""
+    fd = os.open(limited.directory / "file", os.O_RDWR | os.O_CREAT)
+    os.pwrite(fd, b"o" * BLOCK, 2 * BLOCK)
+    os.ftruncate(fd, 5 * BLOCK)
+    fill_up(limited.directory / "full")
+    stored = b"\0" * (2 * BLOCK) + b"n" * BLOCK + b"\0" * (2 * BLOCK)
+    with mmap.mmap(fd, 5 * BLOCK) as view:
+        view[:] = b"n" * len(view)
+        with raises_errno(errno.EDQUOT):
+            view.flush()
+        wait_until(lambda: view[:] == stored)
+        assert os.pread(fd, len(stored), 0) == stored
+        view[:BLOCK] = view[3 * BLOCK:4 * BLOCK] = b"m" * BLOCK
+    wait_until(lambda: os.pread(fd, len(stored), 0) == stored)
+    with raises_errno(errno.EDQUOT):
+        os.fsync(fd)
+    os.unlink(limited.directory / "full")
+    with mmap.mmap(fd, 5 * BLOCK) as view:
+        view[:] = b"f" * len(view)
+        view.flush()
+        time.sleep(0.1)
+        assert view[:] == b"f" * len(view)
+    os.close(fd)
+    limited.remount()
+    assert (limited.directory / "file").read_bytes() == b"f" * len(stored)
+
+
 def test_writers_together_fill_it_exactly(limited):
     program = ("import errno, os, sys\nfd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)\ntotal = 0\ntry:\n"
                "    while True: total += os.write(fd, b'w' * int(sys.argv[2]))\n"
