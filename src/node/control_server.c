@@ -13,6 +13,9 @@
 
 #include "control_priv.h"
 
+/* Who may connect. Each has places of its own: neither can keep the other out. */
+enum peer { PEER_OWNER, PEER_ROOT, PEERS };
+
 /* A thread accepts; each client gets a thread of its own, so that a slow one stalls nobody; their
  * number is bounded. */
 struct riad_control {
@@ -25,22 +28,29 @@ struct riad_control {
     pthread_t thread;
     pthread_mutex_t lock; /* guards clients */
     pthread_cond_t idle;
-    unsigned clients;
+    unsigned clients[PEERS];
 };
 
 struct client {
     struct riad_control *control;
+    enum peer peer;
     int fd;
 };
 
-/* The peer's uid comes from the kernel: our own or root. */
-static bool is_permitted(int fd)
+/* The peer's uid comes from the kernel. -EACCES: neither ours nor root's. */
+static int identify(int fd, enum peer *ret)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        return -errno;
+    }
+    if (peer.uid != geteuid() && peer.uid != 0) {
+        return -EACCES;
+    }
+    *ret = peer.uid == geteuid() ? PEER_OWNER : PEER_ROOT;
+    return 0;
 }
 
 static void serve(struct riad_control *control, int fd)
@@ -49,14 +59,12 @@ static void serve(struct riad_control *control, int fd)
     const char *operation;
     json_t *request, *reply = NULL;
 
-    if (!is_permitted(fd) ||
-            riad_control_receive(fd, deadline, RIAD_CONTROL_LINE_MAX, &request) < 0) {
+    if (riad_control_receive(fd, deadline, RIAD_CONTROL_LINE_MAX, &request) < 0) {
         return;
     }
     operation = json_string_value(json_object_get(request, "op"));
     if (json_integer_value(json_object_get(request, "version")) != 1 || !operation) {
-        reply = json_pack(
-                "{s:b, s:s}", "ok", 0, "error", "this request is not of control protocol 1");
+        reply = riad_control_failure(RIAD_EXIT_USAGE, "this request is not of control protocol 1");
     } else {
         reply = control->handler(control->context, operation, request);
     }
@@ -68,54 +76,81 @@ static void serve(struct riad_control *control, int fd)
     json_decref(request);
 }
 
-static void *client_main(void *argument)
-{
-    struct client *client = argument;
-    struct riad_control *control = client->control;
-
-    serve(control, client->fd);
-    close(client->fd);
-    free(client);
-    pthread_mutex_lock(&control->lock);
-    control->clients--;
-    pthread_cond_broadcast(&control->idle);
-    pthread_mutex_unlock(&control->lock);
-    return NULL;
-}
-
-static bool take_place(struct riad_control *control)
+static bool take_place(struct riad_control *control, enum peer peer)
 {
     bool free_place;
 
     pthread_mutex_lock(&control->lock);
-    free_place = control->clients < RIAD_CONTROL_CLIENTS_MAX;
-    control->clients += free_place;
+    free_place = control->clients[peer] < RIAD_CONTROL_CLIENTS_MAX;
+    control->clients[peer] += free_place;
     pthread_mutex_unlock(&control->lock);
     return free_place;
 }
 
-static void start_client(struct riad_control *control, int fd)
+static void leave_place(struct riad_control *control, enum peer peer)
 {
-    struct client *client;
+    pthread_mutex_lock(&control->lock);
+    control->clients[peer]--;
+    pthread_cond_broadcast(&control->idle);
+    pthread_mutex_unlock(&control->lock);
+}
+
+static void *client_main(void *argument)
+{
+    struct client client = *(struct client *)argument;
+
+    free(argument);
+    serve(client.control, client.fd);
+    close(client.fd);
+    leave_place(client.control, client.peer);
+    return NULL;
+}
+
+/* Says so, as far as that needs no waiting: a socket of which nothing was read takes a line. */
+static void turn_away(int fd)
+{
+    json_t *reply = riad_control_failure(
+            RIAD_EXIT_FAILED, "too many requests are under way: wait until one of them has ended");
+    int r = reply ? riad_control_send(fd, riad_control_now() + 1, reply) : 0;
+
+    (void)r;
+    json_decref(reply);
+}
+
+/* 0: a thread serves it, and closes fd. */
+static int start_client(struct riad_control *control, enum peer peer, int fd)
+{
+    struct client *client = malloc(sizeof *client);
     pthread_t thread;
 
-    if (!take_place(control)) {
+    if (!client) {
+        return -ENOMEM;
+    }
+    *client = (struct client){ .control = control, .peer = peer, .fd = fd };
+    if (pthread_create(&thread, NULL, client_main, client) != 0) {
+        free(client);
+        return -EAGAIN;
+    }
+    pthread_detach(thread);
+    return 0;
+}
+
+static void admit(struct riad_control *control, int fd)
+{
+    enum peer peer = PEER_OWNER;
+
+    if (identify(fd, &peer) < 0) {
         close(fd);
         return;
     }
-    client = malloc(sizeof *client);
-    if (client) {
-        *client = (struct client){ .control = control, .fd = fd };
-        if (pthread_create(&thread, NULL, client_main, client) == 0) {
-            pthread_detach(thread);
+    if (take_place(control, peer)) {
+        if (start_client(control, peer, fd) == 0) {
             return;
         }
-        free(client);
+        leave_place(control, peer);
     }
+    turn_away(fd);
     close(fd);
-    pthread_mutex_lock(&control->lock);
-    control->clients--;
-    pthread_mutex_unlock(&control->lock);
 }
 
 static void *accept_main(void *argument)
@@ -135,7 +170,7 @@ static void *accept_main(void *argument)
         }
         fd = items[0].revents ? accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
         if (fd >= 0) {
-            start_client(control, fd);
+            admit(control, fd);
         }
     }
 }
@@ -160,7 +195,7 @@ static int open_socket(struct riad_control *control)
     r = bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno
                                                                                         : 0;
     umask(mask);
-    if (r == 0 && listen(control->listen_fd, RIAD_CONTROL_CLIENTS_MAX) < 0) {
+    if (r == 0 && listen(control->listen_fd, PEERS * RIAD_CONTROL_CLIENTS_MAX) < 0) {
         r = -errno;
     }
     return r;
@@ -232,7 +267,7 @@ void riad_control_stop(struct riad_control *control)
     eventfd_write(control->stop_fd, 1);
     pthread_join(control->thread, NULL);
     pthread_mutex_lock(&control->lock);
-    while (control->clients > 0) {
+    while (control->clients[PEER_OWNER] + control->clients[PEER_ROOT] > 0) {
         pthread_cond_wait(&control->idle, &control->lock);
     }
     pthread_mutex_unlock(&control->lock);

@@ -19,6 +19,11 @@ int64_t riad_control_now(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+json_t *riad_control_failure(int code, const char *sentence)
+{
+    return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", sentence, "exit", code);
+}
+
 int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret)
 {
     int n;

@@ -35,6 +35,8 @@ struct riad_mount {
     unsigned users; /* host->lock: control requests that use workspace or session just now */
 };
 
+enum { RIAD_HOST_WAITING_MAX = 8 };
+
 struct riad_host {
     const struct riad_host_config *config;
     struct riad_state state;
@@ -50,6 +52,7 @@ struct riad_host {
     size_t mount_count;   /* of them opened, or being opened */
     pthread_mutex_t lock; /* guards phases and users of mounts; never held during work */
     pthread_cond_t changed;
+    unsigned waiting; /* lock: control requests that wait for the store */
 };
 
 /* Handler of the control socket. */

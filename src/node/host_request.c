@@ -4,12 +4,8 @@
 #include "riad/cleanup.h"
 #include "riad/error.h"
 
+#include "control_priv.h"
 #include "host_priv.h"
-
-static json_t *failure(int code, const char *sentence)
-{
-    return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", sentence, "exit", code);
-}
 
 static json_t *pack_requests(const struct riad_session *session)
 {
@@ -168,22 +164,22 @@ static json_t *answer_unmount(struct riad_host *host, const json_t *request)
     int r;
 
     if (!mount || !hold(host, mount)) {
-        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     r = unmount(mount, request);
     release(host, mount);
     if (r == -EBUSY) {
-        return failure(RIAD_EXIT_FAILED,
+        return riad_control_failure(RIAD_EXIT_FAILED,
                 "it is in use: close what is open there, or use --lazy or --force");
     }
     if (r == -ENOTSUP) {
-        return failure(RIAD_EXIT_FAILED,
+        return riad_control_failure(RIAD_EXIT_FAILED,
                 "only root can do that where /sys/fs/fuse/connections is not mounted: --lazy "
                 "detaches it");
     }
     r = r < 0 ? r : wait_closed(host, mount);
     if (r < 0) {
-        return failure(RIAD_EXIT_FAILED, strerror(-r));
+        return riad_control_failure(RIAD_EXIT_FAILED, strerror(-r));
     }
     return json_pack("{s:b}", "ok", 1);
 }
@@ -208,7 +204,7 @@ static json_t *answer_sync(struct riad_host *host, const json_t *request)
     int result = 0;
 
     if (!all && !mount) {
-        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     for (size_t i = 0; i < host->mount_count; i++) {
         if (all || mount == &host->mounts[i]) {
@@ -217,7 +213,8 @@ static json_t *answer_sync(struct riad_host *host, const json_t *request)
             result = r < 0 ? r : result;
         }
     }
-    return result < 0 ? failure(RIAD_EXIT_FAILED, strerror(-result)) : json_pack("{s:b}", "ok", 1);
+    return result < 0 ? riad_control_failure(RIAD_EXIT_FAILED, strerror(-result))
+                      : json_pack("{s:b}", "ok", 1);
 }
 
 static json_t *answer_checkpoint(struct riad_host *host, const json_t *request)
@@ -226,11 +223,12 @@ static json_t *answer_checkpoint(struct riad_host *host, const json_t *request)
     int r;
 
     if (!mount || !hold(host, mount)) {
-        return failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     r = riad_workspace_checkpoint(mount->workspace);
     release(host, mount);
-    return r < 0 ? failure(riad_exit_of(r), strerror(-r)) : json_pack("{s:b}", "ok", 1);
+    return r < 0 ? riad_control_failure(riad_exit_of(r), strerror(-r))
+                 : json_pack("{s:b}", "ok", 1);
 }
 
 static void apply_entry(struct riad_host *host, struct riad_mount *mount,
@@ -271,7 +269,7 @@ static json_t *answer_reload(struct riad_host *host, const json_t *request)
 
     (void)request;
     if (r < 0) {
-        return failure(
+        return riad_control_failure(
                 riad_exit_of(r), "the catalog cannot be read, was tampered with or rolled back");
     }
     for (size_t i = 0; i < host->mount_count; i++) {
@@ -288,23 +286,51 @@ static json_t *answer_reload(struct riad_host *host, const json_t *request)
     return json_pack("{s:b}", "ok", 1);
 }
 
+/* What waits for the store may wait for ever. It leaves places for what does not, and for taking a
+ * mount away by force. */
+static json_t *answer_bounded(struct riad_host *host, const json_t *request,
+        json_t *(*answer)(struct riad_host *host, const json_t *request))
+{
+    json_t *reply;
+    bool full;
+
+    if (json_is_true(json_object_get(request, "force"))) {
+        return answer(host, request);
+    }
+    pthread_mutex_lock(&host->lock);
+    full = host->waiting == RIAD_HOST_WAITING_MAX;
+    host->waiting += !full;
+    pthread_mutex_unlock(&host->lock);
+    if (full) {
+        return riad_control_failure(RIAD_EXIT_FAILED,
+                "too many requests wait for the store already: it is slow, or does not answer");
+    }
+    reply = answer(host, request);
+    pthread_mutex_lock(&host->lock);
+    host->waiting--;
+    pthread_mutex_unlock(&host->lock);
+    return reply;
+}
+
 json_t *riad_host_request(void *host, const char *operation, const json_t *request)
 {
     static const struct {
         const char *operation;
+        bool waits;
         json_t *(*answer)(struct riad_host *host, const json_t *request);
     } table[] = {
-        { "status", answer_status },
-        { "unmount", answer_unmount },
-        { "sync", answer_sync },
-        { "checkpoint", answer_checkpoint },
-        { "reload", answer_reload },
+        { "status", false, answer_status },
+        { "unmount", true, answer_unmount },
+        { "sync", true, answer_sync },
+        { "checkpoint", true, answer_checkpoint },
+        { "reload", true, answer_reload },
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].operation, operation) == 0) {
-            return table[i].answer(host, request);
+            return table[i].waits ? answer_bounded(host, request, table[i].answer)
+                                  : table[i].answer(host, request);
         }
     }
-    return failure(RIAD_EXIT_USAGE, "unknown operation");
+    return riad_control_failure(RIAD_EXIT_USAGE, "unknown operation");
 }

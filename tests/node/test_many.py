@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -92,6 +93,28 @@ def test_few_descriptors_are_raised(crowd):
     finally:
         crowd.run("lock")
         wait_until(lambda: not crowd.hosts(), 60, "the process to end")
+
+
+def test_requests_that_wait_leave_room_for_others(mounted, slow_store):
+    """Also more of them than the process serves at once: their number is bounded, and the rest is told so."""
+    mounts = {mount["workspace"]: mount for mount in mounted.mounts()}
+    stuck = Path(mounts["w0"]["directory"])
+    (stuck / "file").write_bytes(b"x")
+    slow_store.slow("sync", HANGS, where=f"/ws/{mounts['w0']['id']}/")
+    command = [*mounted.user.prefix(), mounted.binary, "sync", stuck]
+    syncs = [subprocess.Popen(command, env=mounted.environment(), stderr=subprocess.PIPE, text=True) for _ in range(20)]
+    try:
+        ended = lambda: [sync for sync in syncs if sync.poll() is not None]
+        wait_until(lambda: len(ended()) >= 12, 30, "those that are too many to be refused")
+        assert all(sync.returncode == FAILED and "too many requests" in sync.stderr.read() for sync in ended())
+        begun = time.monotonic()
+        assert len(mounted.mounts()) == len(mounts)
+        assert time.monotonic() - begun < 20
+        assert len(ended()) == 12  # the others wait still
+    finally:
+        slow_store.quick()
+        codes = [sync.wait(60) for sync in syncs]
+    assert sorted(codes) == [0] * 8 + [FAILED] * 12
 
 
 def test_one_that_hangs_holds_up_no_other(mounted, slow_store):

@@ -92,6 +92,38 @@ static void test_silent_client_stalls_nobody(void **context)
     }
 }
 
+/* Who comes when all places are taken is told so, whether it has sent its request by then or not;
+ * and is served when one of the others has left. */
+static void test_too_many_are_turned_away(void **context)
+{
+    struct fixture *fixture = *context;
+    int silent[RIAD_CONTROL_CLIENTS_MAX];
+    int64_t begun = riad_control_now();
+    json_t *reply = NULL;
+
+    for (size_t i = 0; i < RIAD_CONTROL_CLIENTS_MAX; i++) {
+        silent[i] = raw_connection(fixture);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(
+                riad_control_call(&fixture->state, getpid(), "echo", NULL, 5000, &reply), 0);
+        assert_true(json_is_false(json_object_get(reply, "ok")));
+        assert_non_null(strstr(json_string_value(json_object_get(reply, "error")), "too many"));
+        json_decref(reply);
+    }
+    assert_int_equal(fixture->calls, 0);
+    assert_true(riad_control_now() - begun < RIAD_CONTROL_CLIENT_MS);
+    for (size_t i = 0; i < RIAD_CONTROL_CLIENTS_MAX; i++) {
+        close(silent[i]);
+    }
+    while (fixture->calls == 0 && riad_control_now() - begun < 10000) {
+        assert_int_equal(
+                riad_control_call(&fixture->state, getpid(), "echo", NULL, 5000, &reply), 0);
+        json_decref(reply);
+    }
+    assert_true(fixture->calls > 0);
+}
+
 /* P9: nothing that comes over the socket reaches the handler unless it is one bounded JSON object
  * with a version. */
 static void test_hostile_requests(void **context)
@@ -169,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_call, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_client_stalls_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_many_are_turned_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overlong_request_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list_removes_stale_sockets, setup, teardown),
