@@ -39,6 +39,24 @@ def test_many_names_at_once(store):
     assert len(json.loads(store.run("workspace", "list", store.path, "--json").stdout)["workspaces"]) == 4
 
 
+def test_many_processes_change_the_catalog_at_once(store):
+    """Each change is there after it, nobody has to try again, and nothing is said of the others (O3)."""
+    names = [f"p{number}" for number in range(6)]
+    events = len(json.loads(store.run("events", "--json").stdout)["events"])
+    for command in (["workspace", "create", store.path], ["quota", "set", store.path, "-B", "3M", "-w"]):
+        started = [subprocess.Popen([*store.user.prefix(), store.binary, *command, name], env=store.environment(),
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for name in names]
+        said = [process.communicate(timeout=60)[1] for process in started]
+        assert [process.returncode for process in started] == [0] * len(names), said
+        assert said == [""] * len(names)
+    listed = json.loads(store.run("workspace", "list", store.path, "--json").stdout)["workspaces"]
+    limits = {item["workspace"]: item["bytes_limit"] for item in listed}
+    assert limits == {**{name: 3 << 20 for name in names}, "home": limits["home"]}
+    kinds = [event["event"] for event in json.loads(store.run("events", "--json").stdout)["events"][events:]]
+    assert kinds.count("workspace-created") == kinds.count("limit-set") == len(names)
+    assert set(kinds) == {"workspace-created", "limit-set", "unlocked"}
+
+
 @pytest.fixture(params=["uring", "nouring"])
 def mounted(request, crowd, slow_store):
     crowd.mount("--all", "-o", request.param, prefix=slow_store.prefix())

@@ -335,6 +335,14 @@ def test_control_socket_bears_anything(store, mount):
     fill(mount / "file")
 
 
+def test_requests_for_what_is_not_mounted(store, mount):
+    """They name a directory, and mean no other one."""
+    for operation in ("sync", "unmount", "checkpoint"):
+        reply = store.control(operation, directory="/nowhere")
+        assert reply["ok"] is False and reply["exit"] == NOT_MOUNTED, reply
+    assert store.status()["state"] == "running" and mount.is_dir()
+
+
 def test_loss_of_the_local_state(store, mount, base):
     tar = base / "state-lost.tar"
     trees.real_tar(tar, most_files=800, most_bytes=15 << 20)
