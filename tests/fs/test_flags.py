@@ -3,6 +3,7 @@ import array
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import as_user, raises_errno
+from harness import as_user, raises_errno, wait_until
 from syscalls import (FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, RENAME_EXCHANGE, UTIME_NOW, UTIME_OMIT,
                       fallocate, renameat2, utimensat)
 
@@ -242,3 +243,21 @@ def test_who_may_set_them(make_store, strangers):
         as_user(owner, group, set_flags, top / "file", 0)
     set_flags(top / "file", 0)
     assert get_flags(top / "file") == 0
+
+
+@pytest.mark.root
+def test_a_map_of_what_became_immutable_shows_what_is_stored(mount):
+    """The kernel lets a program store into its map; writing it back is refused, and then nobody reads it any more."""
+    file = mount / "file"
+    file.write_bytes(b"old" * 5000)
+    with opened(file, os.O_RDWR) as fd, mmap.mmap(fd, 0) as view:
+        set_flags(file, IMMUTABLE)
+        view[:] = b"new" * 5000
+        with raises_errno(errno.EPERM):
+            view.flush()
+        wait_until(lambda: view[:] == b"old" * 5000)
+        assert file.read_bytes() == b"old" * 5000
+        set_flags(file, 0)
+        view[:] = b"new" * 5000
+        view.flush()
+    assert file.read_bytes() == b"new" * 5000
