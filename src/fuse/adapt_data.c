@@ -130,12 +130,28 @@ static int write_all(fuse_req_t request, struct sent *sent, uint32_t *ret_writte
     return r;
 }
 
-/* P1: the reply follows the record in the log. A request that is to be done anew has refused
- * nothing yet. */
+/* What became of it, of `written` bytes that were looked at and result r: the error to reply with.
+ * A request that is to be done anew has refused nothing yet. */
+static int settle_refused(
+        const struct riad_session *session, struct sent *sent, uint32_t written, int r)
+{
+    if (r == RIAD_WOULD_WAIT) {
+        return r;
+    }
+    if (r < 0) {
+        note_refused(sent, r, written, sent->size);
+    }
+    if (sent->refused < 0 && sent->file->writepage) {
+        riad_stale_drop(session->stale, sent->inode, sent->offset + sent->refused_from,
+                sent->refused_to - sent->refused_from);
+    }
+    return sent->refused;
+}
+
+/* P1: the reply follows the record in the log. */
 void riad_adapt_write(fuse_req_t request, fuse_ino_t inode, const char *data, size_t size,
         off_t offset, struct fuse_file_info *file)
 {
-    const struct riad_session *session = fuse_req_userdata(request);
     struct sent sent = {
         .inode = inode,
         .data = (const uint8_t *)data,
@@ -146,14 +162,7 @@ void riad_adapt_write(fuse_req_t request, fuse_ino_t inode, const char *data, si
     uint32_t written = 0;
     int r = write_all(request, &sent, &written);
 
-    if (r < 0 && r != RIAD_WOULD_WAIT) {
-        note_refused(&sent, r, written, sent.size);
-    }
-    r = r < 0 ? r : sent.refused;
-    if (r < 0 && r != RIAD_WOULD_WAIT && file->writepage) {
-        riad_stale_drop(session->stale, inode, sent.offset + sent.refused_from,
-                sent.refused_to - sent.refused_from);
-    }
+    r = settle_refused(fuse_req_userdata(request), &sent, written, r);
     if (r < 0) {
         riad_reply_error(request, r);
         return;

@@ -6,10 +6,9 @@
 #include "riad/error.h"
 
 #include "listings_priv.h"
-#include "pool_priv.h"
 #include "stale_priv.h"
 
-enum { SLOTS = 256, DROPS_MAX = 4096 };
+enum { SLOTS = 256 };
 
 struct slot {
     uint64_t directory; /* 0: free */
@@ -19,8 +18,8 @@ struct slot {
 
 struct riad_listings {
     int device;
-    struct riad_pool *pool; /* of one thread, while there is something to drop */
-    pthread_mutex_t lock;   /* guards slots */
+    struct riad_stale *stale; /* of its own: the session's may wait for the store */
+    pthread_mutex_t lock;     /* guards slots */
     struct slot slots[SLOTS];
 };
 
@@ -34,18 +33,10 @@ void riad_listings_drop_now(struct riad_listings *listings, uint64_t directory)
     riad_stale_tell(listings->device, directory, 0, 0);
 }
 
-static void drop(void *context, void *item)
-{
-    riad_listings_drop_now(context, (uint64_t)(uintptr_t)item);
-}
-
 int riad_listings_new(int device, struct riad_listings **ret)
 {
     struct riad_listings *listings = calloc(1, sizeof *listings);
-    struct riad_pool_config pool = {
-        .threads = 1, .capacity = DROPS_MAX, .work = drop, .context = listings
-    };
-    int r = listings ? riad_pool_new(&pool, &listings->pool) : -ENOMEM;
+    int r = listings ? riad_stale_new(device, &listings->stale) : -ENOMEM;
 
     if (r < 0) {
         free(listings);
@@ -62,7 +53,7 @@ void riad_listings_free(struct riad_listings *listings)
     if (!listings) {
         return;
     }
-    riad_pool_free(listings->pool);
+    riad_stale_free(listings->stale);
     pthread_mutex_destroy(&listings->lock);
     free(listings);
 }
@@ -113,7 +104,5 @@ bool riad_listing_misleads(struct riad_listing_end end)
 
 void riad_listings_drop(struct riad_listings *listings, uint64_t directory)
 {
-    int r = riad_pool_put(listings->pool, (void *)(uintptr_t)directory);
-
-    (void)r; /* a copy that stays is the kernel's usual way */
+    riad_stale_drop(listings->stale, directory, 0, 0);
 }

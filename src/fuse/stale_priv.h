@@ -1,4 +1,4 @@
-/* Pages of the kernel's that riad does not have.
+/* Pages of the kernel's that riad does not have, or has otherwise.
  *
  * What a program stored through a shared map reaches riad when the kernel writes it back, and may
  * be refused then (no room, expired, immutable). The kernel remembers the error for msync and
@@ -21,9 +21,10 @@ int riad_stale_new(int device, struct riad_stale **ret) RIAD_MUST_CHECK;
 /* Tells of all that is left, then ends the thread; after the transport's threads, before the device
  * is closed. NULL is allowed. */
 void riad_stale_free(struct riad_stale *stale);
-/* Has the kernel drop the pages that hold any of these bytes, soon; pages of them that were stored
- * since are written back before. Any thread; takes no time. Nothing happens if thousands are to be
- * dropped already, or memory is out: the pages then stay until the kernel lets them go. */
+/* Has the kernel drop the pages that hold any of these bytes (length 0: to the end), soon; pages of
+ * them that were stored since are written back before. Any thread; takes no time. Nothing happens
+ * if thousands are to be dropped already, or memory is out: the pages then stay until the kernel
+ * lets them go. */
 void riad_stale_drop(struct riad_stale *stale, uint64_t inode, uint64_t offset, uint64_t length);
 
 /* The message itself, at once: FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). length 0: to the end.
