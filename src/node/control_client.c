@@ -51,7 +51,7 @@ int riad_control_call(const struct riad_state *state, int pid, const char *opera
     }
     r = riad_control_send(fd, deadline, request);
     json_decref(request);
-    if (r < 0 && r != -EPIPE) { /* who is turned away is answered unheard */
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET) { /* who is turned away is answered unheard */
         return r;
     }
     return riad_control_receive(fd, deadline, RIAD_CONTROL_REPLY_MAX, ret);

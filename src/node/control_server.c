@@ -106,12 +106,12 @@ static void *client_main(void *argument)
     return NULL;
 }
 
-/* Says so, as far as that needs no waiting: a socket of which nothing was read takes a line. */
+/* Says so. It takes no waiting: a socket that nothing was sent to has room for a line. */
 static void turn_away(int fd)
 {
     json_t *reply = riad_control_failure(
             RIAD_EXIT_FAILED, "too many requests are under way: wait until one of them has ended");
-    int r = reply ? riad_control_send(fd, riad_control_now() + 1, reply) : 0;
+    int r = reply ? riad_control_send(fd, riad_control_now() + RIAD_CONTROL_CLIENT_MS, reply) : 0;
 
     (void)r;
     json_decref(reply);
