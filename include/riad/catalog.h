@@ -3,6 +3,7 @@
 #ifndef RIAD_CATALOG_H
 #define RIAD_CATALOG_H
 
+#include "riad/chain.h"
 #include "riad/roster.h"
 
 /* Limits as set, in bytes and counts; 0 = none. */
@@ -29,25 +30,19 @@ struct riad_catalog_workspace {
     struct riad_catalog_expiry expiry;
 };
 
-/* Where one batch ends: the number after its last entry, and its hash. */
-struct riad_catalog_end {
-    uint64_t next_number;
-    struct riad_hash head;
-};
-
 struct riad_catalog {
     struct riad_catalog_workspace *workspaces;
     size_t workspace_count;
-    struct riad_catalog_end *ends; /* of all batches, oldest first: what a mark must lie on */
-    size_t end_count;
-    uint64_t next_number;
-    struct riad_hash head; /* hash of the last batch; zeros: empty */
+    struct riad_chain_ends ends; /* of all batches */
+    struct riad_signer *signers; /* who may have signed them */
+    size_t signer_count;
 };
 
-/* Reads and verifies all batches. A zeroed struct is an empty catalog. -EBADMSG; -EUCLEAN a batch
- * is missing before others; -EPROTONOSUPPORT an entry that this riad must not skip. */
-int riad_catalog_load(const struct riad_store *store, const struct riad_public_key *signer,
-        struct riad_catalog *ret) RIAD_MUST_CHECK;
+/* Reads and verifies all batches. A zeroed struct is an empty catalog, of a store in which whoever
+ * adds the first batch is the only signer. -EBADMSG; -EUCLEAN a batch is missing before others;
+ * -EPROTONOSUPPORT an entry that this riad must not skip. */
+int riad_catalog_load(const struct riad_store *store, const struct riad_signer *signers,
+        size_t count, struct riad_catalog *ret) RIAD_MUST_CHECK;
 void riad_catalog_done(struct riad_catalog *catalog);
 /* NULL if the catalog has none of that id. Borrowed. */
 const struct riad_catalog_workspace *riad_catalog_find(
@@ -73,11 +68,9 @@ int riad_catalog_delete_workspace(const struct riad_store *store, const struct r
 /* now: seconds since 1970. */
 enum riad_expiry_state riad_catalog_expiry_state(
         const struct riad_catalog_expiry *expiry, uint64_t now);
-/* The newest (next_number, head) this node has seen is kept in `catalog-mark` of the store's local
- * state; -ESTALE if the catalog is older or another history (K6). Updates the mark, which never
- * goes back, also with several processes. -EBADMSG the mark itself is damaged: removing it makes
- * this a first contact. Another process may have added a batch, and marked it, since *catalog was
- * loaded: on -ESTALE load it again and believe the second answer. */
+/* riad_chain_check_mark with `catalog-mark` of the store's local state. Another process may have
+ * added a batch, and marked it, since *catalog was loaded: on -ESTALE load it again and believe the
+ * second answer. */
 int riad_catalog_check_mark(const struct riad_catalog *catalog, int state_fd) RIAD_MUST_CHECK;
 
 #endif

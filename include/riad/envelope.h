@@ -11,7 +11,8 @@ enum riad_envelope_type {
     RIAD_ENVELOPE_USER,
     RIAD_ENVELOPE_ROSTER,
     RIAD_ENVELOPE_TERM,
-    RIAD_ENVELOPE_CATALOG
+    RIAD_ENVELOPE_CATALOG,
+    RIAD_ENVELOPE_SITE
 };
 
 /* Which store an object belongs to; in every envelope. */
@@ -31,6 +32,21 @@ int riad_envelope_sign(enum riad_envelope_type type, const struct riad_store_bin
 int riad_envelope_verify(enum riad_envelope_type type, const struct riad_store_binding *binding,
         const struct riad_public_key *signer, const void *data, size_t size,
         const uint8_t **ret_body, size_t *ret_size) RIAD_MUST_CHECK;
+/* Whose signature counts for numbered objects: a key, and the first number that it may not sign. */
+struct riad_signer {
+    struct riad_public_key key;
+    uint64_t until;
+};
+/* The key signs all there will ever be. */
+static inline struct riad_signer riad_signer_always(const struct riad_public_key *key)
+{
+    return (struct riad_signer){ *key, UINT64_MAX };
+}
+/* As riad_envelope_verify, of the object with that number, by whichever of the signers it names.
+ * -EBADMSG: none of them, or not with this number. */
+int riad_envelope_verify_by(enum riad_envelope_type type, const struct riad_store_binding *binding,
+        const struct riad_signer *signers, size_t count, uint64_t number, const void *data,
+        size_t size, const uint8_t **ret_body, size_t *ret_size) RIAD_MUST_CHECK;
 /* Reads the body without trusting it, for the one case in which the signer's key is found inside
  * (user files before unlocking). Everything but the signature and key id is checked; the caller
  * must verify later. */

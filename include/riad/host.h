@@ -58,8 +58,8 @@ int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_i
 /* Marks *catalog, which was just loaded or added to, as seen by this node: from then on a store
  * with an older one is refused (K6). Where another process has marked a newer one, *catalog is that
  * afterwards. As riad_catalog_load and riad_catalog_check_mark. */
-int riad_mark_catalog(const struct riad_store *store, const struct riad_public_key *signer,
-        const struct riad_state *state, struct riad_catalog *catalog) RIAD_MUST_CHECK;
+int riad_mark_catalog(const struct riad_store *store, const struct riad_state *state,
+        struct riad_catalog *catalog) RIAD_MUST_CHECK;
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
 

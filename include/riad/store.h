@@ -13,11 +13,14 @@ struct riad_store {
     int fd;
     struct riad_store_binding binding;
     bool read_only; /* unknown ro_compat bits */
+    bool site;      /* of many people and nodes (riad/site.h), says riad.json */
 };
 
 /* Makes STORE (created if missing, must be empty; mode 0700): riad.json, user, catalog, ws.
  * -ENOTEMPTY; -EEXIST another process made it just now. */
 int riad_store_create(const char *path, struct riad_store *ret) RIAD_MUST_CHECK;
+/* The same, of a site. */
+int riad_store_create_site(const char *path, struct riad_store *ret) RIAD_MUST_CHECK;
 /* -EMEDIUMTYPE not a riad store (also when path is missing: then errno is ENOENT), -EPROTONOSUPPORT
  * newer format, -EBADMSG riad.json is damaged. */
 int riad_store_open(const char *path, struct riad_store *ret) RIAD_MUST_CHECK;

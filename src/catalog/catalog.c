@@ -1,130 +1,72 @@
 /* The catalog: reading the chain of batches and adding to it (O3). */
 #include "riad/catalog.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "riad/cleanup.h"
-#include "riad/digest.h"
 #include "riad/error.h"
 
 #include "catalog_priv.h"
-#include "object_priv.h"
 
-#define DIRECTORY "catalog"
-enum { NAME_SIZE = 17, TRIES_MAX = 1000 };
+enum { TRIES_MAX = 1000 };
 
-static void batch_name(uint64_t first_number, char ret[NAME_SIZE])
+static struct riad_chain chain_of(
+        const struct riad_store *store, const struct riad_signer *signers, size_t count)
 {
-    snprintf(ret, NAME_SIZE, "%016" PRIx64, first_number);
+    return (struct riad_chain){ store, "catalog", RIAD_ENVELOPE_CATALOG, "riad/v1/catalog", signers,
+        count };
 }
 
-/* Reads the batch at next_number. -ENOENT: there is none. */
-static int read_batch(const struct riad_store *store, const struct riad_public_key *signer,
-        struct riad_catalog *catalog)
+static int apply(void *context, const uint8_t *body, size_t size, const struct riad_hash *hash)
 {
-    _cleanup_free_ uint8_t *data = NULL;
-    struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/catalog"), { 0 } };
-    char name[NAME_SIZE];
-    struct riad_hash hash;
-    const uint8_t *body;
-    size_t size, body_size;
-    int r;
+    return riad_catalog_apply(context, body, size, hash);
+}
 
-    batch_name(catalog->next_number, name);
-    r = riad_object_read(store->fd, DIRECTORY, name, RIAD_ENVELOPE_MAX, &data, &size);
+static int catch_up(const struct riad_store *store, struct riad_catalog *catalog)
+{
+    const struct riad_chain chain = chain_of(store, catalog->signers, catalog->signer_count);
+
+    return riad_chain_catch_up(&chain, &catalog->ends, apply, catalog);
+}
+
+static int duplicate(const void *items, size_t count, size_t size, void **ret)
+{
+    void *copy = NULL;
+
+    if (count > 0) {
+        copy = reallocarray(NULL, count, size);
+        if (!copy) {
+            return -ENOMEM;
+        }
+        memcpy(copy, items, count * size);
+    }
+    *ret = copy;
+    return 0;
+}
+
+static int set_signers(
+        struct riad_catalog *catalog, const struct riad_signer *signers, size_t count)
+{
+    void *copy;
+    int r = duplicate(signers, count, sizeof *signers, &copy);
+
     if (r < 0) {
         return r;
     }
-    r = riad_envelope_verify(
-            RIAD_ENVELOPE_CATALOG, &store->binding, signer, data, size, &body, &body_size);
-    if (r < 0) {
-        return r;
-    }
-    pieces[1] = (struct riad_piece){ data, size };
-    r = riad_sha256(pieces, 2, &hash);
-    if (r < 0) {
-        return r;
-    }
-    return riad_catalog_apply(catalog, body, body_size, &hash);
+    catalog->signers = copy;
+    catalog->signer_count = count;
+    return 0;
 }
 
-static int read_batches(const struct riad_store *store, const struct riad_public_key *signer,
-        struct riad_catalog *catalog)
-{
-    int r;
-
-    do {
-        r = read_batch(store, signer, catalog);
-    } while (r == 0);
-    return r == -ENOENT ? 0 : r;
-}
-
-static bool parse_name(const char *name, uint64_t *ret)
-{
-    uint8_t bytes[8];
-    uint64_t number = 0;
-
-    if (riad_hex_decode(name, bytes, sizeof bytes) < 0) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        number = number << 8 | bytes[i];
-    }
-    *ret = number;
-    return true;
-}
-
-/* 1 if a file is named by this number or a later one, 0 if none is, or negative errno. */
-static int has_batch_from(const struct riad_store *store, uint64_t number)
-{
-    _cleanup_closedir_ DIR *listing = NULL;
-    const char *name;
-    uint64_t found;
-    int r;
-
-    r = riad_listing_open(store->fd, DIRECTORY, &listing);
-    while (r >= 0 && (r = riad_listing_next(listing, &name)) > 0) {
-        if (parse_name(name, &found) && found >= number) {
-            return 1;
-        }
-    }
-    return r;
-}
-
-/* Reads on from where the catalog stands. A batch appears only after those before it: if the one
- * that follows cannot be opened though a later one was listed, it is missing. */
-static int catch_up(const struct riad_store *store, const struct riad_public_key *signer,
-        struct riad_catalog *catalog)
-{
-    uint64_t before;
-    bool listed = false;
-    int r;
-
-    for (;;) {
-        before = catalog->next_number;
-        r = read_batches(store, signer, catalog);
-        if (r < 0) {
-            return r;
-        }
-        if (listed && catalog->next_number == before) {
-            return -EUCLEAN;
-        }
-        r = has_batch_from(store, catalog->next_number);
-        if (r <= 0) {
-            return r;
-        }
-        listed = true;
-    }
-}
-
-int riad_catalog_load(const struct riad_store *store, const struct riad_public_key *signer,
-        struct riad_catalog *ret)
+int riad_catalog_load(const struct riad_store *store, const struct riad_signer *signers,
+        size_t count, struct riad_catalog *ret)
 {
     _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
     int r;
 
-    r = catch_up(store, signer, &catalog);
+    r = set_signers(&catalog, signers, count);
+    if (r < 0) {
+        return r;
+    }
+    r = catch_up(store, &catalog);
     if (r < 0) {
         return r;
     }
@@ -136,7 +78,8 @@ int riad_catalog_load(const struct riad_store *store, const struct riad_public_k
 void riad_catalog_done(struct riad_catalog *catalog)
 {
     free(catalog->workspaces);
-    free(catalog->ends);
+    free(catalog->ends.items);
+    free(catalog->signers);
     *catalog = (struct riad_catalog){ 0 };
 }
 
@@ -211,8 +154,8 @@ static int encode_addition(const struct riad_catalog *catalog, const struct addi
         struct riad_writer *writer)
 {
     struct riad_catalog_batch batch = {
-        .first_number = catalog->next_number,
-        .previous = catalog->head,
+        .first_number = riad_chain_last(&catalog->ends).next_number,
+        .previous = riad_chain_last(&catalog->ends).head,
         .count = count_entries(addition),
     };
 
@@ -229,24 +172,17 @@ static int encode_addition(const struct riad_catalog *catalog, const struct addi
 static int publish(const struct riad_store *store, const struct riad_keypair *keys,
         const struct riad_catalog *catalog, const struct addition *addition)
 {
+    const struct riad_chain chain = chain_of(store, catalog->signers, catalog->signer_count);
     _cleanup_(riad_writer_done) struct riad_writer body = { 0 };
-    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
-    char name[NAME_SIZE];
     int r;
 
     riad_writer_init_growing(&body, 512, RIAD_ENVELOPE_BODY_MAX);
-    riad_writer_init_growing(&file, 1024, RIAD_ENVELOPE_MAX);
     r = encode_addition(catalog, addition, &body);
     if (r < 0) {
         return r;
     }
-    r = riad_envelope_sign(
-            RIAD_ENVELOPE_CATALOG, &store->binding, keys, body.data, body.size, &file);
-    if (r < 0) {
-        return r;
-    }
-    batch_name(catalog->next_number, name);
-    return riad_object_publish(store->fd, DIRECTORY, name, file.data, file.size, RIAD_PUBLISH_NEW);
+    return riad_chain_publish(
+            &chain, keys, riad_chain_last(&catalog->ends).next_number, body.data, body.size);
 }
 
 /* Its last catch-up reads back what was published, through the same code as everybody else's. */
@@ -256,7 +192,7 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
     int r = -EEXIST;
 
     for (unsigned tries = 0; r == -EEXIST && tries < TRIES_MAX; tries++) {
-        r = catch_up(store, &keys->sign_key, catalog);
+        r = catch_up(store, catalog);
         if (r < 0) {
             return r;
         }
@@ -269,43 +205,31 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
     if (r < 0) {
         return r == -EEXIST ? -EAGAIN : r;
     }
-    return catch_up(store, &keys->sign_key, catalog);
+    return catch_up(store, catalog);
 }
 
-static int duplicate(const void *items, size_t count, size_t size, void **ret)
+/* On failure *copy holds what was copied so far. */
+static int copy_catalog(const struct riad_catalog *catalog, struct riad_catalog *copy)
 {
-    void *copy = NULL;
-
-    if (count > 0) {
-        copy = reallocarray(NULL, count, size);
-        if (!copy) {
-            return -ENOMEM;
-        }
-        memcpy(copy, items, count * size);
-    }
-    *ret = copy;
-    return 0;
-}
-
-static int copy_catalog(const struct riad_catalog *catalog, struct riad_catalog *ret)
-{
-    struct riad_catalog copy = *catalog;
-    _cleanup_free_ void *workspaces = NULL;
-    void *ends;
+    void *items;
     int r;
 
-    r = duplicate(catalog->workspaces, catalog->workspace_count, sizeof *catalog->workspaces,
-            &workspaces);
+    r = set_signers(copy, catalog->signers, catalog->signer_count);
     if (r < 0) {
         return r;
     }
-    r = duplicate(catalog->ends, catalog->end_count, sizeof *catalog->ends, &ends);
+    r = duplicate(
+            catalog->workspaces, catalog->workspace_count, sizeof *catalog->workspaces, &items);
     if (r < 0) {
         return r;
     }
-    copy.workspaces = riad_take_pointer(workspaces);
-    copy.ends = ends;
-    *ret = copy;
+    copy->workspaces = items;
+    copy->workspace_count = catalog->workspace_count;
+    r = duplicate(catalog->ends.items, catalog->ends.count, sizeof *catalog->ends.items, &items);
+    if (r < 0) {
+        return r;
+    }
+    copy->ends = (struct riad_chain_ends){ items, catalog->ends.count };
     return 0;
 }
 
@@ -313,6 +237,7 @@ static int copy_catalog(const struct riad_catalog *catalog, struct riad_catalog 
 static int add(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct addition *addition)
 {
+    const struct riad_signer self = riad_signer_always(&keys->sign_key);
     _cleanup_(riad_catalog_done) struct riad_catalog copy = { 0 };
     int r;
 
@@ -320,6 +245,9 @@ static int add(const struct riad_store *store, const struct riad_keypair *keys,
         return -EROFS;
     }
     r = copy_catalog(catalog, &copy);
+    if (r == 0 && copy.signer_count == 0) {
+        r = set_signers(&copy, &self, 1);
+    }
     if (r < 0) {
         return r;
     }
@@ -388,4 +316,9 @@ int riad_catalog_delete_workspace(const struct riad_store *store, const struct r
     const struct addition addition = { &entry, ADD_DELETION };
 
     return add(store, keys, catalog, &addition);
+}
+
+int riad_catalog_check_mark(const struct riad_catalog *catalog, int state_fd)
+{
+    return riad_chain_check_mark(&catalog->ends, "catalog-mark", state_fd);
 }

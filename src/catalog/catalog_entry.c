@@ -213,21 +213,6 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
     }
 }
 
-static int add_end(struct riad_catalog *catalog, uint32_t count, const struct riad_hash *hash)
-{
-    struct riad_catalog_end *ends;
-
-    ends = reallocarray(catalog->ends, catalog->end_count + 1, sizeof *ends);
-    if (!ends) {
-        return -ENOMEM;
-    }
-    catalog->next_number += count;
-    catalog->head = *hash;
-    catalog->ends = ends;
-    ends[catalog->end_count++] = (struct riad_catalog_end){ catalog->next_number, *hash };
-    return 0;
-}
-
 static void decode_batch(struct riad_reader *reader, struct riad_catalog_batch *ret)
 {
     ret->first_number = riad_get_u64(reader);
@@ -242,14 +227,16 @@ static void decode_batch(struct riad_reader *reader, struct riad_catalog_batch *
 int riad_catalog_apply(struct riad_catalog *catalog, const uint8_t *body, size_t size,
         const struct riad_hash *hash)
 {
+    const struct riad_chain_end last = riad_chain_last(&catalog->ends);
     struct riad_catalog_batch batch;
+    struct riad_chain_end end;
     struct riad_reader reader;
     int r;
 
     riad_reader_init(&reader, body, size);
     decode_batch(&reader, &batch);
-    if (reader.error < 0 || batch.first_number != catalog->next_number ||
-            !riad_hash_equal(&batch.previous, &catalog->head)) {
+    if (reader.error < 0 || batch.first_number != last.next_number ||
+            !riad_hash_equal(&batch.previous, &last.head)) {
         return -EBADMSG;
     }
     for (uint32_t i = 0; i < batch.count; i++) {
@@ -263,5 +250,6 @@ int riad_catalog_apply(struct riad_catalog *catalog, const uint8_t *body, size_t
     if (r < 0) {
         return r;
     }
-    return add_end(catalog, batch.count, hash);
+    end = (struct riad_chain_end){ last.next_number + batch.count, *hash };
+    return riad_chain_add(&catalog->ends, &end);
 }

@@ -14,9 +14,12 @@
 #include "object_priv.h"
 
 #define JSON_NAME "riad.json"
-enum { STORE_FORMAT = 1, JSON_FILE_MAX = 4096, JSON_KEYS = 5, IDS_MAX = 1 << 20 };
+enum { STORE_FORMAT = 1, JSON_FILE_MAX = 64 << 10, IDS_MAX = 1 << 20 };
 
 static const char *const directories[] = { "user", "catalog", "ws" };
+
+/* incompat bits of riad.json (F2). */
+enum { FEATURE_SITE = 1, FEATURES_KNOWN = FEATURE_SITE };
 
 /* The path is the caller's own: a symlink to the store is followed. */
 static int open_root(const char *path)
@@ -61,7 +64,7 @@ static int make_directories(int fd)
     return 0;
 }
 
-static int encode_json(const struct riad_id *store, char **ret_text)
+static int encode_json(const struct riad_id *store, bool site, char **ret_text)
 {
     char name[RIAD_ID_NAME_SIZE];
     json_auto_t *json = NULL;
@@ -69,7 +72,7 @@ static int encode_json(const struct riad_id *store, char **ret_text)
 
     riad_id_name(store, name);
     json = json_pack("{s:i, s:s, s:i, s:i, s:i}", "format", STORE_FORMAT, "store", name, "compat",
-            0, "ro_compat", 0, "incompat", 0);
+            0, "ro_compat", 0, "incompat", site ? FEATURE_SITE : 0);
     text = json ? json_dumps(json, 0) : NULL;
     if (!text) {
         return -ENOMEM;
@@ -87,7 +90,7 @@ static int hash_json(const void *data, size_t size, struct riad_hash *ret)
 
 /* riad.json makes the directory a store: it comes last, and only one of two creators gets to link
  * it. */
-static int publish_json(int fd, struct riad_store_binding *ret)
+static int publish_json(int fd, bool site, struct riad_store_binding *ret)
 {
     struct riad_store_binding binding = { 0 };
     _cleanup_free_ char *text = NULL;
@@ -97,7 +100,7 @@ static int publish_json(int fd, struct riad_store_binding *ret)
     if (r < 0) {
         return r;
     }
-    r = encode_json(&binding.store, &text);
+    r = encode_json(&binding.store, site, &text);
     if (r < 0) {
         return r;
     }
@@ -121,7 +124,7 @@ static int sync_parent(int fd)
     return parent < 0 ? 0 : riad_fsync_dir(parent);
 }
 
-int riad_store_create(const char *path, struct riad_store *ret)
+static int create(const char *path, bool site, struct riad_store *ret)
 {
     struct riad_store_binding binding;
     _cleanup_close_ int fd = -1;
@@ -139,6 +142,9 @@ int riad_store_create(const char *path, struct riad_store *ret)
         return r;
     }
     r = make_directories(fd);
+    if (r == 0 && site) {
+        r = riad_mkdir_at(fd, "site");
+    }
     if (r < 0) {
         return r;
     }
@@ -146,12 +152,22 @@ int riad_store_create(const char *path, struct riad_store *ret)
     if (r < 0) {
         return r;
     }
-    r = publish_json(fd, &binding);
+    r = publish_json(fd, site, &binding);
     if (r < 0) {
         return r;
     }
-    *ret = (struct riad_store){ .fd = riad_take_fd(&fd), .binding = binding };
+    *ret = (struct riad_store){ .fd = riad_take_fd(&fd), .binding = binding, .site = site };
     return 0;
+}
+
+int riad_store_create(const char *path, struct riad_store *ret)
+{
+    return create(path, false, ret);
+}
+
+int riad_store_create_site(const char *path, struct riad_store *ret)
+{
+    return create(path, true, ret);
 }
 
 static int get_u32(const json_t *json, const char *key, uint32_t *ret)
@@ -167,7 +183,7 @@ static int get_u32(const json_t *json, const char *key, uint32_t *ret)
 }
 
 /* F2. The format decides whether the rest may be understood, so it is read first. */
-static int check_versions(const json_t *json, bool *ret_read_only)
+static int check_versions(const json_t *json, struct riad_store *ret)
 {
     uint32_t format, compat, ro_compat, incompat;
 
@@ -177,13 +193,13 @@ static int check_versions(const json_t *json, bool *ret_read_only)
     if (format > STORE_FORMAT) {
         return -EPROTONOSUPPORT;
     }
-    if (json_object_size(json) != JSON_KEYS || get_u32(json, "compat", &compat) < 0 ||
-            get_u32(json, "ro_compat", &ro_compat) < 0 ||
+    if (get_u32(json, "compat", &compat) < 0 || get_u32(json, "ro_compat", &ro_compat) < 0 ||
             get_u32(json, "incompat", &incompat) < 0) {
         return -EBADMSG;
     }
-    *ret_read_only = ro_compat != 0;
-    return incompat == 0 ? 0 : -EPROTONOSUPPORT;
+    ret->read_only = ro_compat != 0;
+    ret->site = (incompat & FEATURE_SITE) != 0;
+    return (incompat & ~(uint32_t)FEATURES_KNOWN) == 0 ? 0 : -EPROTONOSUPPORT;
 }
 
 static int decode_json(const uint8_t *data, size_t size, struct riad_store *ret)
@@ -195,7 +211,7 @@ static int decode_json(const uint8_t *data, size_t size, struct riad_store *ret)
     if (!json_is_object(json)) {
         return -EBADMSG;
     }
-    r = check_versions(json, &ret->read_only);
+    r = check_versions(json, ret);
     if (r < 0) {
         return r;
     }

@@ -113,8 +113,7 @@ int find_workspace(
 void mark_catalog(struct session *session)
 {
     struct riad_unlocked *unlocked = &session->unlocked;
-    int r = riad_mark_catalog(
-            &unlocked->store, &unlocked->keypair.sign_key, &session->state, &unlocked->catalog);
+    int r = riad_mark_catalog(&unlocked->store, &session->state, &unlocked->catalog);
 
     if (r < 0) {
         fail(0,

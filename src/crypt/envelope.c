@@ -1,6 +1,7 @@
 #include "riad/envelope.h"
 
 #include <assert.h>
+#include <limits.h>
 
 #include "riad/digest.h"
 #include "riad/error.h"
@@ -22,6 +23,7 @@ static const struct kind {
     [RIAD_ENVELOPE_ROSTER] = { "RIAO", "riad/v1/roster" },
     [RIAD_ENVELOPE_TERM] = { "RIAT", "riad/v1/term" },
     [RIAD_ENVELOPE_CATALOG] = { "RIAC", "riad/v1/catalog" },
+    [RIAD_ENVELOPE_SITE] = { "RIAS", "riad/v1/site" },
 };
 
 /* A decoded envelope; spans borrow from its bytes. */
@@ -215,21 +217,31 @@ static int decode(enum riad_envelope_type type, const struct riad_store_binding 
     return 0;
 }
 
+/* The index of the signer whose key the envelope names, if it may sign that number. */
+static int find_signer(const struct envelope *envelope, const struct riad_signer *signers,
+        size_t count, uint64_t number)
+{
+    for (size_t i = 0; i < count && i < INT_MAX; i++) {
+        struct riad_hash key_id;
+        int r = riad_key_id(&signers[i].key, &key_id);
+
+        if (r < 0) {
+            return r;
+        }
+        if (number < signers[i].until && riad_hash_equal(&key_id, &envelope->key_id)) {
+            return (int)i;
+        }
+    }
+    return -EBADMSG;
+}
+
 static int check_signature(const char *label, const void *data, const struct envelope *envelope,
         const struct riad_public_key *signer)
 {
     _cleanup_free_ uint8_t *message = NULL;
-    struct riad_hash key_id;
     size_t size;
     int r;
 
-    r = riad_key_id(signer, &key_id);
-    if (r < 0) {
-        return r;
-    }
-    if (!riad_hash_equal(&key_id, &envelope->key_id)) {
-        return -EBADMSG;
-    }
     r = make_message(label, data, envelope->signed_size, &message, &size);
     if (r < 0) {
         return r;
@@ -241,14 +253,27 @@ int riad_envelope_verify(enum riad_envelope_type type, const struct riad_store_b
         const struct riad_public_key *signer, const void *data, size_t size,
         const uint8_t **ret_body, size_t *ret_size)
 {
+    const struct riad_signer only = riad_signer_always(signer);
+
+    return riad_envelope_verify_by(type, binding, &only, 1, 0, data, size, ret_body, ret_size);
+}
+
+int riad_envelope_verify_by(enum riad_envelope_type type, const struct riad_store_binding *binding,
+        const struct riad_signer *signers, size_t count, uint64_t number, const void *data,
+        size_t size, const uint8_t **ret_body, size_t *ret_size)
+{
     struct envelope envelope;
-    int r;
+    int found, r;
 
     r = decode(type, binding, data, size, &envelope);
     if (r < 0) {
         return r;
     }
-    r = check_signature(kind_of(type)->label, data, &envelope, signer);
+    found = find_signer(&envelope, signers, count, number);
+    if (found < 0) {
+        return found;
+    }
+    r = check_signature(kind_of(type)->label, data, &envelope, &signers[found].key);
     if (r < 0) {
         return r;
     }

@@ -248,11 +248,12 @@ static void apply_entry(struct riad_host *host, struct riad_mount *mount,
 static int load_catalog(const struct riad_host *host, struct riad_catalog *ret)
 {
     _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
+    const struct riad_signer owner = riad_signer_always(&host->signer);
     const struct riad_store *store = &host->unlocked.store;
-    int r = riad_catalog_load(store, &host->signer, &catalog);
+    int r = riad_catalog_load(store, &owner, 1, &catalog);
 
     if (r == 0) {
-        r = riad_mark_catalog(store, &host->signer, &host->state, &catalog);
+        r = riad_mark_catalog(store, &host->state, &catalog);
     }
     if (r == 0) {
         *ret = catalog;

@@ -120,18 +120,22 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
 
 /* On -ESTALE another process may have added a batch, and marked it, since ours was loaded: looks
  * again, and believes that. */
-int riad_mark_catalog(const struct riad_store *store, const struct riad_public_key *signer,
-        const struct riad_state *state, struct riad_catalog *catalog)
+int riad_mark_catalog(const struct riad_store *store, const struct riad_state *state,
+        struct riad_catalog *catalog)
 {
+    struct riad_catalog newer = { 0 };
     _cleanup_free_ char *path = NULL;
     _cleanup_close_ int fd = riad_state_directory(state, "store", &store->binding.store, &path);
     int r = fd < 0 ? fd : riad_catalog_check_mark(catalog, fd);
 
     if (r == -ESTALE) {
+        r = riad_catalog_load(store, catalog->signers, catalog->signer_count, &newer);
+        if (r < 0) {
+            return r;
+        }
         riad_catalog_done(catalog);
-        *catalog = (struct riad_catalog){ 0 };
-        r = riad_catalog_load(store, signer, catalog);
-        r = r < 0 ? r : riad_catalog_check_mark(catalog, fd);
+        *catalog = newer;
+        r = riad_catalog_check_mark(catalog, fd);
     }
     return r;
 }
@@ -139,19 +143,20 @@ int riad_mark_catalog(const struct riad_store *store, const struct riad_public_k
 static int load_catalog(const char *path, const struct riad_state *state,
         struct riad_unlocked *unlocked, struct riad_reason *reason)
 {
-    int r = riad_catalog_load(&unlocked->store, &unlocked->keypair.sign_key, &unlocked->catalog);
+    const struct riad_signer owner = riad_signer_always(&unlocked->keypair.sign_key);
+    int r = riad_catalog_load(&unlocked->store, &owner, 1, &unlocked->catalog);
 
     if (r < 0) {
         return explain(reason, r,
                 "the catalog of the store %s was tampered with or is damaged (%s)", path,
                 strerror(-r));
     }
-    if (unlocked->catalog.next_number == 0) {
+    if (unlocked->catalog.ends.count == 0) {
         return explain(reason, -EUCLEAN,
                 "the store %s has no catalog: its files are missing, or `riad init` was cut short",
                 path);
     }
-    r = riad_mark_catalog(&unlocked->store, &unlocked->keypair.sign_key, state, &unlocked->catalog);
+    r = riad_mark_catalog(&unlocked->store, state, &unlocked->catalog);
     if (r == -ESTALE) {
         return explain(reason, r,
                 "the catalog of the store %s is older than this node has seen: the store was "

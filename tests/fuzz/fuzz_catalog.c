@@ -26,11 +26,14 @@ static void make_model(void)
 static int apply(const struct fuzz_bytes *bytes)
 {
     const struct riad_hash hash = { { 1 } };
-    struct riad_catalog catalog = { .next_number = 1 };
-    int r = riad_catalog_apply(&catalog, bytes->data, bytes->size, &hash);
+    const struct riad_chain_end before = { .next_number = 1 };
+    struct riad_catalog catalog = { 0 };
+    int r = riad_chain_add(&catalog.ends, &before);
 
+    FUZZ_ASSERT(r == 0);
+    r = riad_catalog_apply(&catalog, bytes->data, bytes->size, &hash);
     FUZZ_ASSERT(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
-    FUZZ_ASSERT(r < 0 || catalog.next_number > 1);
+    FUZZ_ASSERT(r < 0 || riad_chain_last(&catalog.ends).next_number > 1);
     riad_catalog_done(&catalog);
     return r;
 }

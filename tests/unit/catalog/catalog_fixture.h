@@ -36,7 +36,9 @@ static inline int teardown(void **state)
 
 static inline int load(struct riad_catalog *ret)
 {
-    return riad_catalog_load(&fixture.store, &fixture.keys.sign_key, ret);
+    const struct riad_signer owner = riad_signer_always(&fixture.keys.sign_key);
+
+    return riad_catalog_load(&fixture.store, &owner, 1, ret);
 }
 
 static inline int try_load(void)

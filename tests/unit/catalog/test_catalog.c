@@ -6,14 +6,13 @@
 static void an_empty_catalog_reads(void **state)
 {
     _cleanup_catalog_ struct riad_catalog catalog = { 0 };
-    struct riad_hash zeros = { 0 };
     struct riad_id id = id_of(1);
 
     (void)state;
     assert_int_equal(load(&catalog), 0);
     assert_int_equal(catalog.workspace_count, 0);
-    assert_int_equal(catalog.next_number, 0);
-    assert_true(riad_hash_equal(&catalog.head, &zeros));
+    assert_int_equal(riad_chain_last(&catalog.ends).next_number, 0);
+    assert_int_equal(catalog.ends.count, 0);
     assert_null(riad_catalog_find(&catalog, &id));
     assert_int_equal(set_limit(&catalog, 1, 5), -ENOENT);
 }
@@ -30,8 +29,10 @@ static void what_was_added_is_read(void **state)
     assert_int_equal(add(&catalog, 1, 9), -EEXIST);
     assert_int_equal(load(&again), 0);
     assert_int_equal(again.workspace_count, 2);
-    assert_int_equal(again.next_number, 5);
-    assert_memory_equal(&again.head, &catalog.head, sizeof again.head);
+    assert_int_equal(riad_chain_last(&again.ends).next_number, 5);
+    assert_int_equal(again.ends.count, catalog.ends.count);
+    assert_memory_equal(
+            again.ends.items, catalog.ends.items, again.ends.count * sizeof *again.ends.items);
     assert_int_equal(again.workspaces[0].kind, RIAD_KIND_HOME);
     assert_false(again.workspaces[0].deleted);
     assert_memory_equal(&again.workspaces[0].owner, &fixture.user.id, sizeof(struct riad_id));
@@ -146,8 +147,8 @@ static void processes_at_once_all_land(void **state)
     }
     assert_int_equal(load(&catalog), 0);
     assert_int_equal(catalog.workspace_count, WRITERS * BATCHES);
-    assert_int_equal(catalog.next_number, 2 * WRITERS * BATCHES);
-    assert_int_equal(catalog.end_count, WRITERS * BATCHES);
+    assert_int_equal(riad_chain_last(&catalog.ends).next_number, 2 * WRITERS * BATCHES);
+    assert_int_equal(catalog.ends.count, WRITERS * BATCHES);
     for (int i = 0; i < WRITERS * BATCHES; i++) {
         assert_true(hard_limit(&catalog, (uint8_t)(1 + i)) ==
                     (uint64_t)(i / BATCHES * 100 + i % BATCHES));
@@ -350,7 +351,7 @@ static void an_expiry_is_kept_until_another_one_is_set(void **state)
     assert_int_equal(riad_catalog_add_workspace(&fixture.store, &fixture.keys, &catalog, &id,
                              RIAD_KIND_PROJECT, &fixture.user.id, &limit, &expiry),
             0);
-    assert_int_equal(catalog.next_number, 3);
+    assert_int_equal(riad_chain_last(&catalog.ends).next_number, 3);
     assert_int_equal(load(&read), 0);
     found = riad_catalog_find(&read, &id);
     assert_int_equal(found->expiry.expires, 1000);
@@ -437,7 +438,7 @@ static void an_addition_that_fails_leaves_old_or_new(void **state)
     assert_int_equal(add(&catalog, 1, 0), 0);
     faults_install();
     do {
-        uint64_t batches = catalog.end_count;
+        uint64_t batches = catalog.ends.count;
         uint64_t before = hard_limit(&catalog, 1);
 
         faults_fail_from(FAULT_ANY, ++number, EIO);
@@ -445,12 +446,12 @@ static void an_addition_that_fails_leaves_old_or_new(void **state)
         faults_fail(FAULT_NONE, 0, 0);
         if (r < 0) {
             assert_int_equal(r, -EIO);
-            assert_int_equal(catalog.end_count, batches);
+            assert_int_equal(catalog.ends.count, batches);
             riad_catalog_done(&catalog);
             assert_int_equal(load(&catalog), 0);
         }
-        assert_true(hard_limit(&catalog, 1) == (catalog.end_count > batches ? number : before));
-        assert_true(catalog.end_count - batches <= 1);
+        assert_true(hard_limit(&catalog, 1) == (catalog.ends.count > batches ? number : before));
+        assert_true(catalog.ends.count - batches <= 1);
     } while (r < 0);
     assert_true(number > 10);
     assert_true(hard_limit(&catalog, 1) == number);

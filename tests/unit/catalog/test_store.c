@@ -94,7 +94,9 @@ static void versions_decide(void **state)
 {
     static const char newer[] = "{\"format\": 2, \"what\": \"ever\"}";
     static const char incompat[] =
-            "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":1}";
+            "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":2}";
+    static const char site[] = "{\"format\":1,\"store\":\"" ID
+                               "\",\"compat\":0,\"ro_compat\":0,\"incompat\":1,\"later\":[]}";
     static const char ro_compat[] =
             "{\"format\":1,\"store\":\"" ID "\",\"compat\":3,\"ro_compat\":4,\"incompat\":0}";
     struct riad_store store = { .fd = -1 };
@@ -102,8 +104,12 @@ static void versions_decide(void **state)
     (void)state;
     assert_int_equal(open_json(newer, &store), -EPROTONOSUPPORT);
     assert_int_equal(open_json(incompat, &store), -EPROTONOSUPPORT);
+    assert_int_equal(
+            open_json(site, &store), 0); /* a member that it does not know is passed over */
+    assert_true(store.site && !store.read_only);
+    riad_store_close(&store);
     assert_int_equal(open_json(ro_compat, &store), 0);
-    assert_true(store.read_only);
+    assert_true(store.read_only && !store.site);
     assert_int_equal(riad_user_save(&fixture.user, &store, &fixture.keys), -EROFS);
     riad_store_close(&store);
 }
@@ -116,7 +122,6 @@ static void malformed_json_is_refused(void **state)
         "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0}",
         "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":-1}",
         "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":4294967296}",
-        "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":0,\"x\":0}",
         "{\"format\":1,\"format\":1,\"store\":\"" ID
         "\",\"compat\":0,\"ro_compat\":0,\"incompat\":0}",
         "{\"format\":1,\"store\":\"" ID "\",\"compat\":0,\"ro_compat\":0,\"incompat\":0} {}",

@@ -1,12 +1,11 @@
-/* The catalog mark: the newest state of the catalog that this node has seen (K6). It lies in the
- * local state, not in the store: `RIAM`, u32 1, next number, head, and a SHA-256 over these,
- * against decay only. */
+/* Marks of chains: the newest state that this node has seen (K6). They lie in the local state, not
+ * in the store: `RIAM`, u32 1, next number, head, and a SHA-256 over these, against decay only. */
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "riad/bytes.h"
-#include "riad/catalog.h"
+#include "riad/chain.h"
 #include "riad/cleanup.h"
 #include "riad/digest.h"
 #include "riad/error.h"
@@ -14,7 +13,6 @@
 
 #include "object_priv.h"
 
-#define MARK_NAME "catalog-mark"
 enum { VERSION = 1, CONTENT_SIZE = 48, MARK_SIZE = CONTENT_SIZE + 32 };
 
 static const uint8_t magic[4] = { 'R', 'I', 'A', 'M' };
@@ -27,7 +25,7 @@ static int checksum(const uint8_t content[CONTENT_SIZE], struct riad_hash *ret)
     return riad_sha256(pieces, 2, ret);
 }
 
-static int encode(const struct riad_catalog_end *mark, uint8_t ret[MARK_SIZE])
+static int encode(const struct riad_chain_end *mark, uint8_t ret[MARK_SIZE])
 {
     struct riad_writer writer;
     struct riad_hash sum;
@@ -46,9 +44,9 @@ static int encode(const struct riad_catalog_end *mark, uint8_t ret[MARK_SIZE])
     return writer.error;
 }
 
-static int decode(const uint8_t *data, size_t size, struct riad_catalog_end *ret)
+static int decode(const uint8_t *data, size_t size, struct riad_chain_end *ret)
 {
-    struct riad_catalog_end mark;
+    struct riad_chain_end mark;
     struct riad_reader reader;
     uint8_t again[MARK_SIZE];
     int r;
@@ -68,16 +66,16 @@ static int decode(const uint8_t *data, size_t size, struct riad_catalog_end *ret
     return 0;
 }
 
-/* No mark yet, the first contact, is a mark on the empty catalog. */
-static int read_mark(int state_fd, struct riad_catalog_end *ret)
+/* No mark yet, the first contact, is a mark on the empty chain. */
+static int read_mark(int state_fd, const char *name, struct riad_chain_end *ret)
 {
     _cleanup_free_ uint8_t *data = NULL;
     size_t size;
     int r;
 
-    r = riad_object_read(state_fd, ".", MARK_NAME, MARK_SIZE, &data, &size);
+    r = riad_object_read(state_fd, ".", name, MARK_SIZE, &data, &size);
     if (r == -ENOENT) {
-        *ret = (struct riad_catalog_end){ 0 };
+        *ret = (struct riad_chain_end){ 0 };
         return 0;
     }
     if (r < 0) {
@@ -86,22 +84,7 @@ static int read_mark(int state_fd, struct riad_catalog_end *ret)
     return decode(data, size, ret);
 }
 
-static bool lies_on(const struct riad_catalog *catalog, const struct riad_catalog_end *mark)
-{
-    const struct riad_catalog_end empty = { 0 };
-
-    if (mark->next_number == 0) {
-        return riad_hash_equal(&mark->head, &empty.head);
-    }
-    for (size_t i = 0; i < catalog->end_count; i++) {
-        if (catalog->ends[i].next_number == mark->next_number) {
-            return riad_hash_equal(&catalog->ends[i].head, &mark->head);
-        }
-    }
-    return false;
-}
-
-static int write_mark(int state_fd, const struct riad_catalog_end *mark)
+static int write_mark(int state_fd, const char *name, const struct riad_chain_end *mark)
 {
     uint8_t data[MARK_SIZE];
     int r;
@@ -110,11 +93,11 @@ static int write_mark(int state_fd, const struct riad_catalog_end *mark)
     if (r < 0) {
         return r;
     }
-    return riad_publish_file_at(state_fd, MARK_NAME, data, sizeof data, RIAD_PUBLISH_REPLACE);
+    return riad_publish_file_at(state_fd, name, data, sizeof data, RIAD_PUBLISH_REPLACE);
 }
 
 /* A descriptor of its own, whose lock is that of nobody else: two processes take turns, or the
- * slower one, with the older catalog, would put the mark back. */
+ * slower one, with the older chain, would put the mark back. */
 static int lock(int state_fd)
 {
     _cleanup_close_ int fd = riad_open_dir_at(state_fd, ".");
@@ -128,25 +111,25 @@ static int lock(int state_fd)
     return riad_take_fd(&fd);
 }
 
-int riad_catalog_check_mark(const struct riad_catalog *catalog, int state_fd)
+int riad_chain_check_mark(const struct riad_chain_ends *ends, const char *name, int state_fd)
 {
-    const struct riad_catalog_end now = { catalog->next_number, catalog->head };
+    const struct riad_chain_end now = riad_chain_last(ends);
     _cleanup_close_ int locked = lock(state_fd);
-    struct riad_catalog_end mark;
+    struct riad_chain_end mark;
     int r;
 
     if (locked < 0) {
         return locked;
     }
-    r = read_mark(state_fd, &mark);
+    r = read_mark(state_fd, name, &mark);
     if (r < 0) {
         return r;
     }
-    if (!lies_on(catalog, &mark)) {
+    if (!riad_chain_passes(ends, &mark)) {
         return -ESTALE;
     }
     if (mark.next_number == now.next_number) {
         return 0;
     }
-    return write_mark(state_fd, &now);
+    return write_mark(state_fd, name, &now);
 }
