@@ -44,6 +44,10 @@ struct riad_catalog {
 int riad_catalog_load(const struct riad_store *store, const struct riad_signer *signers,
         size_t count, struct riad_catalog *ret) RIAD_MUST_CHECK;
 void riad_catalog_done(struct riad_catalog *catalog);
+/* Reads on from where it stands. As riad_catalog_load; on an error it may hold part of what was
+ * added. */
+int riad_catalog_catch_up(
+        const struct riad_store *store, struct riad_catalog *catalog) RIAD_MUST_CHECK;
 /* NULL if the catalog has none of that id. Borrowed. */
 const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace);

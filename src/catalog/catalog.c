@@ -20,7 +20,7 @@ static int apply(void *context, const uint8_t *body, size_t size, const struct r
     return riad_catalog_apply(context, body, size, hash);
 }
 
-static int catch_up(const struct riad_store *store, struct riad_catalog *catalog)
+int riad_catalog_catch_up(const struct riad_store *store, struct riad_catalog *catalog)
 {
     const struct riad_chain chain = chain_of(store, catalog->signers, catalog->signer_count);
 
@@ -66,7 +66,7 @@ int riad_catalog_load(const struct riad_store *store, const struct riad_signer *
     if (r < 0) {
         return r;
     }
-    r = catch_up(store, &catalog);
+    r = riad_catalog_catch_up(store, &catalog);
     if (r < 0) {
         return r;
     }
@@ -192,7 +192,7 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
     int r = -EEXIST;
 
     for (unsigned tries = 0; r == -EEXIST && tries < TRIES_MAX; tries++) {
-        r = catch_up(store, catalog);
+        r = riad_catalog_catch_up(store, catalog);
         if (r < 0) {
             return r;
         }
@@ -205,7 +205,7 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
     if (r < 0) {
         return r == -EEXIST ? -EAGAIN : r;
     }
-    return catch_up(store, catalog);
+    return riad_catalog_catch_up(store, catalog);
 }
 
 /* On failure *copy holds what was copied so far. */

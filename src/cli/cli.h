@@ -8,6 +8,7 @@
 #include "riad/error.h"
 #include "riad/events.h"
 #include "riad/host.h"
+#include "riad/node.h"
 
 struct command {
     const char *name;      /* "quota set" */
@@ -33,19 +34,27 @@ int command_quota_set(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_fsck(int argc, char **argv);
 int command_events(int argc, char **argv);
+int command_site_init(int argc, char **argv);
+int command_site_show(int argc, char **argv);
+int command_site_recovery(int argc, char **argv);
+int command_node_join(int argc, char **argv);
+int command_node_list(int argc, char **argv);
+int command_node_add(int argc, char **argv);
+int command_node_remove(int argc, char **argv);
 
 extern const struct command commands[];
 
 /* --- options that many commands share; parsed by one function --- */
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
-            *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle;
+            *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
+            *name;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGL" (see options.c); others
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcN" (see options.c); others
  * are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
  * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -136,6 +145,37 @@ int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, 
 json_t *list_holders(const char *directory);
 /* Tells running mounts of the store that its catalog changed. */
 void notify_reload(const struct riad_state *state, const char *store);
+/* --- sites and nodes --- */
+/* --config, RIAD_CONFIG, or the default. Borrowed. */
+const char *config_path(const struct options *options);
+/* What makes this machine a node. */
+struct identity {
+    char *path;     /* of the configuration, absolute */
+    char *key_path; /* of the node's key, beside it */
+    struct riad_site_node node;
+};
+/* The node's key is made, or that of an earlier try is used again; the configuration is not written
+ * yet, and must not be there. name: NULL: none yet. Exit code. */
+int make_identity(const struct options *options, const char *name, struct identity *ret);
+void identity_done(struct identity *identity);
+#define _cleanup_identity_ __attribute__((cleanup(identity_done)))
+/* Exit code; reported. */
+int write_config(
+        const struct identity *identity, const char *store, const struct riad_public_key *root);
+/* riad_node_open; reported. *ret can be closed in any case. */
+int open_node(const char *path, struct riad_node *ret);
+/* How commands of a node begin: options, exactly `count` arguments (else a usage error that says
+ * `wanted`), then open_node. Exit code, or -1: help was shown. */
+int begin_node(int argc, char **argv, const char *letters, int count, const char *wanted,
+        struct options *ret_options, struct riad_node *ret);
+#define _cleanup_node_ __attribute__((cleanup(riad_node_close)))
+/* Opens the site root with its recovery code, asked for or read. Exit code; reported. */
+int open_site_root(const struct options *options, const struct riad_node *node,
+        struct riad_user *ret, struct riad_keypair *ret_keys);
+/* An event of the site's store for the trail. */
+#define record_node(node, kind, ...) \
+    riad_events_record(&(node)->state, kind, &(node)->store.binding.store, NULL, __VA_ARGS__)
+
 /* The string of a key; "" if there is none. Borrowed. */
 const char *json_text(const json_t *object, const char *key);
 /* Prints and frees. */

@@ -7,6 +7,9 @@
     "  --key-file F          unlock with a key file of 32 bytes\n"                           \
     "  --state-dir DIR       local state (default: /var/lib/riad for root, else "            \
     "~/.local/state/riad)\n"
+#define CONFIG_HELP \
+    "  --config F            the node's configuration (default: /etc/riad/riadd.conf)\n"
+#define ROOT_HELP "  --recovery-file F     the site root's recovery code (asked for otherwise)\n"
 #define LIMIT_HELP                                                             \
     "  -B SIZE               limit on bytes: 10G is 10 GiB; none = no limit\n" \
     "  -I COUNT              limit on inodes: 1M is 1,000,000; none = no limit\n"
@@ -125,5 +128,34 @@ const struct command commands[] = {
             "cut off shows only\n"
             "to who has kept a head.\n",
             command_events },
+    { "site init", "STORE", "make a site's store, its root, and its first node of this machine",
+            CONFIG_HELP
+            "  --name NAME           this node's name (default: the host's)\n"
+            "  --json                print keys and the recovery code as JSON\n"
+            "The root's recovery code is shown once: it is needed to add and remove nodes.\n",
+            command_site_init },
+    { "site show", "", "the site that this machine is a node of",
+            CONFIG_HELP "  --json                as JSON\n", command_site_show },
+    { "site recovery", "", "issue a new recovery code of the site root; the old one ends",
+            ROOT_HELP CONFIG_HELP "  --json                print the code as JSON\n"
+                                  "An old copy of the store still opens with the old code.\n",
+            command_site_recovery },
+    { "node join", "STORE ROOT", "make this machine ready to be added to a site",
+            CONFIG_HELP
+            "  --json                as JSON\n"
+            "ROOT is the site root's public key, as `riad site show` tells it on a node "
+            "of the site: it\n"
+            "decides whom this machine believes, so take it from the site's admin, not "
+            "from the store.\n",
+            command_node_join },
+    { "node list", "", "the nodes of the site, also removed ones",
+            CONFIG_HELP "  --json                as JSON\n", command_node_list },
+    { "node add", "NAME KEY", "add a node; KEY is what `riad node join` told there",
+            ROOT_HELP CONFIG_HELP "  --json                as JSON\n", command_node_add },
+    { "node remove", "NAME", "remove a node: what its key signs from now on does not count",
+            ROOT_HELP CONFIG_HELP "  --json                as JSON\n"
+                                  "Also for one whose disk is lost or stolen. Stop it first, if it "
+                                  "still runs.\n",
+            command_node_remove },
     { NULL, NULL, NULL, NULL, NULL },
 };

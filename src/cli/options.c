@@ -24,6 +24,8 @@ static const struct option long_options[] = {
     { "expires", required_argument, NULL, 'E' },
     { "grace", required_argument, NULL, 'G' },
     { "lock-idle", required_argument, NULL, 'L' },
+    { "config", required_argument, NULL, 'c' },
+    { "name", required_argument, NULL, 'N' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -100,6 +102,8 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'E' ? &options->expires
                               : letter == 'G' ? &options->grace
                               : letter == 'L' ? &options->lock_idle
+                              : letter == 'c' ? &options->config
+                              : letter == 'N' ? &options->name
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -143,7 +147,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSHEGL", letter)) {
+    } else if (strchr("prknKwsBICSHEGLcN", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

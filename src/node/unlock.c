@@ -60,6 +60,12 @@ static int open_store(const char *path, struct riad_store *ret, struct riad_reas
     if (r < 0) {
         return explain(reason, r, "cannot open the store %s: %s", path, strerror(-r));
     }
+    if (ret->site) {
+        return explain(reason, -EOPNOTSUPP,
+                "%s is a site's store, which its nodes open; this command is for a person's own "
+                "store",
+                path);
+    }
     return RIAD_EXIT_DONE;
 }
 

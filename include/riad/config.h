@@ -1,0 +1,35 @@
+/* Layer node. The configuration of a node of a site: where the store is, and whom to believe (K3).
+ * An ini file, read by inih; its home is here. */
+#ifndef RIAD_CONFIG_H
+#define RIAD_CONFIG_H
+
+#include "riad/keypair.h"
+#include "riad/workspace.h"
+
+#define RIAD_CONFIG_DEFAULT "/etc/riad/riadd.conf"
+
+struct riad_config {
+    char *path;                  /* of the file, as given */
+    char *store;                 /* absolute */
+    struct riad_public_key root; /* of the site: the trust anchor */
+    char *node_key;              /* file of this node's key, absolute */
+    char *state;                 /* local state; NULL: the default */
+};
+
+/* -ENOENT; -EPERM others than root and ourselves may write it: it says whom to believe; -EINVAL an
+ * unknown section or name, one that is there twice or missing, or a value that is none; errno of
+ * reading. ret_reason: with the line. */
+int riad_config_load(
+        const char *path, struct riad_config *ret, struct riad_reason *ret_reason) RIAD_MUST_CHECK;
+/* The same of a file's text; path: for messages and relative names. */
+int riad_config_parse(const char *path, const char *text, struct riad_config *ret,
+        struct riad_reason *ret_reason) RIAD_MUST_CHECK;
+void riad_config_done(struct riad_config *config);
+/* Writes a new file, with comments, mode 0600; its directory is made when missing (mode 0755).
+ * store: absolute. -EEXIST; -EINVAL a store that the file cannot name; errno. */
+int riad_config_write(
+        const char *path, const char *store, const struct riad_public_key *root) RIAD_MUST_CHECK;
+/* The path of a file named `name` beside the configuration; heap, NULL if memory is short. */
+char *riad_config_beside(const char *path, const char *name);
+
+#endif

@@ -1,0 +1,157 @@
+/* What makes a machine a node of a site: its configuration and its key; and opening them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+
+#include "cli.h"
+
+const char *config_path(const struct options *options)
+{
+    const char *given = options->config ? options->config : getenv("RIAD_CONFIG");
+
+    return given ? given : RIAD_CONFIG_DEFAULT;
+}
+
+void identity_done(struct identity *identity)
+{
+    free(identity->path);
+    free(identity->key_path);
+}
+
+static int make_config_directory(const char *path)
+{
+    _cleanup_free_ char *directory = riad_config_beside(path, "");
+
+    if (!directory) {
+        return -ENOMEM;
+    }
+    return mkdir(directory, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int check_new(const struct identity *identity)
+{
+    if (access(identity->path, F_OK) == 0) {
+        return fail(RIAD_EXIT_FAILED,
+                "%s is there already: this machine is a node of a site (`riad site show`); "
+                "--config names another file",
+                identity->path);
+    }
+    return RIAD_EXIT_DONE;
+}
+
+/* A key that is there is one that joined before, and was not added yet: it is used again. */
+int make_identity(const struct options *options, const char *name, struct identity *ret)
+{
+    int code, r;
+
+    if (name && !riad_site_is_node_name(name)) {
+        return usage_error(
+                "`%s` is no node's name: letters, digits, dots, dashes, underscores; at most %d",
+                name, RIAD_NODE_NAME_MAX);
+    }
+    ret->path = absolute_path(config_path(options));
+    ret->key_path = ret->path ? riad_config_beside(ret->path, "node.key") : NULL;
+    if (!ret->key_path) {
+        return fail(RIAD_EXIT_FAILED, "cannot use %s: %s", config_path(options), strerror(errno));
+    }
+    code = check_new(ret);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = make_config_directory(ret->path);
+    if (r == 0) {
+        r = riad_node_key_create(ret->key_path, &ret->node);
+    }
+    if (r == -EEXIST) {
+        r = riad_node_key_load(ret->key_path, &ret->node, NULL);
+    }
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED,
+                "cannot write the node's key %s: %s (--config names another "
+                "place for both)",
+                ret->key_path, strerror(-r));
+    }
+    if (name) {
+        snprintf(ret->node.name, sizeof ret->node.name, "%s", name);
+    }
+    return RIAD_EXIT_DONE;
+}
+
+int write_config(
+        const struct identity *identity, const char *store, const struct riad_public_key *root)
+{
+    int r = riad_config_write(identity->path, store, root);
+
+    if (r == -EINVAL) {
+        return fail(RIAD_EXIT_FAILED,
+                "the path %s cannot stand in a configuration file: no quotes, #, ; or tabs, at "
+                "most 180 characters",
+                store);
+    }
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "cannot write %s: %s", identity->path, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int open_node(const char *path, struct riad_node *ret)
+{
+    struct riad_reason reason;
+    int code = riad_node_open(path, ret, &reason);
+
+    if (code != RIAD_EXIT_DONE) {
+        ret->state.fd = ret->store.fd = -1;
+        return fail(code, "%s", reason.text);
+    }
+    return RIAD_EXIT_DONE;
+}
+
+int begin_node(int argc, char **argv, const char *letters, int count, const char *wanted,
+        struct options *ret_options, struct riad_node *ret)
+{
+    int r = parse_options(argc, argv, letters, ret_options);
+
+    ret->state.fd = ret->store.fd = -1;
+    if (r != 0) {
+        return r;
+    }
+    if (optind + count != argc) {
+        return count == 0 ? usage_error("it takes no argument") : usage_error("%s", wanted);
+    }
+    return open_node(config_path(ret_options), ret);
+}
+
+int open_site_root(const struct options *options, const struct riad_node *node,
+        struct riad_user *ret, struct riad_keypair *ret_keys)
+{
+    struct options as_code = *options;
+    _cleanup_secret_ struct riad_secret *secret = NULL;
+    enum riad_slot_kind kind;
+    int code, r = riad_user_load(&node->store, &node->site.root_user, ret);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r),
+                "the site root's file in %s cannot be read (%s): restore user/ from a backup",
+                node->config.store, strerror(-r));
+    }
+    as_code.recovery = true;
+    code = read_secret(&as_code, "the site root", &kind, &secret);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = riad_user_unlock(&node->store, ret, kind, secret, ret_keys);
+    if (r == 0 && memcmp(&ret_keys->sign_key, &node->site.root, sizeof node->site.root) != 0) {
+        r = -EBADMSG; /* somebody else's file in its place */
+    }
+    if (r == -ENOKEY) {
+        riad_events_record(&node->state, "unlock-failed", &node->store.binding.store, NULL,
+                "wrong recovery code of the site root");
+        return fail(riad_exit_of(r), "wrong recovery code of the site root");
+    }
+    return r < 0 ? fail(riad_exit_of(r),
+                           "the site root's file in %s was tampered with or is damaged (%s)",
+                           node->config.store, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}

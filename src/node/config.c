@@ -1,0 +1,300 @@
+#include "riad/config.h"
+
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/fdio.h"
+#include "riad/key_text.h"
+
+/* LINE_SIZE is inih's INI_MAX_LINE: what is longer it would take for two lines. */
+enum { FILE_SIZE_MAX = 64 << 10, LINE_SIZE = INI_MAX_LINE };
+#define NODE_KEY_DEFAULT "node.key"
+
+static const char template[] =
+        "# This node of a site: read by riadd and by riad's commands for admins. `riad site init`\n"
+        "# or `riad node join` wrote it. Lines that begin with # or ; are comments.\n"
+        "\n"
+        "[site]\n"
+        "# The store that the site's nodes share.\n"
+        "store = %s\n"
+        "# The public key of the site root, which signs the list of nodes. It decides whom this\n"
+        "# node believes: it must come from the site's admin, never from the store.\n"
+        "root = %s\n"
+        "\n"
+        "[node]\n"
+        "# This node's own key; a relative name is beside this file.\n"
+        "#key = " NODE_KEY_DEFAULT "\n"
+        "# Local state, on a local disk; it may be lost at any time.\n"
+        "#state = /var/lib/riad\n";
+
+struct parsing {
+    struct riad_config config;
+    struct riad_reason *reason;
+    bool has_root;
+    bool failed; /* the reason is set */
+};
+
+/* 0, which stops inih at this line. */
+__attribute__((format(printf, 2, 3))) static int refuse(
+        struct parsing *parsing, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!parsing->failed) {
+        va_start(arguments, format);
+        vsnprintf(parsing->reason->text, sizeof parsing->reason->text, format, arguments);
+        va_end(arguments);
+    }
+    parsing->failed = true;
+    return 0;
+}
+
+char *riad_config_beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    char *joined;
+
+    if (name[0] == '/' || !slash) {
+        return strdup(name);
+    }
+    return asprintf(&joined, "%.*s/%s", (int)(slash - path), path, name) < 0 ? NULL : joined;
+}
+
+static int set_text(struct parsing *parsing, const char *name, const char *value, char **slot)
+{
+    if (*slot) {
+        return refuse(parsing, "`%s` is there twice", name);
+    }
+    if (value[0] == '\0') {
+        return refuse(parsing, "`%s` has no value", name);
+    }
+    *slot = riad_config_beside(parsing->config.path, value);
+    return *slot ? 1 : refuse(parsing, "no memory");
+}
+
+static int set_directory(struct parsing *parsing, const char *name, const char *value, char **slot)
+{
+    return value[0] == '/' ? set_text(parsing, name, value, slot)
+                           : refuse(parsing, "`%s` must begin with a slash", name);
+}
+
+static int set_root(struct parsing *parsing, const char *value)
+{
+    if (parsing->has_root) {
+        return refuse(parsing, "`root` is there twice");
+    }
+    if (riad_key_text_parse(value, &parsing->config.root) < 0) {
+        return refuse(parsing,
+                "`root` is no public key: it has 56 letters and digits 2 to 7, as `riad site "
+                "show` tells it on a node of the site");
+    }
+    parsing->has_root = true;
+    return 1;
+}
+
+static int take(void *context, const char *section, const char *name, const char *value)
+{
+    struct parsing *parsing = context;
+    bool site = strcmp(section, "site") == 0, node = strcmp(section, "node") == 0;
+
+    if (site && strcmp(name, "store") == 0) {
+        return set_directory(parsing, name, value, &parsing->config.store);
+    }
+    if (site && strcmp(name, "root") == 0) {
+        return set_root(parsing, value);
+    }
+    if (node && strcmp(name, "key") == 0) {
+        return set_text(parsing, name, value, &parsing->config.node_key);
+    }
+    if (node && strcmp(name, "state") == 0) {
+        return set_directory(parsing, name, value, &parsing->config.state);
+    }
+    return refuse(parsing, "`%s` in section `%s` is not known", name, section);
+}
+
+/* Whoever may write the file says whom this node believes. */
+static int check_owner(int fd, struct riad_reason *reason, const char *path)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if ((st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0) {
+        return 0;
+    }
+    snprintf(reason->text, sizeof reason->text,
+            "%s can be written by others, and it says whom this node believes: chown root and "
+            "chmod 644 it",
+            path);
+    return -EPERM;
+}
+
+/* Bounded, and with a zero behind it. */
+static int read_text(const char *path, struct riad_reason *reason, char **ret)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    _cleanup_free_ char *text = calloc(1, FILE_SIZE_MAX + 1);
+    size_t size = 0;
+    int r;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    r = check_owner(fd, reason, path);
+    if (r < 0) {
+        return r;
+    }
+    if (!text) {
+        return -ENOMEM;
+    }
+    r = riad_pread_all(fd, text, FILE_SIZE_MAX + 1, 0, &size);
+    if (r < 0) {
+        return r;
+    }
+    if (size > FILE_SIZE_MAX || strlen(text) != size) {
+        return -EFBIG;
+    }
+    *ret = riad_take_pointer(text);
+    return 0;
+}
+
+/* The number of the first line that is too long for inih, 0 if none is. */
+static int find_long_line(const char *text)
+{
+    int number = 1;
+
+    for (const char *end; *text; text = end + (*end == '\n'), number++) {
+        end = strchrnul(text, '\n');
+        if (end - text > LINE_SIZE - 2) {
+            return number;
+        }
+    }
+    return 0;
+}
+
+static int parse(const char *text, struct parsing *parsing)
+{
+    char sentence[sizeof parsing->reason->text];
+    int line = find_long_line(text);
+
+    if (line > 0) {
+        refuse(parsing, "the line is longer than %d characters", LINE_SIZE - 2);
+    } else {
+        line = ini_parse_string(text, take, parsing);
+    }
+    if (line < 0) {
+        return -ENOMEM;
+    }
+    if (line > 0) {
+        refuse(parsing, "this is neither `[section]` nor `name = value`");
+        snprintf(sentence, sizeof sentence, "%s", parsing->reason->text);
+        snprintf(parsing->reason->text, sizeof parsing->reason->text, "%.100s, line %d: %.200s",
+                parsing->config.path, line, sentence);
+        return -EINVAL;
+    }
+    if (!parsing->config.store || !parsing->has_root) {
+        refuse(parsing, "%.100s: `%s` is missing in section `site`", parsing->config.path,
+                parsing->config.store ? "root" : "store");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int fill_defaults(struct riad_config *config)
+{
+    if (!config->node_key) {
+        config->node_key = riad_config_beside(config->path, NODE_KEY_DEFAULT);
+    }
+    return config->node_key ? 0 : -ENOMEM;
+}
+
+int riad_config_parse(
+        const char *path, const char *text, struct riad_config *ret, struct riad_reason *ret_reason)
+{
+    struct parsing parsing = { .reason = ret_reason };
+    int r;
+
+    ret_reason->text[0] = '\0';
+    parsing.config.path = strdup(path);
+    r = parsing.config.path ? parse(text, &parsing) : -ENOMEM;
+    if (r == 0) {
+        r = fill_defaults(&parsing.config);
+    }
+    if (r < 0) {
+        riad_config_done(&parsing.config);
+        return r;
+    }
+    *ret = parsing.config;
+    return 0;
+}
+
+int riad_config_load(const char *path, struct riad_config *ret, struct riad_reason *ret_reason)
+{
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    ret_reason->text[0] = '\0';
+    r = read_text(path, ret_reason, &text);
+    if (r == 0) {
+        r = riad_config_parse(path, text, ret, ret_reason);
+    }
+    if (r < 0 && ret_reason->text[0] == '\0') {
+        snprintf(ret_reason->text, sizeof ret_reason->text,
+                "cannot read the configuration %s: %s%s", path, strerror(-r),
+                r == -ENOENT ? ": `riad site init` or `riad node join` writes it" : "");
+    }
+    return r;
+}
+
+void riad_config_done(struct riad_config *config)
+{
+    free(config->path);
+    free(config->store);
+    free(config->node_key);
+    free(config->state);
+    *config = (struct riad_config){ 0 };
+}
+
+/* What inih would take for something else in a value. */
+static bool can_be_told(const char *store)
+{
+    size_t size = strlen(store);
+
+    return store[0] == '/' && size < LINE_SIZE - 16 && !strpbrk(store, "\r\n\t;#\"") &&
+           store[size - 1] != ' ';
+}
+
+int riad_config_write(const char *path, const char *store, const struct riad_public_key *root)
+{
+    _cleanup_free_ char *directory = riad_config_beside(path, ".");
+    _cleanup_free_ char *text = NULL;
+    const char *slash = strrchr(path, '/');
+    _cleanup_close_ int fd = -1;
+    char key[RIAD_KEY_TEXT_SIZE];
+    int r;
+
+    if (!can_be_told(store)) {
+        return -EINVAL;
+    }
+    r = riad_key_text(root, key);
+    if (r < 0) {
+        return r;
+    }
+    if (!directory || asprintf(&text, template, store, key) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    return riad_publish_file_at(fd, slash ? slash + 1 : path, text, strlen(text), RIAD_PUBLISH_NEW);
+}

@@ -1,0 +1,172 @@
+/* Opening a site's store as one of its nodes, with all that must verify before it is believed. */
+#include "riad/node.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/events.h"
+#include "riad/host.h"
+
+__attribute__((format(printf, 3, 4))) static int explain(
+        struct riad_reason *reason, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason->text, sizeof reason->text, format, arguments);
+    va_end(arguments);
+    return riad_exit_of(error);
+}
+
+/* What the store holds is not what was signed, or not all of it: the trail has it. */
+static int refuse(const struct riad_node *node, struct riad_reason *reason, int error,
+        const char *what, const char *sentence)
+{
+    riad_events_record(&node->state, "refused", &node->store.binding.store, NULL, "%s %s (%s)",
+            what, sentence, strerror(-error));
+    return explain(reason, error, "%s of the store %s %s (%s)", what, node->config.store, sentence,
+            strerror(-error));
+}
+
+static int open_store(struct riad_node *node, struct riad_reason *reason)
+{
+    int r = riad_store_open(node->config.store, &node->store);
+
+    if (r == -EMEDIUMTYPE || r == -ENOENT || r == -ENOTDIR) {
+        return explain(reason, -EMEDIUMTYPE, "%s, which %s names, is not a riad store",
+                node->config.store, node->config.path);
+    }
+    if (r < 0) {
+        return explain(reason, r, "cannot open the store %s: %s", node->config.store, strerror(-r));
+    }
+    if (!node->store.site) {
+        return explain(reason, -EMEDIUMTYPE,
+                "%s, which %s names, is one person's store, not a site's: `riad site init` makes "
+                "one",
+                node->config.store, node->config.path);
+    }
+    return RIAD_EXIT_DONE;
+}
+
+int riad_node_mark_site(const struct riad_node *node)
+{
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd =
+            riad_state_directory(&node->state, "store", &node->store.binding.store, &path);
+
+    return fd < 0 ? fd : riad_site_check_mark(&node->site, fd);
+}
+
+static int load_site(struct riad_node *node, struct riad_reason *reason)
+{
+    int r = riad_site_load(&node->store, &node->config.root, &node->site);
+
+    if (r == -ENOENT) {
+        return refuse(node, reason, -EUCLEAN, "the list of nodes", "is missing");
+    }
+    if (r < 0) {
+        return refuse(node, reason, r, "the list of nodes",
+                "is damaged, or signed by another root than this node's configuration names");
+    }
+    r = riad_node_mark_site(node);
+    if (r == -ESTALE) {
+        /* Another process may have added to it, and marked that, since ours was loaded. */
+        riad_site_done(&node->site);
+        r = riad_site_load(&node->store, &node->config.root, &node->site);
+        r = r < 0 ? r : riad_node_mark_site(node);
+    }
+    if (r == -ESTALE) {
+        return refuse(node, reason, r, "the list of nodes",
+                "is older than this node has seen: the store was rolled back");
+    }
+    return r < 0 ? explain(reason, r, "cannot use the state directory %s: %s", node->state.path,
+                           strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+static int find_self(struct riad_node *node, struct riad_reason *reason)
+{
+    const struct riad_site_node *found;
+    int r = riad_node_key_load(node->config.node_key, &node->self, NULL);
+
+    if (r < 0 && r != -ENOENT) {
+        return explain(reason, r, "the node's key %s %s", node->config.node_key,
+                r == -EPERM ? "can be read by others, or is not ours: chown and chmod 600 it"
+                            : "is damaged: remove this node from the site, and join again");
+    }
+    found = r == 0 ? riad_site_find_key(&node->site, &node->self.sign_key) : NULL;
+    node->member = found != NULL;
+    if (found) {
+        node->self = *found;
+    }
+    return RIAD_EXIT_DONE;
+}
+
+static int open_state(struct riad_node *node, struct riad_reason *reason)
+{
+    int r = riad_state_open(node->config.state, &node->state);
+
+    return r < 0 ? explain(reason, r, "cannot use the state directory%s%s: %s",
+                           node->config.state ? " " : "",
+                           node->config.state ? node->config.state : "", strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int riad_node_open(const char *config_path, struct riad_node *ret, struct riad_reason *ret_reason)
+{
+    struct riad_node node = { .state.fd = -1, .store.fd = -1 };
+    int code = riad_exit_of(riad_config_load(config_path, &node.config, ret_reason));
+
+    if (code == RIAD_EXIT_DONE) {
+        code = open_state(&node, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = open_store(&node, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = load_site(&node, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = find_self(&node, ret_reason);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        riad_node_close(&node);
+        return code;
+    }
+    *ret = node;
+    return RIAD_EXIT_DONE;
+}
+
+void riad_node_close(struct riad_node *node)
+{
+    riad_site_done(&node->site);
+    riad_store_close(&node->store);
+    riad_state_close(&node->state);
+    riad_config_done(&node->config);
+}
+
+int riad_node_load_catalog(
+        const struct riad_node *node, struct riad_catalog *ret, struct riad_reason *ret_reason)
+{
+    _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
+    int r = riad_site_load_catalog(&node->store, &node->site, &catalog);
+
+    if (r < 0) {
+        return refuse(node, ret_reason, r, "the catalog",
+                "is damaged, or signed by none of the site's nodes");
+    }
+    r = riad_mark_catalog(&node->store, &node->state, &catalog);
+    if (r == -ESTALE) {
+        return refuse(node, ret_reason, r, "the catalog",
+                "is older than this node has seen: the store was rolled back");
+    }
+    if (r < 0) {
+        return explain(ret_reason, r, "cannot use the state directory %s: %s", node->state.path,
+                strerror(-r));
+    }
+    *ret = catalog;
+    catalog = (struct riad_catalog){ 0 };
+    return RIAD_EXIT_DONE;
+}
