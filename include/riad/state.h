@@ -3,7 +3,7 @@
  *
  *   STATE/node                        the node's id, hexadecimal
  *   STATE/ws/<workspace id>/          index.db, mark, lock
- *   STATE/store/<store id>/           catalog-mark
+ *   STATE/store/<store id>/           catalog-mark, site-mark
  *   STATE/run/<pid>.sock              control socket of a running mount
  *   STATE/events                      what was done and found (riad/events.h) */
 #ifndef RIAD_STATE_H
