@@ -40,6 +40,7 @@ struct riad_unlocked {
     struct riad_store store;
     struct riad_user user;
     struct riad_keypair keypair;
+    struct riad_signers *signers; /* the owner alone: of terms */
     struct riad_catalog catalog;
 };
 /* Opens the store, finds its user, unlocks, verifies and loads the catalog. Returns an exit code

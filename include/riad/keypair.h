@@ -14,9 +14,11 @@ struct riad_public_key {
 /* Private halves and their recomputed public ones. The secret holds X25519 private (32) and Ed25519
  * seed (32). */
 struct riad_keypair {
-    struct riad_secret *secret;
+    struct riad_secret *secret; /* NULL: another process has it, and signs when asked to */
     struct riad_public_key wrap_key;
     struct riad_public_key sign_key;
+    int (*sign)(void *context, const void *data, size_t size, uint8_t ret[RIAD_SIGNATURE_SIZE]);
+    void *context; /* of sign, which is set where the secret is not; any thread */
 };
 
 int riad_keypair_generate(struct riad_keypair *ret) RIAD_MUST_CHECK;

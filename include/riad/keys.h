@@ -9,7 +9,15 @@ enum riad_purpose { RIAD_PURPOSE_CHANGE, RIAD_PURPOSE_DATA, RIAD_PURPOSE_CHECKPO
 
 struct riad_keys;
 
-/* Derives the subkeys of one epoch from its root key (32 bytes; the caller wipes it). */
+enum { RIAD_SUBKEYS_SIZE = 320 };
+/* The subkeys of one epoch, from its root key (32 bytes, else -EINVAL; the caller wipes it): what a
+ * process that is not to see the root is given (K4). */
+int riad_subkeys_derive(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, struct riad_secret **ret) RIAD_MUST_CHECK;
+/* -EINVAL: not of that size, or epoch 0. The caller wipes them. */
+int riad_keys_from_subkeys(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *subkeys, struct riad_keys **ret) RIAD_MUST_CHECK;
+/* Both in one. */
 int riad_keys_new(const struct riad_id *workspace, uint32_t epoch, const struct riad_secret *root,
         struct riad_keys **ret) RIAD_MUST_CHECK;
 void riad_keys_free(struct riad_keys *keys);

@@ -8,6 +8,16 @@
 
 struct riad_session;
 
+/* Mounts for a process that may not do so itself: riadd's worker asks its monitor. Any thread. */
+struct riad_mount_service {
+    /* The descriptor of a connection that is mounted there, which becomes the caller's, or negative
+     * errno. source: as below. */
+    int (*mount)(void *context, const char *mountpoint, const char *source);
+    /* 0, -EBUSY ... lazy: detaches it even when busy. */
+    int (*unmount)(void *context, const char *mountpoint, bool lazy);
+    void *context;
+};
+
 struct riad_session_config {
     struct riad_workspace *workspace; /* borrowed, outlives the session */
     const char *mountpoint;           /* absolute, an empty directory */
@@ -17,6 +27,8 @@ struct riad_session_config {
     const char *options; /* further mount options (-o), comma-separated: ro, noexec, allow_other,
                             max_threads=N ...; NULL */
     unsigned threads;    /* 0 = default */
+    const struct riad_mount_service *service; /* borrowed, outlives the session; NULL: mounts by
+                                                 itself */
     struct riad_reactor *reactor; /* whose threads serve it; borrowed, outlives the session; NULL:
                                      one of its own */
 };

@@ -5,6 +5,7 @@
 
 #include "riad/envelope.h"
 #include "riad/keys.h"
+#include "riad/signers.h"
 
 struct riad_term {
     struct riad_id workspace;
@@ -31,7 +32,7 @@ struct riad_history {
 /* Reads and verifies term/. An empty history is no error. Envelopes that do not verify are void and
  * skipped, unless the chain of `previous` needs them: -EUCLEAN. */
 int riad_history_load(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace,
+        struct riad_signers *signers, const struct riad_id *workspace,
         struct riad_history *ret) RIAD_MUST_CHECK;
 void riad_history_done(struct riad_history *history);
 /* Where records of the term stop counting: the end bound by the term after it; false if it is the
@@ -43,7 +44,7 @@ int riad_term_claim(int workspace_fd, const struct riad_store_binding *binding,
 /* 0 if no higher valid term than `term` exists, -ESTALE if one does (O2). One stat in the usual
  * case. */
 int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace,
+        struct riad_signers *signers, const struct riad_id *workspace,
         uint32_t term) RIAD_MUST_CHECK;
 
 struct riad_beat {

@@ -32,7 +32,7 @@ struct riad_workspace_config {
     const char *state_path; /* the same directory by path, for SQLite */
     const char *name;       /* for messages and events */
     struct riad_store_binding binding;
-    struct riad_public_key signer;          /* trust anchor: verifies terms (K3) */
+    struct riad_signers *signers;           /* verify terms (K3); borrowed, outlive the workspace */
     const struct riad_keypair *term_signer; /* signs this term; used during open only */
     struct riad_keys *keys;                 /* taken over, also on failure */
     struct riad_id node;

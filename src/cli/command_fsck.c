@@ -83,7 +83,7 @@ static int run(struct session *session, struct check *check, const struct riad_r
         .state_path = state_path,
         .name = check->name,
         .binding = session->unlocked.store.binding,
-        .signer = session->unlocked.keypair.sign_key,
+        .signers = session->unlocked.signers,
         .keys = keys,
         .node = session->state.node,
         .boot = session->state.boot,

@@ -37,7 +37,7 @@ static int own(struct session *session, struct victim *victim, const struct riad
         .state_path = state_path,
         .name = victim->name,
         .binding = unlocked->store.binding,
-        .signer = unlocked->keypair.sign_key,
+        .signers = unlocked->signers,
         .term_signer = &unlocked->keypair,
         .keys = keys,
         .node = session->state.node,

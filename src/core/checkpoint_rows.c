@@ -180,13 +180,13 @@ static int remove_older(struct riad_workspace *workspace, const struct riad_hist
 static int prune(struct riad_workspace *workspace)
 {
     struct riad_history history = { 0 };
-    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, &workspace->signer,
+    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, workspace->signers,
             &workspace->workspace_id, workspace->term);
 
     if (r < 0) {
         return r;
     }
-    r = riad_history_load(workspace->workspace_fd, &workspace->binding, &workspace->signer,
+    r = riad_history_load(workspace->workspace_fd, &workspace->binding, workspace->signers,
             &workspace->workspace_id, &history);
     if (r < 0) {
         return r;

@@ -52,7 +52,7 @@ static void extend(struct riad_workspace *workspace, uint64_t until)
 
 static int check_term(struct riad_workspace *workspace)
 {
-    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, &workspace->signer,
+    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, workspace->signers,
             &workspace->workspace_id, workspace->term);
 
     if (r == -ESTALE) {

@@ -77,7 +77,7 @@ static int look(struct riad_opening *opening, uint32_t term)
     if (beat.count != opening->seen.count) {
         return refuse_owned(opening);
     }
-    r = riad_term_check(config->workspace_fd, &config->binding, &config->signer,
+    r = riad_term_check(config->workspace_fd, &config->binding, config->signers,
             riad_keys_workspace(opening->keys), term);
     if (r == -ESTALE) {
         return refuse_owned(opening);
@@ -144,7 +144,7 @@ int riad_ownership_wait(struct riad_opening *opening)
 {
     const struct riad_workspace_config *config = opening->config;
     const struct riad_term *last;
-    int r = riad_history_load(config->workspace_fd, &config->binding, &config->signer,
+    int r = riad_history_load(config->workspace_fd, &config->binding, config->signers,
             riad_keys_workspace(opening->keys), &opening->history);
 
     if (r < 0) {

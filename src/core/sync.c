@@ -46,7 +46,7 @@ static int sync_log(struct riad_workspace *workspace)
 
 static int check_owner(struct riad_workspace *workspace)
 {
-    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, &workspace->signer,
+    int r = riad_term_check(workspace->workspace_fd, &workspace->binding, workspace->signers,
             &workspace->workspace_id, workspace->term);
 
     if (r == -ESTALE) {

@@ -61,7 +61,7 @@ static void copy_values(
         struct riad_workspace *workspace, const struct riad_workspace_config *config)
 {
     workspace->binding = config->binding;
-    workspace->signer = config->signer;
+    workspace->signers = config->signers;
     workspace->workspace_id = *riad_keys_workspace(config->keys);
     workspace->node = config->node;
     workspace->roster_head = config->roster_head;

@@ -37,7 +37,7 @@ struct riad_workspace {
     struct riad_segments *segments;
     struct riad_log *log;
     struct riad_store_binding binding;
-    struct riad_public_key signer;
+    struct riad_signers *signers; /* borrowed */
     struct riad_id workspace_id;
     struct riad_id node;
     struct riad_hash roster_head;

@@ -130,6 +130,9 @@ int riad_sign(const struct riad_keypair *keypair, const void *data, size_t size,
     size_t signature_size = sizeof signature;
     int r;
 
+    if (!keypair->secret) {
+        return keypair->sign ? keypair->sign(keypair->context, data, size, ret) : -EINVAL;
+    }
     r = riad_load_private(RIAD_SIGN_TYPE, riad_sign_private(keypair), &key);
     if (r < 0) {
         return r;

@@ -20,73 +20,104 @@ struct riad_keys {
     struct riad_siv *label;
 };
 
+/* The subkeys one after the other, as they travel from the process that has the root (K4). */
+static const struct subkey {
+    const char *purpose;
+    size_t size;
+} subkeys[] = {
+    [RIAD_PURPOSE_CHANGE] = { "change", RIAD_AEAD_KEY_SIZE },
+    [RIAD_PURPOSE_DATA] = { "data", RIAD_AEAD_KEY_SIZE },
+    [RIAD_PURPOSE_CHECKPOINT] = { "checkpoint", RIAD_AEAD_KEY_SIZE },
+    { "beat", sizeof(struct riad_hash) },
+    { "name", RIAD_SIV_KEY_SIZE },
+    { "xattr", RIAD_SIV_KEY_SIZE },
+    { "label", RIAD_SIV_KEY_SIZE },
+};
+enum {
+    SUBKEYS = sizeof subkeys / sizeof *subkeys,
+    SUBKEY_BEAT = STREAM_PURPOSES,
+    SUBKEY_NAME,
+    SUBKEY_XATTR,
+    SUBKEY_LABEL
+};
+_Static_assert(4 * 32 + 3 * RIAD_SIV_KEY_SIZE == RIAD_SUBKEYS_SIZE, "all of them");
+
 /* FORMAT 4.1: HKDF(root, workspace, "riad/v1/" purpose || u32 epoch, size). */
-static int derive_subkey(const struct riad_keys *keys, const struct riad_secret *root,
-        const char *purpose, size_t size, struct riad_secret **ret)
+static int derive_subkey(const struct riad_id *workspace, uint32_t number,
+        const struct riad_secret *root, const struct subkey *subkey, uint8_t *ret)
 {
-    const uint32_t epoch = htole32(keys->epoch);
+    const struct riad_key_span salt = { workspace->bytes, sizeof workspace->bytes };
+    const uint32_t epoch = htole32(number);
     const struct riad_piece info[] = {
         RIAD_PIECE_LABEL("riad/v1/"),
-        { purpose, strlen(purpose) },
+        { subkey->purpose, strlen(subkey->purpose) },
         RIAD_PIECE_OF(epoch),
     };
 
-    return riad_hkdf(root, keys->workspace.bytes, sizeof keys->workspace.bytes, info, 3, size, ret);
+    return riad_hkdf_raw(root, salt, info, 3, ret, subkey->size);
 }
 
-static int derive_siv(const struct riad_keys *keys, const struct riad_secret *root,
-        const char *purpose, struct riad_siv **ret)
+int riad_subkeys_derive(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, struct riad_secret **ret)
 {
-    _cleanup_secret_ struct riad_secret *subkey = NULL;
-    int r;
-
-    r = derive_subkey(keys, root, purpose, RIAD_SIV_KEY_SIZE, &subkey);
-    if (r < 0) {
-        return r;
-    }
-    return riad_siv_new(subkey, ret);
-}
-
-static int derive_stream_roots(struct riad_keys *keys, const struct riad_secret *root)
-{
-    static const char *const purposes[STREAM_PURPOSES] = {
-        [RIAD_PURPOSE_CHANGE] = "change",
-        [RIAD_PURPOSE_DATA] = "data",
-        [RIAD_PURPOSE_CHECKPOINT] = "checkpoint",
-    };
-    int r;
-
-    for (size_t i = 0; i < STREAM_PURPOSES; i++) {
-        r = derive_subkey(keys, root, purposes[i], RIAD_AEAD_KEY_SIZE, &keys->stream_roots[i]);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return derive_subkey(keys, root, "beat", sizeof(struct riad_hash), &keys->beat);
-}
-
-static int derive_sivs(struct riad_keys *keys, const struct riad_secret *root)
-{
-    int r;
-
-    r = derive_siv(keys, root, "name", &keys->name);
-    if (r < 0) {
-        return r;
-    }
-    r = derive_siv(keys, root, "xattr", &keys->xattr);
-    if (r < 0) {
-        return r;
-    }
-    return derive_siv(keys, root, "label", &keys->label);
-}
-
-int riad_keys_new(const struct riad_id *workspace, uint32_t epoch, const struct riad_secret *root,
-        struct riad_keys **ret)
-{
-    _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
+    _cleanup_secret_ struct riad_secret *all = NULL;
+    uint8_t *next;
     int r;
 
     if (riad_secret_size(root) != ROOT_SIZE) {
+        return -EINVAL;
+    }
+    r = riad_secret_new(RIAD_SUBKEYS_SIZE, &all);
+    if (r < 0) {
+        return r;
+    }
+    next = riad_secret_bytes(all);
+    for (size_t i = 0; i < SUBKEYS; i++) {
+        r = derive_subkey(workspace, epoch, root, &subkeys[i], next);
+        if (r < 0) {
+            return r;
+        }
+        next += subkeys[i].size;
+    }
+    *ret = riad_take_pointer(all);
+    return 0;
+}
+
+static int take_siv(const uint8_t *bytes, struct riad_siv **ret)
+{
+    _cleanup_secret_ struct riad_secret *key = NULL;
+    int r;
+
+    r = riad_secret_new_copy(bytes, RIAD_SIV_KEY_SIZE, &key);
+    if (r < 0) {
+        return r;
+    }
+    return riad_siv_new(key, ret);
+}
+
+static int take_subkey(struct riad_keys *keys, size_t number, const uint8_t *bytes)
+{
+    switch (number) {
+    case SUBKEY_BEAT:
+        return riad_secret_new_copy(bytes, subkeys[number].size, &keys->beat);
+    case SUBKEY_NAME:
+        return take_siv(bytes, &keys->name);
+    case SUBKEY_XATTR:
+        return take_siv(bytes, &keys->xattr);
+    case SUBKEY_LABEL:
+        return take_siv(bytes, &keys->label);
+    default:
+        return riad_secret_new_copy(bytes, subkeys[number].size, &keys->stream_roots[number]);
+    }
+}
+
+int riad_keys_from_subkeys(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *all, struct riad_keys **ret)
+{
+    _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
+    const uint8_t *next = riad_secret_peek(all);
+
+    if (riad_secret_size(all) != RIAD_SUBKEYS_SIZE || epoch == 0) {
         return -EINVAL;
     }
     keys = calloc(1, sizeof *keys);
@@ -95,16 +126,29 @@ int riad_keys_new(const struct riad_id *workspace, uint32_t epoch, const struct 
     }
     keys->workspace = *workspace;
     keys->epoch = epoch;
-    r = derive_stream_roots(keys, root);
-    if (r < 0) {
-        return r;
-    }
-    r = derive_sivs(keys, root);
-    if (r < 0) {
-        return r;
+    for (size_t i = 0; i < SUBKEYS; i++) {
+        int r = take_subkey(keys, i, next);
+
+        if (r < 0) {
+            return r;
+        }
+        next += subkeys[i].size;
     }
     *ret = riad_take_pointer(keys);
     return 0;
+}
+
+int riad_keys_new(const struct riad_id *workspace, uint32_t epoch, const struct riad_secret *root,
+        struct riad_keys **ret)
+{
+    _cleanup_secret_ struct riad_secret *all = NULL;
+    int r;
+
+    r = riad_subkeys_derive(workspace, epoch, root, &all);
+    if (r < 0) {
+        return r;
+    }
+    return riad_keys_from_subkeys(workspace, epoch, all, ret);
 }
 
 void riad_keys_free(struct riad_keys *keys)

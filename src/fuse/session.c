@@ -1,5 +1,6 @@
 #include "riad/session.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,11 +79,8 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
     return 0;
 }
 
-static int mount_session(struct riad_session *session, const struct riad_options *options,
-        struct riad_reactor *reactor, struct riad_reason *ret_reason)
+static int mount_by_itself(struct riad_session *session, struct riad_reason *ret_reason)
 {
-    int r;
-
     if (fuse_session_mount(session->fuse, session->mountpoint) < 0) {
         return riad_reason_fill(ret_reason, -EACCES, "Mounting at %.128s failed: %s.",
                 session->mountpoint,
@@ -91,9 +89,40 @@ static int mount_session(struct riad_session *session, const struct riad_options
                         : "fusermount3 refused (see its message; the directory must be writable "
                           "for you, and fusermount3 setuid root)");
     }
+    return 0;
+}
+
+/* libfuse takes a mounted connection by this name, and closes it in the end. */
+static int mount_by_service(
+        struct riad_session *session, const char *source, struct riad_reason *ret_reason)
+{
+    int fd = session->service->mount(session->service->context, session->mountpoint, source);
+    char name[32];
+
+    if (fd < 0) {
+        return riad_reason_fill(ret_reason, fd, "Mounting at %.128s failed: %s.",
+                session->mountpoint, strerror(-fd));
+    }
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    if (fuse_session_mount(session->fuse, name) < 0) {
+        close(fd);
+        return riad_reason_fill(ret_reason, -EIO, "libfuse refused the mounted connection.");
+    }
+    return 0;
+}
+
+static int mount_session(struct riad_session *session, const struct riad_session_config *config,
+        const struct riad_options *options, struct riad_reason *ret_reason)
+{
+    int r = config->service ? mount_by_service(session, config->source, ret_reason)
+                            : mount_by_itself(session, ret_reason);
+
+    if (r < 0) {
+        return r;
+    }
     session->mount_id = riad_unmount_mount_id(session->mountpoint);
     r = riad_transport_new(
-            session, options->threads, options->no_uring, reactor, &session->transport);
+            session, options->threads, options->no_uring, config->reactor, &session->transport);
     if (r == 0) {
         r = riad_listings_new(fuse_session_fd(session->fuse), &session->listings);
     }
@@ -119,7 +148,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
 
     riad_reason_watch_libfuse();
     r = check_config(config, &options, ret_reason);
-    if (r == 0) {
+    if (r == 0 && !config->service) {
         r = check_surroundings(config->mountpoint, &options, ret_reason);
     }
     if (r < 0) {
@@ -128,6 +157,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     session = calloc(1, sizeof *session);
     if (session) {
         session->workspace = config->workspace;
+        session->service = config->service;
         session->mountpoint = strdup(config->mountpoint);
         session->no_xattr = options.no_xattr;
         session->synchronous = options.synchronous;
@@ -139,7 +169,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     }
     r = make_fuse_session(session, &options, config->source, ret_reason);
     if (r == 0) {
-        r = mount_session(session, &options, config->reactor, ret_reason);
+        r = mount_session(session, config, &options, ret_reason);
     }
     if (r < 0) {
         riad_session_free(session);

@@ -15,6 +15,7 @@ struct riad_session {
     struct riad_listings *listings; /* these three have locks of their own */
     struct riad_stale *stale;
     struct riad_syncs *syncs;
+    const struct riad_mount_service *service; /* borrowed; NULL */
     char *mountpoint;
     uint64_t mount_id; /* the kernel's, to unmount nothing that somebody put there since; 0 unknown
                         */

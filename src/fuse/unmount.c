@@ -114,18 +114,26 @@ static int run_helper(const char *mountpoint, bool lazy)
     return strstr(complaint, strerrordesc_np(EBUSY)) ? -EBUSY : -EPERM;
 }
 
-int riad_unmount(const struct riad_session *session, bool lazy)
+static int unmount(const struct riad_session *session, bool lazy)
 {
     int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0);
+    int r;
+
+    if (session->service) {
+        return session->service->unmount(session->service->context, session->mountpoint, lazy);
+    }
+    r = umount2(session->mountpoint, flags) < 0 ? -errno : 0;
+    return r == -EPERM ? run_helper(session->mountpoint, lazy) : r;
+}
+
+int riad_unmount(const struct riad_session *session, bool lazy)
+{
     int r;
 
     if (!is_at_path(session)) {
         return is_covered(session) ? -EBUSY : 0;
     }
-    r = umount2(session->mountpoint, flags) < 0 ? -errno : 0;
-    if (r == -EPERM) {
-        r = run_helper(session->mountpoint, lazy);
-    }
+    r = unmount(session, lazy);
     return r < 0 && !is_at_path(session) && !is_covered(session) ? 0 : r;
 }
 

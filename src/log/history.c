@@ -10,7 +10,7 @@
 struct loading {
     int directory;
     const struct riad_store_binding *binding;
-    const struct riad_public_key *signer;
+    struct riad_signers *signers;
     const struct riad_id *workspace;
 };
 
@@ -99,8 +99,8 @@ static int list_numbers(int workspace_fd, struct number_list *list)
 
 static int read_term(const struct loading *loading, uint32_t number, struct riad_term *ret)
 {
-    return riad_term_read(
-            loading->directory, loading->binding, loading->signer, loading->workspace, number, ret);
+    return riad_term_read(loading->directory, loading->binding, loading->signers,
+            loading->workspace, number, ret);
 }
 
 /* The highest that verifies; ret->number is 0 if none does. */
@@ -198,11 +198,10 @@ static int load(
 }
 
 int riad_history_load(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace,
-        struct riad_history *ret)
+        struct riad_signers *signers, const struct riad_id *workspace, struct riad_history *ret)
 {
     _cleanup_close_ int directory = riad_open_dir_at(workspace_fd, "term");
-    const struct loading loading = { directory, binding, signer, workspace };
+    const struct loading loading = { directory, binding, signers, workspace };
     struct number_list list = { 0 };
     int r;
 

@@ -57,7 +57,7 @@ static int decode_body(const uint8_t *body, size_t size, struct riad_term *ret)
 }
 
 int riad_term_read(int directory, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace, uint32_t number,
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t number,
         struct riad_term *ret)
 {
     _cleanup_free_ uint8_t *data = NULL;
@@ -75,7 +75,8 @@ int riad_term_read(int directory, const struct riad_store_binding *binding,
     if (r < 0) {
         return r;
     }
-    r = riad_envelope_verify(RIAD_ENVELOPE_TERM, binding, signer, data, size, &body, &body_size);
+    r = riad_signers_verify(
+            signers, RIAD_ENVELOPE_TERM, binding, number, data, size, &body, &body_size);
     if (r == 0) {
         r = decode_body(body, body_size, &term);
     }
@@ -122,13 +123,13 @@ int riad_term_claim(int workspace_fd, const struct riad_store_binding *binding,
 
 /* Something bears the next number: whether any term above ours verifies. */
 static int find_higher(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace, uint32_t term)
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t term)
 {
     struct riad_history history;
     uint32_t highest;
     int r;
 
-    r = riad_history_load(workspace_fd, binding, signer, workspace, &history);
+    r = riad_history_load(workspace_fd, binding, signers, workspace, &history);
     if (r < 0) {
         return r;
     }
@@ -140,7 +141,7 @@ static int find_higher(int workspace_fd, const struct riad_store_binding *bindin
 /* The directory is opened anew each time: that makes a network file system ask its server, where a
  * mere stat could be answered from a remembered "no such file". */
 int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace, uint32_t term)
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t term)
 {
     _cleanup_close_ int directory = riad_open_dir_at(workspace_fd, "term");
     char name[RIAD_TERM_NAME_SIZE];
@@ -154,7 +155,7 @@ int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
     }
     riad_term_name(term + 1, name);
     if (riad_sys->fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        return find_higher(workspace_fd, binding, signer, workspace, term);
+        return find_higher(workspace_fd, binding, signers, workspace, term);
     }
     return errno == ENOENT ? 0 : -errno;
 }

@@ -9,7 +9,7 @@ void riad_term_name(uint32_t number, char ret[RIAD_TERM_NAME_SIZE]);
 /* Reads and verifies term/<number> below an open term directory. -EBADMSG: void, whatever is wrong
  * with it. -ENOENT, -EPROTONOSUPPORT, other errno of the store. */
 int riad_term_read(int directory, const struct riad_store_binding *binding,
-        const struct riad_public_key *signer, const struct riad_id *workspace, uint32_t number,
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t number,
         struct riad_term *ret) RIAD_MUST_CHECK;
 
 #endif

@@ -60,7 +60,7 @@ static void fill_config(const struct riad_host *host, const struct riad_host_mou
         .state_fd = -1,
         .name = wanted->workspace,
         .binding = host->unlocked.store.binding,
-        .signer = host->signer,
+        .signers = host->unlocked.signers,
         .term_signer = &host->unlocked.keypair,
         .node = host->state.node,
         .boot = host->state.boot,

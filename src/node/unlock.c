@@ -112,6 +112,7 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
         struct riad_unlocked *unlocked, struct riad_reason *reason)
 {
     int r = riad_user_unlock(&unlocked->store, &unlocked->user, kind, secret, &unlocked->keypair);
+    struct riad_signer owner;
 
     if (r == -ENOKEY) {
         return explain(reason, r, "wrong %s for the store %s", riad_slot_name(kind), path);
@@ -121,7 +122,9 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
                 "the user file of the store %s was tampered with or is damaged (%s)", path,
                 strerror(-r));
     }
-    return RIAD_EXIT_DONE;
+    owner = riad_signer_always(&unlocked->keypair.sign_key);
+    r = riad_signers_new(&owner, 1, &unlocked->signers);
+    return r < 0 ? explain(reason, r, "cannot open %s: %s", path, strerror(-r)) : RIAD_EXIT_DONE;
 }
 
 /* On -ESTALE another process may have added a batch, and marked it, since ours was loaded: looks
@@ -205,6 +208,7 @@ void riad_unlocked_done(struct riad_unlocked *unlocked)
 {
     riad_catalog_done(&unlocked->catalog);
     riad_keypair_done(&unlocked->keypair);
+    riad_signers_free(unlocked->signers);
     riad_store_close(&unlocked->store);
 }
 

@@ -24,6 +24,7 @@
 struct fixture {
     struct temporary directory; /* holds ws/ and state/ */
     struct riad_keypair keypair;
+    struct riad_signers *signers; /* the keypair alone */
     struct riad_secret *root;
     struct riad_id workspace, node, boot;
     struct riad_store_binding binding;
@@ -59,11 +60,15 @@ static inline void fixture_make_store(struct fixture *fixture)
 
 static inline void fixture_make(struct fixture *fixture)
 {
+    struct riad_signer owner;
+
     memset(fixture, 0, sizeof *fixture);
     assert_int_equal(temporary_make(&fixture->directory), 0);
     snprintf(fixture->workspace_path, PATH_MAX, "%s/ws", fixture->directory.path);
     snprintf(fixture->state_path, PATH_MAX, "%s/state", fixture->directory.path);
     assert_int_equal(riad_keypair_generate(&fixture->keypair), 0);
+    owner = riad_signer_always(&fixture->keypair.sign_key);
+    assert_int_equal(riad_signers_new(&owner, 1, &fixture->signers), 0);
     assert_int_equal(riad_secret_new_random(32, &fixture->root), 0);
     assert_int_equal(riad_random_id(&fixture->workspace), 0);
     assert_int_equal(riad_random_id(&fixture->node), 0);
@@ -80,6 +85,7 @@ static inline void fixture_remove(struct fixture *fixture)
     close(fixture->workspace_fd);
     close(fixture->state_fd);
     riad_keypair_done(&fixture->keypair);
+    riad_signers_free(fixture->signers);
     riad_secret_free(fixture->root);
     assert_int_equal(temporary_remove(&fixture->directory), 0);
 }
@@ -102,7 +108,7 @@ static inline void fixture_configure(struct fixture *fixture, struct riad_worksp
         .state_path = fixture->state_path,
         .name = "garden",
         .binding = fixture->binding,
-        .signer = fixture->keypair.sign_key,
+        .signers = fixture->signers,
         .term_signer = &fixture->keypair,
         .node = fixture->node,
         .boot = fixture->boot,

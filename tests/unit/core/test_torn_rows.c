@@ -138,8 +138,8 @@ static uint64_t settled_number(void)
         .context = &number };
 
     assert_int_equal(riad_keys_new(&fixture.workspace, 1, fixture.root, &keys), 0);
-    assert_int_equal(riad_history_load(fixture.workspace_fd, &fixture.binding,
-                             &fixture.keypair.sign_key, &fixture.workspace, &history),
+    assert_int_equal(riad_history_load(fixture.workspace_fd, &fixture.binding, fixture.signers,
+                             &fixture.workspace, &history),
             0);
     replay.keys = keys;
     assert_int_equal(riad_replay_run(&replay, &result), 0);

@@ -129,6 +129,29 @@ static void key_id_is_labelled(void **state)
     assert_hex(id.bytes, "37b1515789e3c2a803661ce78c1f5d0bdc07d189d4ea81abfc93936ecf5c7f34");
 }
 
+static int sign_elsewhere(
+        void *context, const void *data, size_t size, uint8_t ret[RIAD_SIGNATURE_SIZE])
+{
+    return riad_sign(context, data, size, ret);
+}
+
+/* A pair whose private halves another process has. */
+static void signing_can_be_elsewhere(void **state)
+{
+    struct riad_keypair keys, remote;
+    uint8_t signature[RIAD_SIGNATURE_SIZE];
+
+    (void)state;
+    assert_int_equal(riad_keypair_generate(&keys), 0);
+    remote = (struct riad_keypair){ .sign_key = keys.sign_key };
+    assert_int_equal(riad_sign(&remote, "message", 7, signature), -EINVAL);
+    remote.sign = sign_elsewhere;
+    remote.context = &keys;
+    assert_int_equal(riad_sign(&remote, "message", 7, signature), 0);
+    assert_int_equal(riad_verify(&keys.sign_key, "message", 7, signature), 0);
+    riad_keypair_done(&keys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +160,7 @@ int main(void)
         cmocka_unit_test(generated_pairs_differ_and_reload),
         cmocka_unit_test(a_secret_of_another_size_stays_the_callers),
         cmocka_unit_test(key_id_is_labelled),
+        cmocka_unit_test(signing_can_be_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,37 @@ static void the_commitment(void **state)
             commitment.bytes, "641bd9eec282b9c6420ceff30063df14c29543e3200877d05380eed8cef578ce");
 }
 
+/* What travels to another process opens the same. */
+static void subkeys_are_enough(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_secret_ struct riad_secret *subkeys = NULL;
+    _cleanup_(riad_keys_freep) struct riad_keys *again = NULL;
+    uint8_t one[RIAD_AEAD_KEY_SIZE], other[RIAD_AEAD_KEY_SIZE], sealed[RIAD_SIV_SIZE + 4], plain[4];
+
+    assert_int_equal(riad_subkeys_derive(&f->workspace, EPOCH, f->root, &subkeys), 0);
+    assert_int_equal(riad_keys_from_subkeys(&f->workspace, EPOCH, subkeys, &again), 0);
+    assert_int_equal(riad_keys_epoch(again), EPOCH);
+    for (enum riad_purpose i = RIAD_PURPOSE_CHANGE; i <= RIAD_PURPOSE_CHECKPOINT; i++) {
+        assert_int_equal(riad_keys_stream(f->keys, i, &f->stream, EPOCH, one), 0);
+        assert_int_equal(riad_keys_stream(again, i, &f->stream, EPOCH, other), 0);
+        assert_memory_equal(one, other, sizeof one);
+    }
+    assert_true(riad_secret_equal(riad_keys_beat(f->keys), riad_keys_beat(again)));
+    assert_int_equal(riad_siv_seal(riad_keys_name(f->keys), "a", 1, "name", 4, sealed), 0);
+    assert_int_equal(riad_siv_open(riad_keys_name(again), "a", 1, sealed, sizeof sealed, plain), 0);
+    assert_int_equal(riad_siv_seal(riad_keys_label(f->keys), "a", 1, "name", 4, sealed), 0);
+    assert_int_equal(
+            riad_siv_open(riad_keys_name(again), "a", 1, sealed, sizeof sealed, plain), -EBADMSG);
+    assert_int_equal(
+            riad_siv_open(riad_keys_label(again), "a", 1, sealed, sizeof sealed, plain), 0);
+    riad_keys_free(again);
+    again = NULL;
+    assert_int_equal(riad_keys_from_subkeys(&f->workspace, 0, subkeys, &again), -EINVAL);
+    riad_secret_truncate(subkeys, RIAD_SUBKEYS_SIZE - 1);
+    assert_int_equal(riad_keys_from_subkeys(&f->workspace, EPOCH, subkeys, &again), -EINVAL);
+}
+
 static void a_root_of_another_size_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -119,6 +150,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_epochs_and_purposes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_other_purposes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_commitment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(subkeys_are_enough, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_root_of_another_size_is_refused, set_up, tear_down),
     };
 

@@ -3,13 +3,17 @@
 #include "log/fixture.h"
 
 static struct riad_keypair signer, stranger;
+static struct riad_signers *signers;
 static struct riad_store_binding binding;
 
 static int setup(void **state)
 {
     int r = fixture_setup(state);
+    struct riad_signer owner;
 
     assert_int_equal(riad_keypair_generate(&signer), 0);
+    owner = riad_signer_always(&signer.sign_key);
+    assert_int_equal(riad_signers_new(&owner, 1, &signers), 0);
     assert_int_equal(riad_keypair_generate(&stranger), 0);
     assert_int_equal(riad_random_id(&binding.store), 0);
     assert_int_equal(mkdirat(f.directory.fd, "term", 0700), 0);
@@ -19,6 +23,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     riad_keypair_done(&signer);
+    riad_signers_free(signers);
     riad_keypair_done(&stranger);
     return fixture_teardown(state);
 }
@@ -47,12 +52,12 @@ static int claim(const struct riad_keypair *by, uint32_t number, uint32_t previo
 
 static int load(struct riad_history *ret)
 {
-    return riad_history_load(f.directory.fd, &binding, &signer.sign_key, &f.workspace, ret);
+    return riad_history_load(f.directory.fd, &binding, signers, &f.workspace, ret);
 }
 
 static int check(uint32_t term)
 {
-    return riad_term_check(f.directory.fd, &binding, &signer.sign_key, &f.workspace, term);
+    return riad_term_check(f.directory.fd, &binding, signers, &f.workspace, term);
 }
 
 static void put_file(const char *name, const void *data, size_t size)
@@ -215,6 +220,46 @@ static void heartbeats_are_authentic_or_none(void **state)
     assert_int_equal(riad_beat_write(f.directory.fd, f.keys, 1, &beat), -EIO);
 }
 
+/* A node that was added meanwhile claims the next term: the owner asks whether there is a newer
+ * list before it takes that term for void (O2). */
+static void let_stranger_in(void *context, struct riad_signers *set)
+{
+    const struct riad_signer both[] = { riad_signer_always(&signer.sign_key),
+        riad_signer_always(&stranger.sign_key) };
+
+    ++*(unsigned *)context;
+    assert_int_equal(riad_signers_replace(set, both, 2), 0);
+}
+
+static void a_node_that_came_later_is_believed(void **state)
+{
+    unsigned asked = 0;
+
+    (void)state;
+    riad_signers_on_unknown(signers, let_stranger_in, &asked);
+    assert_int_equal(claim(&signer, 1, 0), 0);
+    assert_int_equal(check(1), 0);
+    assert_int_equal(asked, 0);
+    assert_int_equal(claim(&stranger, 2, 1), 0);
+    assert_int_equal(check(1), -ESTALE);
+    assert_int_equal(asked, 1);
+}
+
+/* What a removed node signed counts up to a term. */
+static void a_removed_nodes_later_terms_are_void(void **state)
+{
+    const struct riad_signer some[] = { riad_signer_always(&signer.sign_key),
+        { stranger.sign_key, 3 } };
+
+    (void)state;
+    assert_int_equal(riad_signers_replace(signers, some, 2), 0);
+    assert_int_equal(claim(&signer, 1, 0), 0);
+    assert_int_equal(claim(&stranger, 2, 1), 0);
+    assert_int_equal(claim(&stranger, 3, 2), 0);
+    assert_int_equal(check(1), -ESTALE);
+    assert_int_equal(check(2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +267,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
                 void_terms_are_passed_over_but_claimed_above, setup, teardown),
         cmocka_unit_test_setup_teardown(every_flip_voids_a_term, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_node_that_came_later_is_believed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_removed_nodes_later_terms_are_void, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_term_cannot_begin_before_its_predecessor, setup, teardown),
         cmocka_unit_test_setup_teardown(a_check_is_one_stat, setup, teardown),
