@@ -30,9 +30,24 @@ struct riad_catalog_workspace {
     struct riad_catalog_expiry expiry;
 };
 
+enum { RIAD_USER_NAME_MAX = 64 };
+
+/* A user of a site. The name is the account's, and a uid that was given to another account since is
+ * not its user: whoever asks by uid compares the name as well. */
+struct riad_catalog_user {
+    struct riad_id id;
+    uint32_t uid;
+    char name[RIAD_USER_NAME_MAX + 1];
+    bool disabled;
+    uint32_t generation; /* of the keys */
+    struct riad_public_key wrap_key, sign_key;
+};
+
 struct riad_catalog {
     struct riad_catalog_workspace *workspaces;
     size_t workspace_count;
+    struct riad_catalog_user *users; /* of a site */
+    size_t user_count;
     struct riad_chain_ends ends; /* of all batches */
     struct riad_signer *signers; /* who may have signed them */
     size_t signer_count;
@@ -69,6 +84,25 @@ int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_ke
         const struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace) RIAD_MUST_CHECK;
+/* A site's: the user and the first workspace, in one batch; workspace: id, kind, owner and limit;
+ * NULL: none. -EEXIST one of the ids is known, or another active user has that uid or name; -EINVAL
+ * a name that is none. */
+int riad_catalog_enrol(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_user *user,
+        const struct riad_catalog_workspace *workspace) RIAD_MUST_CHECK;
+/* Another state, name or key of a user. -ENOENT there is none; -EEXIST as above. */
+int riad_catalog_change_user(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_user *user) RIAD_MUST_CHECK;
+/* 1 to 64 bytes, no spaces, control characters, slashes or colons; no dot or dash in front. */
+bool riad_catalog_is_user_name(const char *name);
+/* NULL if there is none. By uid: active ones only. By name: the active one, else one disabled.
+ * Borrowed. */
+const struct riad_catalog_user *riad_catalog_find_user(
+        const struct riad_catalog *catalog, const struct riad_id *id);
+const struct riad_catalog_user *riad_catalog_find_uid(
+        const struct riad_catalog *catalog, uint32_t uid);
+const struct riad_catalog_user *riad_catalog_find_user_name(
+        const struct riad_catalog *catalog, const char *name);
 /* now: seconds since 1970. */
 enum riad_expiry_state riad_catalog_expiry_state(
         const struct riad_catalog_expiry *expiry, uint64_t now);

@@ -34,8 +34,43 @@ struct riad_roster {
 int riad_roster_create(const struct riad_store *store, enum riad_workspace_kind kind,
         const char *name, const struct riad_user *owner, const struct riad_keypair *keys,
         struct riad_id *ret_workspace) RIAD_MUST_CHECK;
-/* Reads and verifies all entries with the signer's key. -EBADMSG, -ENOENT, -EPROTONOSUPPORT. A
- * chain cut at its end verifies: whoever holds a later head (a term) must compare. */
+/* A workspace as its owner drafts it: for a node to publish. */
+enum { RIAD_WRAP_SIZE = 152 };
+struct riad_workspace_draft {
+    struct riad_id id;
+    struct riad_secret *root;
+    uint8_t wrap[RIAD_WRAP_SIZE];
+    struct riad_writer roster; /* the file */
+};
+/* As riad_roster_create, and nothing is written. */
+int riad_roster_draft(const struct riad_store_binding *binding, enum riad_workspace_kind kind,
+        const char *name, const struct riad_user *owner, const struct riad_keypair *keys,
+        struct riad_workspace_draft *ret) RIAD_MUST_CHECK;
+void riad_workspace_draft_done(struct riad_workspace_draft *draft);
+/* Makes ws/<id> of a draft's files, which were verified; of epoch 1. -EEXIST, -EROFS. */
+int riad_roster_publish(const struct riad_store *store, const struct riad_id *workspace,
+        const struct riad_id *owner, const void *wrap, size_t wrap_size, const void *roster,
+        size_t roster_size) RIAD_MUST_CHECK;
+/* The file's bytes, verified: the first entry by the owner's key, each other one by one who is a
+ * manager then. As riad_roster_load. */
+int riad_roster_parse(const struct riad_store_binding *binding, const struct riad_id *workspace,
+        const struct riad_public_key *owner, const void *data, size_t size,
+        struct riad_roster *ret) RIAD_MUST_CHECK;
+/* NULL: no member. Borrowed. */
+struct riad_member *riad_roster_find(const struct riad_roster *roster, const struct riad_id *user);
+/* -EBADMSG: not the wrap whose hash the roster has. */
+int riad_roster_check_wrap(
+        const struct riad_member *member, const void *wrap, size_t size) RIAD_MUST_CHECK;
+/* A member's wrap, its hash checked; heap. -EUCLEAN it is missing; -EBADMSG. */
+int riad_roster_read_wrap(const struct riad_store *store, const struct riad_roster *roster,
+        const struct riad_member *member, uint8_t **ret_data, size_t *ret_size) RIAD_MUST_CHECK;
+/* The root key from a wrap, checked against the commitment. store: its id. -EBADMSG. */
+int riad_roster_open_root(const struct riad_id *store, const struct riad_roster *roster,
+        const struct riad_keypair *keys, const void *wrap, size_t size,
+        struct riad_secret **ret) RIAD_MUST_CHECK;
+/* Reads and verifies all entries with the owner's key, as riad_roster_parse. -EBADMSG, -ENOENT,
+ * -EPROTONOSUPPORT. A chain cut at its end verifies: whoever holds a later head (a term) must
+ * compare. */
 int riad_roster_load(const struct riad_store *store, const struct riad_id *workspace,
         const struct riad_public_key *signer, struct riad_roster *ret) RIAD_MUST_CHECK;
 void riad_roster_done(struct riad_roster *roster);

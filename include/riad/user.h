@@ -3,6 +3,7 @@
 #ifndef RIAD_USER_H
 #define RIAD_USER_H
 
+#include "riad/fdio.h"
 #include "riad/store.h"
 
 enum { RIAD_SLOTS_MAX = 16, RIAD_RECOVERY_TEXT_SIZE = 64 /* 56 characters, 7 dashes, a zero */ };
@@ -53,6 +54,27 @@ int riad_user_load(const struct riad_store *store, const struct riad_id *id,
 int riad_user_unlock(const struct riad_store *store, const struct riad_user *user,
         enum riad_slot_kind kind, const struct riad_secret *secret,
         struct riad_keypair *ret) RIAD_MUST_CHECK;
+
+/* --- a user's file as bytes, for who has it from a node and not from the store --- */
+/* Appends the signed file. -EINVAL without slots. */
+int riad_user_sign(const struct riad_user *user, const struct riad_store_binding *binding,
+        const struct riad_keypair *keys, struct riad_writer *out) RIAD_MUST_CHECK;
+/* Reads without trusting, as riad_user_load. id: whose it must be; NULL: anyone's. */
+int riad_user_peek(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_id *id, struct riad_user *ret) RIAD_MUST_CHECK;
+/* Signed by this key, which is also the one that it names. -EBADMSG. */
+int riad_user_verify(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_public_key *signer, struct riad_user *ret) RIAD_MUST_CHECK;
+/* As riad_user_unlock; user: peeked from the same bytes. */
+int riad_user_open(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_user *user, enum riad_slot_kind kind, const struct riad_secret *secret,
+        struct riad_keypair *ret) RIAD_MUST_CHECK;
+/* The bytes of user/<id>, on the heap. -ENOENT, -EBADMSG. */
+int riad_user_read(const struct riad_store *store, const struct riad_id *id, uint8_t **ret_data,
+        size_t *ret_size) RIAD_MUST_CHECK;
+/* Publishes bytes that were verified. -EEXIST (new), -EROFS. */
+int riad_user_publish(const struct riad_store *store, const struct riad_id *id, const void *data,
+        size_t size, enum riad_publish how) RIAD_MUST_CHECK;
 
 /* 256 random bits and their text form; parsing ignores case, spaces and dashes: -EINVAL if it is no
  * code (a typing error: checksum). */

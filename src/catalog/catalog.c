@@ -78,6 +78,7 @@ int riad_catalog_load(const struct riad_store *store, const struct riad_signer *
 void riad_catalog_done(struct riad_catalog *catalog)
 {
     free(catalog->workspaces);
+    free(catalog->users);
     free(catalog->ends.items);
     free(catalog->signers);
     *catalog = (struct riad_catalog){ 0 };
@@ -96,30 +97,65 @@ const struct riad_catalog_workspace *riad_catalog_find(
 
 /* What a command adds: a workspace with its limit and expiry, another one of these, or that a
  * workspace is deleted. */
-enum addition_kind { ADD_WORKSPACE, ADD_LIMIT, ADD_EXPIRY, ADD_DELETION };
+enum addition_kind {
+    ADD_WORKSPACE,
+    ADD_LIMIT,
+    ADD_EXPIRY,
+    ADD_DELETION,
+    ADD_ENROLMENT,
+    ADD_USER_CHANGE
+};
 
 struct addition {
-    const struct riad_catalog_workspace *workspace;
+    const struct riad_catalog_workspace
+            *workspace; /* NULL: an enrolment without, a user's change */
     enum addition_kind kind;
+    const struct riad_catalog_user *user; /* these two */
 };
+
+static int check_user(const struct riad_catalog *catalog, const struct addition *addition)
+{
+    bool present = riad_catalog_find_user(catalog, &addition->user->id) != NULL;
+
+    if (addition->kind == ADD_USER_CHANGE && !present) {
+        return -ENOENT;
+    }
+    return (addition->kind == ADD_ENROLMENT && present) ||
+                           riad_catalog_user_collides(catalog, addition->user)
+                   ? -EEXIST
+                   : 0;
+}
 
 static int check_addition(const struct riad_catalog *catalog, const struct addition *addition)
 {
     const struct riad_catalog_workspace *present =
-            riad_catalog_find(catalog, &addition->workspace->id);
+            addition->workspace ? riad_catalog_find(catalog, &addition->workspace->id) : NULL;
+    int r = addition->user ? check_user(catalog, addition) : 0;
 
-    if (addition->kind == ADD_WORKSPACE) {
-        return present ? -EEXIST : 0;
+    if (addition->user || addition->kind == ADD_WORKSPACE) {
+        return present ? -EEXIST : r;
     }
     return present && !present->deleted ? 0 : -ENOENT;
 }
 
 static uint32_t count_entries(const struct addition *addition)
 {
-    if (addition->kind != ADD_WORKSPACE) {
-        return 1;
+    uint32_t workspace = !addition->workspace ? 0 : addition->workspace->expiry.expires > 0 ? 3 : 2;
+
+    if (addition->kind == ADD_WORKSPACE || addition->user) {
+        return workspace + (addition->user != NULL);
     }
-    return addition->workspace->expiry.expires > 0 ? 3 : 2;
+    return 1;
+}
+
+static void put_workspace(
+        const struct riad_catalog_workspace *workspace, struct riad_writer *writer)
+{
+    riad_catalog_put_workspace_entry(workspace, writer);
+    riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
+    if (workspace->expiry.expires > 0) {
+        riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
+    }
 }
 
 static void put_entries(const struct riad_catalog *catalog, const struct addition *addition,
@@ -130,10 +166,13 @@ static void put_entries(const struct riad_catalog *catalog, const struct additio
 
     switch (addition->kind) {
     case ADD_WORKSPACE:
-        riad_catalog_put_workspace_entry(workspace, writer);
-        riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
-        if (workspace->expiry.expires > 0) {
-            riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
+        put_workspace(workspace, writer);
+        break;
+    case ADD_ENROLMENT:
+    case ADD_USER_CHANGE:
+        riad_catalog_put_user_entry(addition->user, writer);
+        if (workspace) {
+            put_workspace(workspace, writer);
         }
         break;
     case ADD_LIMIT:
@@ -225,6 +264,12 @@ static int copy_catalog(const struct riad_catalog *catalog, struct riad_catalog 
     }
     copy->workspaces = items;
     copy->workspace_count = catalog->workspace_count;
+    r = duplicate(catalog->users, catalog->user_count, sizeof *catalog->users, &items);
+    if (r < 0) {
+        return r;
+    }
+    copy->users = items;
+    copy->user_count = catalog->user_count;
     r = duplicate(catalog->ends.items, catalog->ends.count, sizeof *catalog->ends.items, &items);
     if (r < 0) {
         return r;
@@ -269,7 +314,7 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
     struct riad_catalog_workspace entry = {
         .id = *workspace, .kind = kind, .owner = *owner, .limit = *limit
     };
-    const struct addition addition = { &entry, ADD_WORKSPACE };
+    const struct addition addition = { &entry, ADD_WORKSPACE, NULL };
 
     if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
         return -EINVAL;
@@ -285,7 +330,7 @@ int riad_catalog_set_limit(const struct riad_store *store, const struct riad_key
         const struct riad_catalog_limit *limit)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace, .limit = *limit };
-    const struct addition addition = { &entry, ADD_LIMIT };
+    const struct addition addition = { &entry, ADD_LIMIT, NULL };
 
     return add(store, keys, catalog, &addition);
 }
@@ -295,7 +340,7 @@ int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_ke
         const struct riad_catalog_expiry *expiry)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace, .expiry = *expiry };
-    const struct addition addition = { &entry, ADD_EXPIRY };
+    const struct addition addition = { &entry, ADD_EXPIRY, NULL };
 
     return add(store, keys, catalog, &addition);
 }
@@ -313,8 +358,31 @@ int riad_catalog_delete_workspace(const struct riad_store *store, const struct r
         struct riad_catalog *catalog, const struct riad_id *workspace)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace };
-    const struct addition addition = { &entry, ADD_DELETION };
+    const struct addition addition = { &entry, ADD_DELETION, NULL };
 
+    return add(store, keys, catalog, &addition);
+}
+
+int riad_catalog_enrol(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_user *user,
+        const struct riad_catalog_workspace *workspace)
+{
+    const struct addition addition = { workspace, ADD_ENROLMENT, user };
+
+    if (!riad_catalog_is_user_name(user->name)) {
+        return -EINVAL;
+    }
+    return add(store, keys, catalog, &addition);
+}
+
+int riad_catalog_change_user(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_user *user)
+{
+    const struct addition addition = { NULL, ADD_USER_CHANGE, user };
+
+    if (!riad_catalog_is_user_name(user->name)) {
+        return -EINVAL;
+    }
     return add(store, keys, catalog, &addition);
 }
 

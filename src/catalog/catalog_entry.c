@@ -4,7 +4,6 @@
 
 #include "catalog_priv.h"
 
-enum entry_kind { ENTRY_WORKSPACE = 1, ENTRY_LIMIT = 2, ENTRY_EXPIRY = 3 };
 enum { ENTRY_MAY_SKIP = 1, STATE_LIVE = 1, STATE_DELETED = 2 };
 enum { SUBJECT_WORKSPACE = 1, SUBJECT_USER, SUBJECT_GROUP, SUBJECT_MAX = 255, BODY_MAX = 128 };
 
@@ -16,8 +15,8 @@ void riad_catalog_batch_encode(const struct riad_catalog_batch *batch, struct ri
     riad_put_u32(writer, batch->count);
 }
 
-static void put_entry(
-        enum entry_kind kind, const struct riad_writer *body, struct riad_writer *writer)
+void riad_catalog_put_entry(enum riad_catalog_entry_kind kind, const struct riad_writer *body,
+        struct riad_writer *writer)
 {
     riad_put_u8(writer, (uint8_t)kind);
     riad_put_u8(writer, 0);
@@ -35,7 +34,7 @@ void riad_catalog_put_workspace_entry(
     riad_put_u8(&body, (uint8_t)workspace->kind);
     riad_put_u8(&body, workspace->deleted ? STATE_DELETED : STATE_LIVE);
     riad_put_id(&body, &workspace->owner);
-    put_entry(ENTRY_WORKSPACE, &body, writer);
+    riad_catalog_put_entry(RIAD_CATALOG_ENTRY_WORKSPACE, &body, writer);
 }
 
 void riad_catalog_put_limit_entry(const struct riad_id *workspace,
@@ -53,7 +52,7 @@ void riad_catalog_put_limit_entry(const struct riad_id *workspace,
     riad_put_u64(&body, limit->inodes_hard);
     riad_put_u32(&body, limit->grace_bytes);
     riad_put_u32(&body, limit->grace_inodes);
-    put_entry(ENTRY_LIMIT, &body, writer);
+    riad_catalog_put_entry(RIAD_CATALOG_ENTRY_LIMIT, &body, writer);
 }
 
 void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
@@ -66,7 +65,7 @@ void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
     riad_put_id(&body, workspace);
     riad_put_u64(&body, expiry->expires);
     riad_put_u32(&body, expiry->grace);
-    put_entry(ENTRY_EXPIRY, &body, writer);
+    riad_catalog_put_entry(RIAD_CATALOG_ENTRY_EXPIRY, &body, writer);
 }
 
 static struct riad_catalog_workspace *find(
@@ -202,12 +201,14 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
     }
     riad_reader_init(&body, bytes, size);
     switch (kind) {
-    case ENTRY_WORKSPACE:
+    case RIAD_CATALOG_ENTRY_WORKSPACE:
         return apply_workspace(catalog, &body);
-    case ENTRY_LIMIT:
+    case RIAD_CATALOG_ENTRY_LIMIT:
         return apply_limit(catalog, &body);
-    case ENTRY_EXPIRY:
+    case RIAD_CATALOG_ENTRY_EXPIRY:
         return apply_expiry(catalog, &body);
+    case RIAD_CATALOG_ENTRY_USER:
+        return riad_catalog_apply_user(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

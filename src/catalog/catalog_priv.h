@@ -5,7 +5,18 @@
 #include "riad/bytes.h"
 #include "riad/catalog.h"
 
-enum { RIAD_CATALOG_ENTRIES_MAX = 4096, RIAD_CATALOG_WORKSPACES_MAX = 1 << 20 };
+enum {
+    RIAD_CATALOG_ENTRIES_MAX = 4096,
+    RIAD_CATALOG_WORKSPACES_MAX = 1 << 20,
+    RIAD_CATALOG_USERS_MAX = 1 << 20
+};
+
+enum riad_catalog_entry_kind {
+    RIAD_CATALOG_ENTRY_WORKSPACE = 1,
+    RIAD_CATALOG_ENTRY_LIMIT,
+    RIAD_CATALOG_ENTRY_EXPIRY,
+    RIAD_CATALOG_ENTRY_USER
+};
 
 /* What precedes a batch's entries. */
 struct riad_catalog_batch {
@@ -16,6 +27,14 @@ struct riad_catalog_batch {
 };
 
 void riad_catalog_batch_encode(const struct riad_catalog_batch *batch, struct riad_writer *writer);
+/* An entry around its body. */
+void riad_catalog_put_entry(enum riad_catalog_entry_kind kind, const struct riad_writer *body,
+        struct riad_writer *writer);
+void riad_catalog_put_user_entry(const struct riad_catalog_user *user, struct riad_writer *writer);
+int riad_catalog_apply_user(struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+/* Another active user has its uid or name. */
+bool riad_catalog_user_collides(
+        const struct riad_catalog *catalog, const struct riad_catalog_user *user);
 /* The state, owner and kind of a workspace; not its limit. */
 void riad_catalog_put_workspace_entry(
         const struct riad_catalog_workspace *workspace, struct riad_writer *writer);

@@ -8,7 +8,7 @@
 #include "object_priv.h"
 #include "roster_priv.h"
 
-static struct riad_member *find_member(const struct riad_roster *roster, const struct riad_id *user)
+struct riad_member *riad_roster_find(const struct riad_roster *roster, const struct riad_id *user)
 {
     for (size_t i = 0; i < roster->member_count; i++) {
         if (riad_id_equal(&roster->members[i].user, user)) {
@@ -20,7 +20,7 @@ static struct riad_member *find_member(const struct riad_roster *roster, const s
 
 static int put_member(struct riad_roster *roster, const struct riad_member *member)
 {
-    struct riad_member *present = find_member(roster, &member->user);
+    struct riad_member *present = riad_roster_find(roster, &member->user);
     struct riad_member *grown;
 
     if (present) {
@@ -41,7 +41,7 @@ static int put_member(struct riad_roster *roster, const struct riad_member *memb
 
 static int remove_member(struct riad_roster *roster, const struct riad_id *user)
 {
-    struct riad_member *member = find_member(roster, user);
+    struct riad_member *member = riad_roster_find(roster, user);
 
     if (!member) {
         return -EBADMSG;
@@ -81,6 +81,26 @@ static int apply(struct riad_roster *roster, const struct riad_roster_entry *ent
     }
 }
 
+/* The first entry is its owner's; of the others each is signed by one who is a manager then. */
+static int verify_entry(const struct riad_store_binding *binding,
+        const struct riad_public_key *owner, const struct riad_roster *roster,
+        const uint8_t *envelope, size_t size, const uint8_t **ret_body, size_t *ret_size)
+{
+    int r = -EBADMSG;
+
+    if (roster->entries == 0) {
+        return riad_envelope_verify(
+                RIAD_ENVELOPE_ROSTER, binding, owner, envelope, size, ret_body, ret_size);
+    }
+    for (size_t i = 0; i < roster->member_count && r == -EBADMSG; i++) {
+        if (roster->members[i].role == RIAD_ROLE_MANAGER) {
+            r = riad_envelope_verify(RIAD_ENVELOPE_ROSTER, binding, &roster->members[i].sign_key,
+                    envelope, size, ret_body, ret_size);
+        }
+    }
+    return r;
+}
+
 static int read_entry(struct riad_reader *reader, const struct riad_store_binding *binding,
         const struct riad_public_key *signer, struct riad_roster *roster)
 {
@@ -94,8 +114,7 @@ static int read_entry(struct riad_reader *reader, const struct riad_store_bindin
     if (!envelope) {
         return -EBADMSG;
     }
-    r = riad_envelope_verify(
-            RIAD_ENVELOPE_ROSTER, binding, signer, envelope, size, &body, &body_size);
+    r = verify_entry(binding, signer, roster, envelope, size, &body, &body_size);
     if (r < 0) {
         return r;
     }
@@ -129,10 +148,24 @@ static int read_entries(const uint8_t *data, size_t size, const struct riad_stor
     return r;
 }
 
+int riad_roster_parse(const struct riad_store_binding *binding, const struct riad_id *workspace,
+        const struct riad_public_key *owner, const void *data, size_t size, struct riad_roster *ret)
+{
+    _cleanup_(riad_roster_done) struct riad_roster roster = { .workspace = *workspace };
+    int r;
+
+    r = read_entries(data, size, binding, owner, &roster);
+    if (r < 0) {
+        return r;
+    }
+    *ret = roster;
+    roster.members = NULL;
+    return 0;
+}
+
 int riad_roster_load(const struct riad_store *store, const struct riad_id *workspace,
         const struct riad_public_key *signer, struct riad_roster *ret)
 {
-    _cleanup_(riad_roster_done) struct riad_roster roster = { .workspace = *workspace };
     _cleanup_close_ int fd = riad_store_open_workspace(store, workspace);
     _cleanup_free_ uint8_t *data = NULL;
     size_t size;
@@ -145,13 +178,7 @@ int riad_roster_load(const struct riad_store *store, const struct riad_id *works
     if (r < 0) {
         return r;
     }
-    r = read_entries(data, size, &store->binding, signer, &roster);
-    if (r < 0) {
-        return r;
-    }
-    *ret = roster;
-    roster.members = NULL;
-    return 0;
+    return riad_roster_parse(&store->binding, workspace, signer, data, size, ret);
 }
 
 void riad_roster_done(struct riad_roster *roster)
@@ -162,13 +189,12 @@ void riad_roster_done(struct riad_roster *roster)
 }
 
 /* The roster says that this very file exists: missing, it is damage. */
-static int read_wrap(const struct riad_store *store, const struct riad_roster *roster,
+int riad_roster_read_wrap(const struct riad_store *store, const struct riad_roster *roster,
         const struct riad_member *member, uint8_t **ret_data, size_t *ret_size)
 {
     _cleanup_close_ int fd = riad_store_open_workspace(store, &roster->workspace);
     _cleanup_free_ uint8_t *data = NULL;
     char name[RIAD_WRAP_NAME_SIZE];
-    struct riad_hash hash;
     size_t size;
     int r;
 
@@ -180,12 +206,9 @@ static int read_wrap(const struct riad_store *store, const struct riad_roster *r
     if (r < 0) {
         return r == -ENOENT ? -EUCLEAN : r;
     }
-    r = riad_wrap_hash(data, size, &hash);
+    r = riad_roster_check_wrap(member, data, size);
     if (r < 0) {
         return r;
-    }
-    if (!riad_hash_equal(&hash, &member->wrap_hash)) {
-        return -EBADMSG;
     }
     *ret_data = riad_take_pointer(data);
     *ret_size = size;
@@ -206,11 +229,29 @@ static int check_commitment(const struct riad_roster *roster, const struct riad_
                                                                                          : -EBADMSG;
 }
 
+int riad_roster_open_root(const struct riad_id *store, const struct riad_roster *roster,
+        const struct riad_keypair *keys, const void *wrap, size_t size, struct riad_secret **ret)
+{
+    const struct riad_wrap_scope scope = { *store, roster->workspace, roster->epoch };
+    _cleanup_secret_ struct riad_secret *root = NULL;
+    int r;
+
+    r = riad_wrap_open(&scope, keys, wrap, size, &root);
+    if (r < 0) {
+        return r;
+    }
+    r = check_commitment(roster, root);
+    if (r < 0) {
+        return r;
+    }
+    *ret = riad_take_pointer(root);
+    return 0;
+}
+
 int riad_roster_unlock(const struct riad_store *store, const struct riad_roster *roster,
         const struct riad_id *user, const struct riad_keypair *keys, struct riad_keys **ret)
 {
-    const struct riad_wrap_scope scope = { store->binding.store, roster->workspace, roster->epoch };
-    const struct riad_member *member = find_member(roster, user);
+    const struct riad_member *member = riad_roster_find(roster, user);
     _cleanup_secret_ struct riad_secret *root = NULL;
     _cleanup_free_ uint8_t *wrap = NULL;
     size_t size;
@@ -219,15 +260,11 @@ int riad_roster_unlock(const struct riad_store *store, const struct riad_roster 
     if (!member || memcmp(&member->wrap_key, &keys->wrap_key, sizeof keys->wrap_key) != 0) {
         return -ENOKEY;
     }
-    r = read_wrap(store, roster, member, &wrap, &size);
+    r = riad_roster_read_wrap(store, roster, member, &wrap, &size);
     if (r < 0) {
         return r;
     }
-    r = riad_wrap_open(&scope, keys, wrap, size, &root);
-    if (r < 0) {
-        return r;
-    }
-    r = check_commitment(roster, root);
+    r = riad_roster_open_root(&store->binding.store, roster, keys, wrap, size, &root);
     if (r < 0) {
         return r;
     }

@@ -53,27 +53,6 @@ static int make_workspace(const struct riad_store *store, const struct riad_id *
     return riad_take_fd(&fd);
 }
 
-/* The wrap of the entry's member, published in fd/wrap; the entry gets its hash. */
-static int publish_wrap(int fd, const struct riad_store *store, const struct riad_secret *root,
-        struct riad_roster_entry *entry)
-{
-    const struct riad_wrap_scope scope = { store->binding.store, entry->workspace, entry->epoch };
-    char name[RIAD_WRAP_NAME_SIZE];
-    uint8_t wrap[RIAD_WRAP_SIZE];
-    int r;
-
-    r = riad_wrap_seal(&scope, &entry->member.wrap_key, root, wrap);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_wrap_hash(wrap, sizeof wrap, &entry->member.wrap_hash);
-    if (r < 0) {
-        return r;
-    }
-    riad_wrap_name(&entry->member.user, entry->epoch, name);
-    return riad_object_publish(fd, "wrap", name, wrap, sizeof wrap, RIAD_PUBLISH_NEW);
-}
-
 static int seal_name(
         const struct riad_secret *root, const char *name, struct riad_roster_entry *entry)
 {
@@ -123,57 +102,117 @@ static int fill_entry(enum riad_workspace_kind kind, const char *name,
     return 0;
 }
 
-/* The roster comes last: a directory without one is no workspace yet. */
-static int publish(int fd, const struct riad_store *store, const struct riad_keypair *keys,
-        const struct riad_secret *root, struct riad_roster_entry *entry)
+/* The wrap, and the roster that has its hash. */
+static int encode_draft(const struct riad_store_binding *binding, const struct riad_keypair *keys,
+        struct riad_roster_entry *entry, struct riad_workspace_draft *draft)
 {
-    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    const struct riad_wrap_scope scope = { binding->store, entry->workspace, entry->epoch };
     struct riad_hash head;
     int r;
 
-    r = publish_wrap(fd, store, root, entry);
+    r = riad_wrap_seal(&scope, &entry->member.wrap_key, draft->root, draft->wrap);
     if (r < 0) {
         return r;
     }
-    riad_writer_init_growing(&file, 2048, RIAD_ROSTER_FILE_MAX);
-    r = riad_roster_entry_sign(entry, &store->binding, keys, &file, &head);
+    r = riad_wrap_hash(draft->wrap, sizeof draft->wrap, &entry->member.wrap_hash);
     if (r < 0) {
         return r;
     }
-    return riad_publish_file_at(fd, RIAD_ROSTER_NAME, file.data, file.size, RIAD_PUBLISH_NEW);
+    riad_writer_init_growing(&draft->roster, 2048, RIAD_ROSTER_FILE_MAX);
+    return riad_roster_entry_sign(entry, binding, keys, &draft->roster, &head);
 }
 
-int riad_roster_create(const struct riad_store *store, enum riad_workspace_kind kind,
+int riad_roster_draft(const struct riad_store_binding *binding, enum riad_workspace_kind kind,
         const char *name, const struct riad_user *owner, const struct riad_keypair *keys,
-        struct riad_id *ret_workspace)
+        struct riad_workspace_draft *ret)
 {
-    _cleanup_secret_ struct riad_secret *root = NULL;
+    _cleanup_(riad_workspace_draft_done) struct riad_workspace_draft draft = { 0 };
     struct riad_roster_entry entry;
+    int r;
+
+    if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
+        return -EINVAL;
+    }
+    r = riad_secret_new_random(RIAD_ROOT_SIZE, &draft.root);
+    if (r < 0) {
+        return r;
+    }
+    r = fill_entry(kind, name, owner, draft.root, &entry);
+    if (r < 0) {
+        return r;
+    }
+    draft.id = entry.workspace;
+    r = encode_draft(binding, keys, &entry, &draft);
+    if (r < 0) {
+        return r;
+    }
+    *ret = draft;
+    draft = (struct riad_workspace_draft){ 0 };
+    return 0;
+}
+
+void riad_workspace_draft_done(struct riad_workspace_draft *draft)
+{
+    riad_secret_free(draft->root);
+    draft->root = NULL;
+    riad_writer_done(&draft->roster);
+}
+
+/* The roster comes last: a directory without one is no workspace yet. */
+int riad_roster_publish(const struct riad_store *store, const struct riad_id *workspace,
+        const struct riad_id *owner, const void *wrap, size_t wrap_size, const void *roster,
+        size_t roster_size)
+{
+    char name[RIAD_WRAP_NAME_SIZE];
     _cleanup_close_ int fd = -1;
     int r;
 
     if (store->read_only) {
         return -EROFS;
     }
-    if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
-        return -EINVAL;
-    }
-    r = riad_secret_new_random(RIAD_ROOT_SIZE, &root);
-    if (r < 0) {
-        return r;
-    }
-    r = fill_entry(kind, name, owner, root, &entry);
-    if (r < 0) {
-        return r;
-    }
-    fd = make_workspace(store, &entry.workspace);
+    fd = make_workspace(store, workspace);
     if (fd < 0) {
         return fd;
     }
-    r = publish(fd, store, keys, root, &entry);
+    riad_wrap_name(owner, 1, name);
+    r = riad_object_publish(fd, "wrap", name, wrap, wrap_size, RIAD_PUBLISH_NEW);
     if (r < 0) {
         return r;
     }
-    *ret_workspace = entry.workspace;
+    return riad_publish_file_at(fd, RIAD_ROSTER_NAME, roster, roster_size, RIAD_PUBLISH_NEW);
+}
+
+int riad_roster_check_wrap(const struct riad_member *member, const void *wrap, size_t size)
+{
+    struct riad_hash hash;
+    int r;
+
+    r = riad_wrap_hash(wrap, size, &hash);
+    if (r < 0) {
+        return r;
+    }
+    return riad_hash_equal(&hash, &member->wrap_hash) ? 0 : -EBADMSG;
+}
+
+int riad_roster_create(const struct riad_store *store, enum riad_workspace_kind kind,
+        const char *name, const struct riad_user *owner, const struct riad_keypair *keys,
+        struct riad_id *ret_workspace)
+{
+    _cleanup_(riad_workspace_draft_done) struct riad_workspace_draft draft = { 0 };
+    int r;
+
+    if (store->read_only) {
+        return -EROFS;
+    }
+    r = riad_roster_draft(&store->binding, kind, name, owner, keys, &draft);
+    if (r < 0) {
+        return r;
+    }
+    r = riad_roster_publish(store, &draft.id, &owner->id, draft.wrap, sizeof draft.wrap,
+            draft.roster.data, draft.roster.size);
+    if (r < 0) {
+        return r;
+    }
+    *ret_workspace = draft.id;
     return 0;
 }

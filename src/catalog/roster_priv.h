@@ -55,7 +55,7 @@ struct riad_wrap_scope {
     uint32_t epoch;
 };
 
-enum { RIAD_WRAP_SIZE = 152, RIAD_ROOT_SIZE = 32, RIAD_WRAP_NAME_SIZE = 42 };
+enum { RIAD_ROOT_SIZE = 32, RIAD_WRAP_NAME_SIZE = 42 };
 
 /* The file's name in wrap/. */
 void riad_wrap_name(const struct riad_id *member, uint32_t epoch, char ret[RIAD_WRAP_NAME_SIZE]);

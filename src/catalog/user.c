@@ -51,6 +51,7 @@ static void decode_slots(struct riad_reader *reader, struct riad_user *ret)
     }
 }
 
+/* id: whose it must be; NULL: anyone's. */
 static int decode(const uint8_t *body, size_t size, const struct riad_id *id, struct riad_user *ret)
 {
     struct riad_user user = { 0 };
@@ -70,7 +71,7 @@ static int decode(const uint8_t *body, size_t size, const struct riad_id *id, st
     if (r < 0) {
         return r;
     }
-    if (user.generation == 0 || !riad_id_equal(&user.id, id)) {
+    if (user.generation == 0 || (id && !riad_id_equal(&user.id, id))) {
         return -EBADMSG;
     }
     *ret = user;
@@ -158,36 +159,48 @@ int riad_user_set_slot(struct riad_user *user, const struct riad_store *store,
     return riad_user_set_slot_cost(user, store, keys, kind, secret, RIAD_SCRYPT_LOG_N_DEFAULT);
 }
 
-int riad_user_save(const struct riad_user *user, const struct riad_store *store,
-        const struct riad_keypair *keys)
+int riad_user_sign(const struct riad_user *user, const struct riad_store_binding *binding,
+        const struct riad_keypair *keys, struct riad_writer *out)
 {
     _cleanup_(riad_writer_done) struct riad_writer body = { 0 };
-    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
-    char name[RIAD_ID_NAME_SIZE];
-    int r;
 
-    if (store->read_only) {
-        return -EROFS;
-    }
     if (user->slot_count == 0) {
         return -EINVAL; /* nobody could open it again */
     }
     riad_writer_init_growing(&body, 1024, RIAD_ENVELOPE_BODY_MAX);
-    riad_writer_init_growing(&file, 2048, RIAD_ENVELOPE_MAX);
     encode(user, &body);
-    if (body.error < 0) {
-        return body.error;
-    }
-    r = riad_envelope_sign(RIAD_ENVELOPE_USER, &store->binding, keys, body.data, body.size, &file);
-    if (r < 0) {
-        return r;
-    }
-    riad_id_name(&user->id, name);
-    return riad_object_publish(
-            store->fd, DIRECTORY, name, file.data, file.size, RIAD_PUBLISH_REPLACE);
+    return body.error < 0 ? body.error
+                          : riad_envelope_sign(
+                                    RIAD_ENVELOPE_USER, binding, keys, body.data, body.size, out);
 }
 
-static int read_file(const struct riad_store *store, const struct riad_id *id, uint8_t **ret_data,
+int riad_user_publish(const struct riad_store *store, const struct riad_id *id, const void *data,
+        size_t size, enum riad_publish how)
+{
+    char name[RIAD_ID_NAME_SIZE];
+
+    if (store->read_only) {
+        return -EROFS;
+    }
+    riad_id_name(id, name);
+    return riad_object_publish(store->fd, DIRECTORY, name, data, size, how);
+}
+
+int riad_user_save(const struct riad_user *user, const struct riad_store *store,
+        const struct riad_keypair *keys)
+{
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    int r;
+
+    riad_writer_init_growing(&file, 2048, RIAD_ENVELOPE_MAX);
+    r = riad_user_sign(user, &store->binding, keys, &file);
+    if (r < 0) {
+        return store->read_only ? -EROFS : r;
+    }
+    return riad_user_publish(store, &user->id, file.data, file.size, RIAD_PUBLISH_REPLACE);
+}
+
+int riad_user_read(const struct riad_store *store, const struct riad_id *id, uint8_t **ret_data,
         size_t *ret_size)
 {
     char name[RIAD_ID_NAME_SIZE];
@@ -196,22 +209,54 @@ static int read_file(const struct riad_store *store, const struct riad_id *id, u
     return riad_object_read(store->fd, DIRECTORY, name, RIAD_ENVELOPE_MAX, ret_data, ret_size);
 }
 
-int riad_user_load(const struct riad_store *store, const struct riad_id *id, struct riad_user *ret)
+int riad_user_peek(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_id *id, struct riad_user *ret)
 {
-    _cleanup_free_ uint8_t *data = NULL;
     const uint8_t *body;
-    size_t size, body_size;
+    size_t body_size;
     int r;
 
-    r = read_file(store, id, &data, &size);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_envelope_peek(RIAD_ENVELOPE_USER, &store->binding, data, size, &body, &body_size);
+    r = riad_envelope_peek(RIAD_ENVELOPE_USER, binding, data, size, &body, &body_size);
     if (r < 0) {
         return r;
     }
     return decode(body, body_size, id, ret);
+}
+
+int riad_user_verify(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_public_key *signer, struct riad_user *ret)
+{
+    struct riad_user user;
+    const uint8_t *body;
+    size_t body_size;
+    int r;
+
+    r = riad_envelope_verify(RIAD_ENVELOPE_USER, binding, signer, data, size, &body, &body_size);
+    if (r < 0) {
+        return r;
+    }
+    r = decode(body, body_size, NULL, &user);
+    if (r < 0) {
+        return r;
+    }
+    if (memcmp(&user.sign_key, signer, sizeof *signer) != 0) {
+        return -EBADMSG;
+    }
+    *ret = user;
+    return 0;
+}
+
+int riad_user_load(const struct riad_store *store, const struct riad_id *id, struct riad_user *ret)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    size_t size;
+    int r;
+
+    r = riad_user_read(store, id, &data, &size);
+    if (r < 0) {
+        return r;
+    }
+    return riad_user_peek(&store->binding, data, size, id, ret);
 }
 
 static int compare(const struct riad_user *a, const struct riad_user *b)
@@ -230,33 +275,6 @@ static int compare(const struct riad_user *a, const struct riad_user *b)
         return -EBADMSG;
     }
     return 0;
-}
-
-/* K3: the file was read without trust. Now that the key that signs it is known, the file must
- * verify, and say what was read. */
-static int verify_file(const struct riad_store *store, const struct riad_user *user,
-        const struct riad_public_key *signer)
-{
-    _cleanup_free_ uint8_t *data = NULL;
-    struct riad_user verified;
-    const uint8_t *body;
-    size_t size, body_size;
-    int r;
-
-    r = read_file(store, &user->id, &data, &size);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_envelope_verify(
-            RIAD_ENVELOPE_USER, &store->binding, signer, data, size, &body, &body_size);
-    if (r < 0) {
-        return r;
-    }
-    r = decode(body, body_size, &user->id, &verified);
-    if (r < 0) {
-        return r;
-    }
-    return compare(user, &verified);
 }
 
 static int open_slots(const struct riad_user *user, const struct riad_id *store,
@@ -278,14 +296,16 @@ static bool keys_are_users(const struct riad_keypair *keys, const struct riad_us
            memcmp(&keys->sign_key, &user->sign_key, sizeof keys->sign_key) == 0;
 }
 
-int riad_user_unlock(const struct riad_store *store, const struct riad_user *user,
-        enum riad_slot_kind kind, const struct riad_secret *secret, struct riad_keypair *ret)
+int riad_user_open(const struct riad_store_binding *binding, const void *data, size_t size,
+        const struct riad_user *user, enum riad_slot_kind kind, const struct riad_secret *secret,
+        struct riad_keypair *ret)
 {
     _cleanup_(riad_keypair_done) struct riad_keypair keys = { 0 };
     _cleanup_secret_ struct riad_secret *opened = NULL;
+    struct riad_user verified;
     int r;
 
-    r = open_slots(user, &store->binding.store, kind, secret, &opened);
+    r = open_slots(user, &binding->store, kind, secret, &opened);
     if (r < 0) {
         return r;
     }
@@ -297,11 +317,28 @@ int riad_user_unlock(const struct riad_store *store, const struct riad_user *use
     if (!keys_are_users(&keys, user)) {
         return -EBADMSG;
     }
-    r = verify_file(store, user, &keys.sign_key);
+    /* K3: it was read without trust. Now that the key that signs it is known, it must verify, and
+     * say what was read. */
+    r = riad_user_verify(binding, data, size, &keys.sign_key, &verified);
+    r = r < 0 ? r : compare(user, &verified);
     if (r < 0) {
         return r;
     }
     *ret = keys;
     keys = (struct riad_keypair){ 0 };
     return 0;
+}
+
+int riad_user_unlock(const struct riad_store *store, const struct riad_user *user,
+        enum riad_slot_kind kind, const struct riad_secret *secret, struct riad_keypair *ret)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    size_t size;
+    int r;
+
+    r = riad_user_read(store, &user->id, &data, &size);
+    if (r < 0) {
+        return r;
+    }
+    return riad_user_open(&store->binding, data, size, user, kind, secret, ret);
 }

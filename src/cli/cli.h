@@ -9,6 +9,7 @@
 #include "riad/events.h"
 #include "riad/host.h"
 #include "riad/node.h"
+#include "riad/units.h"
 
 struct command {
     const char *name;      /* "quota set" */
@@ -64,9 +65,6 @@ int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- sizes and counts --- */
-/* 10G = 10 GiB, 1.5T; 1M inodes = 10^6. -EINVAL. "none" or 0 = no limit. */
-int parse_bytes(const char *text, uint64_t *ret) RIAD_MUST_CHECK;
-int parse_count(const char *text, uint64_t *ret) RIAD_MUST_CHECK;
 /* Changes what -B and -I name in *ret; reports what is no size or count. Exit code. */
 int parse_limits(const struct options *options, struct riad_catalog_limit *ret);
 /* "1.5 GiB", "12 k"; "none" for 0 if zero_is_none. ret has 32 bytes. */
@@ -74,8 +72,6 @@ const char *show_bytes(uint64_t bytes, bool zero_is_none, char ret[32]);
 const char *show_count(uint64_t count, bool zero_is_none, char ret[32]);
 
 /* --- times, in seconds since 1970 --- */
-/* 90d, 12h, 30m, 45s, 2w. -EINVAL. */
-int parse_age(const char *text, int64_t *ret_seconds) RIAD_MUST_CHECK;
 /* An age, ahead of now or before it, or a date with or without a time: local, or UTC with a Z at
  * its end. -EINVAL. */
 int parse_when(const char *text, int64_t now, bool ahead, int64_t *ret) RIAD_MUST_CHECK;

@@ -195,7 +195,7 @@ static int parse_lock_idle(const char *text, uint64_t *ret)
 {
     int64_t seconds;
 
-    if (parse_age(text, &seconds) < 0 || seconds == 0) {
+    if (riad_parse_seconds(text, &seconds) < 0 || seconds == 0) {
         return -EINVAL;
     }
     *ret = (uint64_t)seconds;

@@ -10,10 +10,10 @@ int parse_limits(const struct options *options, struct riad_catalog_limit *ret)
 {
     struct riad_catalog_limit limit = *ret;
 
-    if (options->bytes && parse_bytes(options->bytes, &limit.bytes_hard) < 0) {
+    if (options->bytes && riad_parse_bytes(options->bytes, &limit.bytes_hard) < 0) {
         return usage_error("`%s` is no size: write 500M, 10G or none", options->bytes);
     }
-    if (options->inodes && parse_count(options->inodes, &limit.inodes_hard) < 0) {
+    if (options->inodes && riad_parse_count(options->inodes, &limit.inodes_hard) < 0) {
         return usage_error("`%s` is no count: write 500k, 1M or none", options->inodes);
     }
     *ret = limit;

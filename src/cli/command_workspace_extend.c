@@ -11,7 +11,7 @@ static int parse_grace(const char *text, uint32_t *ret)
 {
     int64_t seconds;
 
-    if (parse_age(text, &seconds) < 0 || seconds > UINT32_MAX) {
+    if (riad_parse_seconds(text, &seconds) < 0 || seconds > UINT32_MAX) {
         return usage_error("`%s` is no length of time: write 14d, 12h or 0s", text);
     }
     *ret = (uint32_t)seconds;

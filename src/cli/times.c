@@ -6,29 +6,6 @@
 
 #include "cli.h"
 
-int parse_age(const char *text, int64_t *ret)
-{
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-    char *end;
-    long long count;
-
-    errno = 0;
-    count = strtoll(text, &end, 10);
-    if (end == text || errno != 0 || count < 0 || count > 100000000 || !*end || end[1]) {
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (units[i].letter == *end) {
-            *ret = count * units[i].seconds;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
-
 /* Local time; with a Z at its end, UTC. */
 static int parse_date(const char *text, int64_t *ret)
 {
@@ -51,7 +28,7 @@ int parse_when(const char *text, int64_t now, bool ahead, int64_t *ret)
 {
     int64_t age;
 
-    if (parse_age(text, &age) < 0) {
+    if (riad_parse_seconds(text, &age) < 0) {
         return parse_date(text, ret);
     }
     *ret = ahead ? now + age : now - age;

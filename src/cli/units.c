@@ -6,47 +6,6 @@
 
 static const char letters[] = "KMGTPE";
 
-static int parse_scaled(const char *text, double step, uint64_t *ret)
-{
-    char *end;
-    double value;
-    const char *letter;
-
-    if (strcmp(text, "none") == 0) {
-        *ret = 0;
-        return 0;
-    }
-    errno = 0;
-    value = strtod(text, &end);
-    if (end == text || errno != 0 || !(value >= 0) || strpbrk(text, "-xXnNpP+") == text) {
-        return -EINVAL;
-    }
-    if (*end) {
-        letter = strchr(letters, *end & ~0x20);
-        if (!letter || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "i") != 0)) {
-            return -EINVAL;
-        }
-        for (const char *scale = letters; scale <= letter; scale++) {
-            value *= step;
-        }
-    }
-    if (value >= 9.2e18) {
-        return -EINVAL;
-    }
-    *ret = (uint64_t)value;
-    return 0;
-}
-
-int parse_bytes(const char *text, uint64_t *ret)
-{
-    return parse_scaled(text, 1024, ret);
-}
-
-int parse_count(const char *text, uint64_t *ret)
-{
-    return strchr(text, 'i') ? -EINVAL : parse_scaled(text, 1000, ret);
-}
-
 static const char *show_scaled(uint64_t value, double step, const char *suffix, char ret[32])
 {
     double scaled = (double)value;

@@ -33,10 +33,11 @@ static int connect_to(const struct riad_state *state, int pid)
     return riad_take_fd(&fd);
 }
 
-int riad_control_call(const struct riad_state *state, int pid, const char *operation,
-        json_t *arguments, int timeout_ms, json_t **ret)
+/* fd: connected; taken over. */
+static int call(
+        int connected, const char *operation, json_t *arguments, int timeout_ms, json_t **ret)
 {
-    _cleanup_close_ int fd = connect_to(state, pid);
+    _cleanup_close_ int fd = connected;
     int64_t deadline = riad_control_now() + timeout_ms;
     json_t *request;
     int r;
@@ -55,6 +56,18 @@ int riad_control_call(const struct riad_state *state, int pid, const char *opera
         return r;
     }
     return riad_control_receive(fd, deadline, RIAD_CONTROL_REPLY_MAX, ret);
+}
+
+int riad_control_call(const struct riad_state *state, int pid, const char *operation,
+        json_t *arguments, int timeout_ms, json_t **ret)
+{
+    return call(connect_to(state, pid), operation, arguments, timeout_ms, ret);
+}
+
+int riad_control_call_path(
+        const char *path, const char *operation, json_t *arguments, int timeout_ms, json_t **ret)
+{
+    return call(riad_control_connect(path), operation, arguments, timeout_ms, ret);
 }
 
 /* A socket nobody listens on was left by a killed process. */

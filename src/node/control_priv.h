@@ -11,7 +11,8 @@ enum {
     RIAD_CONTROL_LINE_MAX = 64 << 10,  /* of a request */
     RIAD_CONTROL_REPLY_MAX = 64 << 20, /* 1.5 KiB a mount */
     RIAD_CONTROL_CLIENT_MS = 5000,
-    RIAD_CONTROL_CLIENTS_MAX = 16 /* of the owner, and as many of root */
+    RIAD_CONTROL_CLIENTS_MAX = 16, /* of a uid */
+    RIAD_CONTROL_ALL_MAX = 512     /* of all uids but root, where everybody may come */
 };
 
 /* Reads one line of at most `max` bytes before the deadline (CLOCK_MONOTONIC ms) and parses it;
@@ -21,6 +22,8 @@ int riad_control_send(int fd, int64_t deadline, const json_t *message) RIAD_MUST
 int64_t riad_control_now(void);
 /* A new reply object that says what failed; code: RIAD_EXIT_*. NULL: out of memory. */
 json_t *riad_control_failure(int code, const char *sentence);
+/* The peer's uid, from the kernel. */
+int riad_control_peer(int fd, uid_t *ret) RIAD_MUST_CHECK;
 /* Connects to or names STATE/run/<pid>.sock through /proc/self/fd, so that long paths fit. */
 int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret) RIAD_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,51 @@ int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret)
     *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
     n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%d.sock", run_fd, pid);
     return n < 0 || (size_t)n >= sizeof ret->sun_path ? -ENAMETOOLONG : 0;
+}
+
+static int fill_address(const char *path, struct sockaddr_un *ret)
+{
+    size_t size = strlen(path);
+
+    *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (size >= sizeof ret->sun_path) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(ret->sun_path, path, size);
+    return 0;
+}
+
+/* The mode is set before anybody can connect: connecting needs listen. */
+int riad_control_listen(const char *path, mode_t mode)
+{
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address;
+    int r = fill_address(path, &address);
+
+    if (r < 0 || fd < 0) {
+        return r < 0 ? r : -errno;
+    }
+    unlink(path);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || chmod(path, mode) < 0 ||
+            listen(fd, RIAD_CONTROL_ALL_MAX) < 0) {
+        return -errno;
+    }
+    return riad_take_fd(&fd);
+}
+
+int riad_control_connect(const char *path)
+{
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address;
+    int r = fill_address(path, &address);
+
+    if (r < 0 || fd < 0) {
+        return r < 0 ? r : -errno;
+    }
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        return errno == ENOENT ? -ECONNREFUSED : -errno;
+    }
+    return riad_take_fd(&fd);
 }
 
 static int wait_for(int fd, short events, int64_t deadline)

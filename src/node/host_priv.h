@@ -56,7 +56,7 @@ struct riad_host {
 };
 
 /* Handler of the control socket. */
-json_t *riad_host_request(void *host, const char *operation, const json_t *request);
+json_t *riad_host_request(void *host, uid_t uid, const char *operation, const json_t *request);
 /* Fills wanted and mounts from the configuration: as named, or every workspace of the catalog. Exit
  * code and reason. */
 int riad_host_plan(struct riad_host *host, struct riad_reason *ret_reason);

@@ -313,7 +313,7 @@ static json_t *answer_bounded(struct riad_host *host, const json_t *request,
     return reply;
 }
 
-json_t *riad_host_request(void *host, const char *operation, const json_t *request)
+json_t *riad_host_request(void *host, uid_t uid, const char *operation, const json_t *request)
 {
     static const struct {
         const char *operation;
@@ -327,6 +327,7 @@ json_t *riad_host_request(void *host, const char *operation, const json_t *reque
         { "reload", true, answer_reload },
     };
 
+    (void)uid; /* the owner's, or root's */
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].operation, operation) == 0) {
             return table[i].waits ? answer_bounded(host, request, table[i].answer)

@@ -10,7 +10,8 @@ static void make_model(void)
     const struct riad_catalog_workspace workspace = { { { 1 } }, RIAD_KIND_HOME, false, { { 2 } } };
     const struct riad_catalog_limit limit = { 1, 2, 3, 4, 5, 6 };
     const struct riad_catalog_expiry expiry = { 7, 8 };
-    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 3 };
+    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 4 };
+    const struct riad_catalog_user user = { .id = { { 9 } }, .name = "ann", .generation = 1 };
     struct riad_writer writer;
 
     riad_writer_init_fixed(&writer, model.data, sizeof model.data);
@@ -18,6 +19,7 @@ static void make_model(void)
     riad_catalog_put_workspace_entry(&workspace, &writer);
     riad_catalog_put_limit_entry(&workspace.id, &limit, &writer);
     riad_catalog_put_expiry_entry(&workspace.id, &expiry, &writer);
+    riad_catalog_put_user_entry(&user, &writer);
     riad_put_b32(&writer, NULL, 0); /* extensions */
     FUZZ_ASSERT(writer.error == 0);
     model.size = writer.size;

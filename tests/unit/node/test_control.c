@@ -10,10 +10,11 @@
 #include "temporary.h"
 #include "unit.h"
 
-static json_t *echo(void *context, const char *operation, const json_t *request)
+static json_t *echo(void *context, uid_t uid, const char *operation, const json_t *request)
 {
     int *calls = context;
 
+    assert_int_equal(uid, geteuid());
     ++*calls;
     return json_pack("{s:b, s:s, s:O?}", "ok", 1, "op", operation, "value",
             json_object_get(request, "value"));
