@@ -79,10 +79,23 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
 static void unmount_all(struct riad_host *host)
 {
     for (size_t i = 0; i < host->mount_count; i++) {
-        if (host->mounts[i].session) {
+        if (riad_host_is_running(host, &host->mounts[i])) {
             riad_host_detach(&host->mounts[i]);
         }
     }
+}
+
+static size_t count_left(struct riad_host *host)
+{
+    size_t left = 0;
+
+    pthread_mutex_lock(&host->lock);
+    for (size_t i = 0; i < host->mount_count; i++) {
+        left += host->mounts[i].phase != RIAD_MOUNT_EMPTY &&
+                host->mounts[i].phase != RIAD_MOUNT_CLOSED;
+    }
+    pthread_mutex_unlock(&host->lock);
+    return left;
 }
 
 /* Milliseconds until something is due by the clock; -1: nothing is. */
@@ -100,7 +113,6 @@ static int look_at_clocks(struct riad_host *host)
 static size_t wait_once(struct riad_host *host, int signals)
 {
     _cleanup_free_ struct pollfd *items = calloc(host->mount_count + 2, sizeof *items);
-    size_t left = 0;
 
     if (!items) {
         return host->mount_count;
@@ -109,9 +121,11 @@ static size_t wait_once(struct riad_host *host, int signals)
     items[host->mount_count + 1] =
             (struct pollfd){ .fd = riad_event_queue_fd(host->events), .events = POLLIN };
     for (size_t i = 0; i < host->mount_count; i++) {
-        int fd = host->mounts[i].session ? riad_session_ended_fd(host->mounts[i].session) : -1;
+        struct riad_mount *mount = &host->mounts[i];
+        bool running = riad_host_is_running(host, mount);
 
-        items[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+        items[i] = (struct pollfd){ .fd = running ? riad_session_ended_fd(mount->session) : -1,
+            .events = POLLIN };
     }
     if (poll(items, host->mount_count + 2, look_at_clocks(host)) < 0) {
         return host->mount_count;
@@ -128,18 +142,19 @@ static size_t wait_once(struct riad_host *host, int signals)
     }
     for (size_t i = 0; i < host->mount_count; i++) {
         if (items[i].revents) {
-            riad_host_close_mount(host, &host->mounts[i]);
+            riad_host_begin_close(host, &host->mounts[i]);
         }
-        left += host->mounts[i].session != NULL;
     }
-    return left;
+    return count_left(host);
 }
 
 /* After a failed start: whatever was opened is undone. */
 static void abandon(struct riad_host *host)
 {
-    unmount_all(host);
     for (size_t i = 0; i < host->mount_count; i++) {
+        if (host->mounts[i].session) {
+            riad_host_detach(&host->mounts[i]);
+        }
         if (host->mounts[i].workspace) {
             riad_host_close_mount(host, &host->mounts[i]);
         }
@@ -160,6 +175,8 @@ static int serve(struct riad_host *host, int signals, void (*ready)(void *contex
     ready(context);
     while (wait_once(host, signals) > 0) {
     }
+    riad_host_wait_closers(host);
+    riad_host_record(host);
     riad_control_stop(host->control);
     for (size_t i = 0; i < host->mount_count; i++) {
         r = host->mounts[i].result < 0 ? host->mounts[i].result : r;

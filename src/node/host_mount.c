@@ -6,6 +6,7 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/events.h"
+#include "riad/thread.h"
 
 #include "host_priv.h"
 
@@ -126,16 +127,33 @@ static int mount_session(struct riad_host *host, const struct riad_host_mount *w
     return riad_exit_of(r);
 }
 
-/* The workspace is open: from here on it can be asked about. */
+static void set_running(struct riad_host *host, struct riad_mount *mount)
+{
+    pthread_mutex_lock(&host->lock);
+    mount->phase = RIAD_MOUNT_RUNNING;
+    pthread_mutex_unlock(&host->lock);
+}
+
+bool riad_host_is_running(struct riad_host *host, const struct riad_mount *mount)
+{
+    bool running;
+
+    pthread_mutex_lock(&host->lock);
+    running = mount->phase == RIAD_MOUNT_RUNNING;
+    pthread_mutex_unlock(&host->lock);
+    return running;
+}
+
+/* The workspace is open; once it is mounted it can be asked about. */
 static int start(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *reason)
 {
     int code;
 
     (void)riad_host_apply_expiry(host, mount);
-    mount->phase = RIAD_MOUNT_RUNNING;
     code = mount_session(host, wanted, mount, reason);
     if (code == RIAD_EXIT_DONE) {
+        set_running(host, mount);
         mount->told = true;
         riad_events_record(&host->state, "mounted", &host->unlocked.store.binding.store, &mount->id,
                 "for reading%s", host->config->read_only ? " only" : " and writing");
@@ -216,5 +234,46 @@ void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
     mount->session = NULL;
     mount->workspace = NULL;
     pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
+}
+
+/* The last that a closer does with the host. */
+static void leave(struct riad_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    host->closers--;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void *close_main(void *argument)
+{
+    struct riad_mount *mount = argument;
+    struct riad_host *host = mount->host;
+
+    riad_host_close_mount(host, mount);
+    riad_event_queue_wake(host->events);
+    leave(host);
+    return NULL;
+}
+
+void riad_host_begin_close(struct riad_host *host, struct riad_mount *mount)
+{
+    pthread_mutex_lock(&host->lock);
+    mount->phase = RIAD_MOUNT_CLOSING;
+    host->closers++;
+    pthread_mutex_unlock(&host->lock);
+    if (riad_thread_start("riad-close", close_main, mount, NULL) < 0) {
+        riad_host_close_mount(host, mount);
+        leave(host);
+    }
+}
+
+void riad_host_wait_closers(struct riad_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    while (host->closers > 0) {
+        pthread_cond_wait(&host->changed, &host->lock);
+    }
     pthread_mutex_unlock(&host->lock);
 }

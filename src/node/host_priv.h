@@ -10,20 +10,21 @@
 
 enum riad_mount_phase {
     RIAD_MOUNT_EMPTY,
+    RIAD_MOUNT_OPENING,
     RIAD_MOUNT_RUNNING,
     RIAD_MOUNT_CLOSING,
     RIAD_MOUNT_CLOSED
 };
 
 struct riad_mount {
-    /* Fixed once running. */
+    /* Fixed while running. */
     struct riad_host *host;
     const char *directory;
     char *source;
     struct riad_id id;
     struct riad_workspace *workspace;
     struct riad_session *session;
-    bool told; /* the trail says that it is mounted; main thread */
+    bool told; /* the trail says that it is mounted */
 
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
     uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
@@ -50,9 +51,12 @@ struct riad_host {
     struct riad_mount *mounts;      /* as many */
     size_t wanted_count;
     size_t mount_count;   /* of them opened, or being opened */
-    pthread_mutex_t lock; /* guards phases and users of mounts; never held during work */
+    pthread_mutex_t lock; /* guards phases and users of mounts; never held during work. What a
+                             mount has besides belongs to who opens or closes it, and to all while
+                             it is running */
     pthread_cond_t changed;
     unsigned waiting; /* lock: control requests that wait for the store */
+    unsigned closers; /* lock: threads that close mounts */
 };
 
 /* Handler of the control socket. */
@@ -65,7 +69,7 @@ void riad_host_plan_done(struct riad_host *host);
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
 /* Hears a workspace's event; context: its mount. Any thread, never waits. */
 void riad_host_hear(void *context, const char *text);
-/* Records what workspaces said, in the trail. Main thread only. */
+/* Records what workspaces said, in the trail. */
 void riad_host_record(struct riad_host *host);
 /* host_expiry.c. By the clock of now. */
 enum riad_expiry_state riad_host_expiry_state(const struct riad_catalog_expiry *expiry);
@@ -88,6 +92,11 @@ int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *w
 /* Unmounts, whoever is there: files that are open stay usable until they are closed, and what was
  * acknowledged is made durable. */
 void riad_host_detach(struct riad_mount *mount);
+bool riad_host_is_running(struct riad_host *host, const struct riad_mount *mount);
+/* Has an ended session closed by a thread of its own: a store that hangs holds up nobody else. */
+void riad_host_begin_close(struct riad_host *host, struct riad_mount *mount);
+/* Until no such thread is left. */
+void riad_host_wait_closers(struct riad_host *host);
 /* The session ended: waits for control requests on it, closes the workspace, makes all durable. */
 void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount);
 

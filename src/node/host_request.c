@@ -111,8 +111,10 @@ static struct riad_mount *find(struct riad_host *host, const json_t *request)
     const char *directory = json_string_value(json_object_get(request, "directory"));
 
     for (size_t i = 0; directory && i < host->mount_count; i++) {
-        if (strcmp(host->mounts[i].directory, directory) == 0) {
-            return &host->mounts[i];
+        struct riad_mount *mount = &host->mounts[i];
+
+        if (riad_host_is_running(host, mount) && strcmp(mount->directory, directory) == 0) {
+            return mount;
         }
     }
     return NULL;
