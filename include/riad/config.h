@@ -4,16 +4,23 @@
 #define RIAD_CONFIG_H
 
 #include "riad/keypair.h"
+#include "riad/units.h"
 #include "riad/workspace.h"
 
 #define RIAD_CONFIG_DEFAULT "/etc/riad/riadd.conf"
 
 struct riad_config {
-    char *path;                  /* of the file, as given */
-    char *store;                 /* absolute */
-    struct riad_public_key root; /* of the site: the trust anchor */
-    char *node_key;              /* file of this node's key, absolute */
-    char *state;                 /* local state; NULL: the default */
+    char *path;                       /* of the file, as given */
+    char *store;                      /* absolute */
+    struct riad_public_key root;      /* of the site: the trust anchor */
+    char *node_key;                   /* file of this node's key, absolute */
+    char *state;                      /* local state; NULL: the default */
+    char *run;                        /* directory of riadd's sockets */
+    char *user;                       /* whom riadd's worker becomes; NULL: it stays who it is */
+    char *home;                       /* where homes are mounted, with %n for the user's name */
+    uint64_t home_bytes, home_inodes; /* limits of new homes; 0: none */
+    uint64_t lock_idle_seconds;       /* 0: never */
+    bool no_enrol;                    /* users cannot enrol themselves */
 };
 
 /* -ENOENT; -EPERM others than root and ourselves may write it: it says whom to believe; -EINVAL an
@@ -25,7 +32,11 @@ int riad_config_load(
 int riad_config_parse(const char *path, const char *text, struct riad_config *ret,
         struct riad_reason *ret_reason) RIAD_MUST_CHECK;
 void riad_config_done(struct riad_config *config);
-/* Writes a new file, with comments, mode 0600; its directory is made when missing (mode 0755).
+/* Where the home of a user is mounted; heap, NULL if memory is short. */
+char *riad_config_home(const struct riad_config *config, const char *name);
+/* The path of riadd's socket: "control" for everybody, "keys" for the keys of workspaces. */
+char *riad_config_socket(const struct riad_config *config, const char *name);
+/* Writes a new file, with comments, mode 0644; its directory is made when missing (mode 0755).
  * store: absolute. -EEXIST; -EINVAL a store that the file cannot name; errno. */
 int riad_config_write(
         const char *path, const char *store, const struct riad_public_key *root) RIAD_MUST_CHECK;

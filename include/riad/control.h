@@ -35,6 +35,8 @@ int riad_control_call(const struct riad_state *state, int pid, const char *opera
 /* The same to a socket by its path. */
 int riad_control_call_path(const char *path, const char *operation, json_t *arguments,
         int timeout_ms, json_t **ret) RIAD_MUST_CHECK;
+/* Waits for one reply on a connection on which something else was sent. As riad_control_call. */
+int riad_control_read_reply(int fd, int timeout_ms, json_t **ret) RIAD_MUST_CHECK;
 /* Connects to it; fd or negative errno (-ECONNREFUSED: nobody listens, or there is none). */
 int riad_control_connect(const char *path) RIAD_MUST_CHECK;
 /* Pids with a live socket under STATE/run; stale sockets are removed. Heap. */

@@ -25,8 +25,12 @@ struct riad_node {
 };
 
 /* Reads the configuration, opens state and store, and verifies the site. Private halves are not
- * read. Exit code (enum riad_exit) and, if it is not 0, the reason. */
-int riad_node_open(const char *config_path, struct riad_node *ret, struct riad_reason *ret_reason);
+ * kept. self: who this node is, for a process that may not read its key; NULL: the key says. Exit
+ * code (enum riad_exit) and, if it is not 0, the reason. */
+int riad_node_open(const char *config_path, const struct riad_site_node *self,
+        struct riad_node *ret, struct riad_reason *ret_reason);
+/* Reads the site's list again, if it has grown; *ret_grown says so. As above. */
+int riad_node_refresh(struct riad_node *node, bool *ret_grown, struct riad_reason *ret_reason);
 void riad_node_close(struct riad_node *node);
 /* The site's catalog of now, no older than this node has seen. Exit code and reason; refusals are
  * recorded in the trail. */

@@ -51,6 +51,9 @@ void riad_workspace_draft_done(struct riad_workspace_draft *draft);
 int riad_roster_publish(const struct riad_store *store, const struct riad_id *workspace,
         const struct riad_id *owner, const void *wrap, size_t wrap_size, const void *roster,
         size_t roster_size) RIAD_MUST_CHECK;
+/* The bytes of a workspace's roster, on the heap. -ENOENT, -EBADMSG. */
+int riad_roster_read(const struct riad_store *store, const struct riad_id *workspace,
+        uint8_t **ret_data, size_t *ret_size) RIAD_MUST_CHECK;
 /* The file's bytes, verified: the first entry by the owner's key, each other one by one who is a
  * manager then. As riad_roster_load. */
 int riad_roster_parse(const struct riad_store_binding *binding, const struct riad_id *workspace,

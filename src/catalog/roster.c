@@ -163,18 +163,25 @@ int riad_roster_parse(const struct riad_store_binding *binding, const struct ria
     return 0;
 }
 
-int riad_roster_load(const struct riad_store *store, const struct riad_id *workspace,
-        const struct riad_public_key *signer, struct riad_roster *ret)
+int riad_roster_read(const struct riad_store *store, const struct riad_id *workspace,
+        uint8_t **ret_data, size_t *ret_size)
 {
     _cleanup_close_ int fd = riad_store_open_workspace(store, workspace);
-    _cleanup_free_ uint8_t *data = NULL;
-    size_t size;
-    int r;
 
     if (fd < 0) {
         return fd;
     }
-    r = riad_object_read(fd, ".", RIAD_ROSTER_NAME, RIAD_ROSTER_FILE_MAX, &data, &size);
+    return riad_object_read(fd, ".", RIAD_ROSTER_NAME, RIAD_ROSTER_FILE_MAX, ret_data, ret_size);
+}
+
+int riad_roster_load(const struct riad_store *store, const struct riad_id *workspace,
+        const struct riad_public_key *signer, struct riad_roster *ret)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    size_t size;
+    int r;
+
+    r = riad_roster_read(store, workspace, &data, &size);
     if (r < 0) {
         return r;
     }

@@ -7,7 +7,7 @@
 #include "riad/cleanup.h"
 #include "riad/fdio.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 static int replace_slot(
         struct session *session, enum riad_slot_kind kind, const struct riad_secret *secret)
@@ -56,13 +56,29 @@ static int add_key_file(struct session *session, const char *path)
     return code == RIAD_EXIT_DONE ? replace_slot(session, RIAD_SLOT_KEY_FILE, key) : code;
 }
 
+/* Without a store it is the site's user that is meant. -1: there is one. */
+static int at_site(int argc, char **argv, const char *letters, bool recovery)
+{
+    struct options options;
+    int r = parse_options(argc, argv, letters, &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    return optind == argc ? change_site_secret(&options, recovery) : -1;
+}
+
 int command_passwd(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     struct options options;
-    int code = begin_session(argc, argv, "pPrksnKR", 1, "name the store", &options, &session);
+    int code = at_site(argc, argv, "pPrksnKRc", false);
 
+    if (code >= 0) {
+        return code;
+    }
+    code = begin_session(argc, argv, "pPrksnKR", 1, "name the store", &options, &session);
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }
@@ -86,8 +102,12 @@ int command_recovery(int argc, char **argv)
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     char text[RIAD_RECOVERY_TEXT_SIZE];
     struct options options;
-    int code = begin_session(argc, argv, "pPrksjR", 1, "name the store", &options, &session), r;
+    int code = at_site(argc, argv, "pPrksjRc", true), r;
 
+    if (code >= 0) {
+        return code;
+    }
+    code = begin_session(argc, argv, "pPrksjR", 1, "name the store", &options, &session);
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }

@@ -1,17 +1,21 @@
 /* riad lock: unmounts workspaces by their names, or all. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
+/* Without names: all of one's own. root sees everybody's, and does not mean them. */
 static bool is_wanted(const json_t *mount, int count, char **names)
 {
+    const json_t *owner = json_object_get(mount, "owner");
+
     for (int i = 0; i < count; i++) {
         if (strcmp(json_text(mount, "workspace"), names[i]) == 0) {
             return true;
         }
     }
-    return count == 0;
+    return count == 0 && (!owner || json_integer_value(owner) == (json_int_t)geteuid());
 }
 
 /* Every name must be one of a mount. */

@@ -15,8 +15,12 @@ static int call(const struct riad_state *state, const json_t *mount, const char 
     json_t *reply, *arguments = json_pack("{s:O, s:b, s:b}", "directory",
                            json_object_get(mount, "directory"), "lazy", lazy, "force", force);
     int pid = (int)json_integer_value(json_object_get(mount, "pid"));
+    const char *socket = json_text(mount, "socket");
     int code = RIAD_EXIT_DONE;
-    int r = riad_control_call(state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
+    int r = socket[0] ? riad_control_call_path(
+                                socket, operation, arguments, DURABLE_TIMEOUT_MS, &reply)
+                      : riad_control_call(
+                                state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
 
     json_decref(arguments);
     if (r < 0) {

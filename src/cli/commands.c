@@ -64,7 +64,7 @@ const struct command commands[] = {
             command_status },
     { "sync", "[DIR]", "make a workspace durable (sync(1) does not reach FUSE)",
             "  --state-dir DIR       local state\n", command_sync },
-    { "passwd", "STORE", "change the passphrase",
+    { "passwd", "[STORE]", "change the passphrase of a store, or of your user at this site",
             SECRET_HELP
             "  --new-passphrase-file F   the new one (asked twice otherwise)\n"
             "  --new-key-file F      instead: write a new key file F that opens the store too (or "
@@ -73,7 +73,8 @@ const struct command commands[] = {
             "  --recovery            ask for the recovery code instead of the old passphrase\n"
             "An old copy of the store still opens with the old passphrase.\n",
             command_passwd },
-    { "recovery", "STORE", "issue a new recovery code; the old one ends",
+    { "recovery", "[STORE]",
+            "issue a new recovery code of a store, or of your user at this site; the old one ends",
             SECRET_HELP "  --json                print the code as JSON\n"
                         "An old copy of the store still opens with the old code.\n",
             command_recovery },
@@ -128,6 +129,30 @@ const struct command commands[] = {
             "cut off shows only\n"
             "to who has kept a head.\n",
             command_events },
+    { "unlock", "", "open your workspaces at this site",
+            "  --passphrase-file F   read the passphrase from F\n"
+            "  --passphrase-fd N     read it from descriptor N\n"
+            "  --recovery-file F     unlock with the recovery code in F\n"
+            "  --recovery            ask for the recovery code instead of the passphrase\n"
+            "  --json                print what was opened as JSON\n" CONFIG_HELP
+            "`riad lock` closes them again.\n",
+            command_unlock },
+    { "user enroll", "", "become a user of this site, with a home",
+            "  --passphrase-file F   the new passphrase (asked twice otherwise)\n"
+            "  --passphrase-fd N     read it from descriptor N\n"
+            "  --json                print the recovery code as JSON\n" CONFIG_HELP
+            "Your keys are made in this process. The recovery code is shown once: it unlocks when "
+            "the passphrase is lost.\n",
+            command_user_enroll },
+    { "user list", "", "the users of this site", CONFIG_HELP "  --json                as JSON\n",
+            command_user_list },
+    { "user show", "NAME", "one user, with the fingerprint of her key",
+            CONFIG_HELP "  --json                as JSON\n", command_user_show },
+    { "user disable", "NAME", "lock a user out: nothing is deleted (root)",
+            CONFIG_HELP "Her home is unmounted now, and cannot be unlocked until she is enabled.\n",
+            command_user_disable },
+    { "user enable", "NAME", "let a disabled user in again (root)", CONFIG_HELP,
+            command_user_enable },
     { "site init", "STORE", "make a site's store, its root, and its first node of this machine",
             CONFIG_HELP
             "  --name NAME           this node's name (default: the host's)\n"

@@ -99,7 +99,7 @@ int write_config(
 int open_node(const char *path, struct riad_node *ret)
 {
     struct riad_reason reason;
-    int code = riad_node_open(path, ret, &reason);
+    int code = riad_node_open(path, NULL, ret, &reason);
 
     if (code != RIAD_EXIT_DONE) {
         ret->state.fd = ret->store.fd = -1;

@@ -146,6 +146,32 @@ static void add_mounts(json_t *list, int pid, json_t *reply)
     }
 }
 
+/* Those of a site's daemon, if there is one here and it answers. */
+static void add_site_mounts(json_t *list)
+{
+    _cleanup_free_ char *socket = NULL;
+    const struct options none = { 0 };
+    struct riad_reason reason;
+    struct riad_config config;
+    json_t *reply, *mount;
+    size_t i;
+
+    if (riad_config_load(config_path(&none), &config, &reason) < 0) {
+        return;
+    }
+    socket = riad_config_socket(&config, "control");
+    riad_config_done(&config);
+    if (!socket || riad_control_call_path(socket, "status", NULL, 5000, &reply) < 0) {
+        return;
+    }
+    json_array_foreach(json_object_get(reply, "mounts"), i, mount)
+    {
+        json_object_set_new(mount, "socket", json_string(socket));
+        json_array_append(list, mount);
+    }
+    json_decref(reply);
+}
+
 int list_mounts(const struct riad_state *state, json_t **ret)
 {
     _cleanup_free_ int *pids = NULL;
@@ -166,6 +192,7 @@ int list_mounts(const struct riad_state *state, json_t **ret)
         json_decref(list);
         return r;
     }
+    add_site_mounts(list);
     *ret = list;
     return 0;
 }
@@ -258,7 +285,7 @@ void notify_reload(const struct riad_state *state, const char *store)
         const char *of = json_string_value(json_object_get(mount, "store"));
         int pid = (int)json_integer_value(json_object_get(mount, "pid"));
 
-        if (!of || strcmp(of, store) != 0) {
+        if (!of || strcmp(of, store) != 0 || json_object_get(mount, "socket")) {
             continue;
         }
         if (riad_control_call(state, pid, "reload", NULL, 10000, &reply) < 0) {

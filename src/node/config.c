@@ -32,13 +32,30 @@ static const char template[] =
         "# This node's own key; a relative name is beside this file.\n"
         "#key = " NODE_KEY_DEFAULT "\n"
         "# Local state, on a local disk; it may be lost at any time.\n"
-        "#state = /var/lib/riad\n";
+        "#state = /var/lib/riad\n"
+        "# Where riadd's sockets are.\n"
+        "#run = /run/riad\n"
+        "# Whom riadd's worker becomes, which serves all requests and reads the store. Store and\n"
+        "# local state belong to that user. None: it stays root.\n"
+        "#user = riad\n"
+        "\n"
+        "[mount]\n"
+        "# Where homes are mounted; %%n is the user's name.\n"
+        "#home = /riad/home/%%n\n"
+        "# Locks what nobody used for so long: 30m, 8h; 0s: never.\n"
+        "#lock-idle = 0s\n"
+        "\n"
+        "[policy]\n"
+        "# Whether users may enrol themselves, and the limits of the home that they get.\n"
+        "#enroll = yes\n"
+        "#home-bytes = none\n"
+        "#home-inodes = none\n";
 
 struct parsing {
     struct riad_config config;
     struct riad_reason *reason;
-    bool has_root;
-    bool failed; /* the reason is set */
+    bool seen[16]; /* by setting */
+    bool failed;   /* the reason is set */
 };
 
 /* 0, which stops inih at this line. */
@@ -69,9 +86,6 @@ char *riad_config_beside(const char *path, const char *name)
 
 static int set_text(struct parsing *parsing, const char *name, const char *value, char **slot)
 {
-    if (*slot) {
-        return refuse(parsing, "`%s` is there twice", name);
-    }
     if (value[0] == '\0') {
         return refuse(parsing, "`%s` has no value", name);
     }
@@ -87,34 +101,143 @@ static int set_directory(struct parsing *parsing, const char *name, const char *
 
 static int set_root(struct parsing *parsing, const char *value)
 {
-    if (parsing->has_root) {
-        return refuse(parsing, "`root` is there twice");
-    }
     if (riad_key_text_parse(value, &parsing->config.root) < 0) {
         return refuse(parsing,
                 "`root` is no public key: it has 56 letters and digits 2 to 7, as `riad site "
                 "show` tells it on a node of the site");
     }
-    parsing->has_root = true;
     return 1;
+}
+
+static int set_user(struct parsing *parsing, const char *value)
+{
+    if (value[0] == '\0') {
+        return refuse(parsing, "`user` has no value");
+    }
+    parsing->config.user = strdup(value);
+    return parsing->config.user ? 1 : refuse(parsing, "no memory");
+}
+
+static int set_home(struct parsing *parsing, const char *name, const char *value, char **slot)
+{
+    const char *last = strrchr(value, '/');
+
+    if (!last || strcmp(last, "/%n") != 0 || strchr(value, '%') != last + 1) {
+        return refuse(parsing, "`home` must end with `/%%n`, and have no other %%");
+    }
+    return set_text(parsing, name, value, slot);
+}
+
+static int set_bytes(struct parsing *parsing, const char *value)
+{
+    return riad_parse_bytes(value, &parsing->config.home_bytes) < 0
+                   ? refuse(parsing, "`%.40s` is no size: 10G is 10 GiB", value)
+                   : 1;
+}
+
+static int set_inodes(struct parsing *parsing, const char *value)
+{
+    return riad_parse_count(value, &parsing->config.home_inodes) < 0
+                   ? refuse(parsing, "`%.40s` is no count: 1M is 1,000,000", value)
+                   : 1;
+}
+
+static int set_lock_idle(struct parsing *parsing, const char *value)
+{
+    int64_t seconds;
+
+    if (riad_parse_seconds(value, &seconds) < 0) {
+        return refuse(parsing, "`%.40s` is no time: 30m, 8h", value);
+    }
+    parsing->config.lock_idle_seconds = (uint64_t)seconds;
+    return 1;
+}
+
+static int set_enroll(struct parsing *parsing, const char *value)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
+        return refuse(parsing, "`enroll` is yes or no");
+    }
+    parsing->config.no_enrol = value[0] == 'n';
+    return 1;
+}
+
+/* Each may stand once. */
+static const struct setting {
+    const char *section, *name;
+} settings[] = {
+    { "site", "store" },
+    { "site", "root" },
+    { "node", "key" },
+    { "node", "state" },
+    { "node", "run" },
+    { "node", "user" },
+    { "mount", "home" },
+    { "mount", "lock-idle" },
+    { "policy", "enroll" },
+    { "policy", "home-bytes" },
+    { "policy", "home-inodes" },
+};
+enum {
+    SET_STORE,
+    SET_ROOT,
+    SET_KEY,
+    SET_STATE,
+    SET_RUN,
+    SET_USER,
+    SET_HOME,
+    SET_LOCK_IDLE,
+    SET_ENROLL,
+    SET_HOME_BYTES,
+    SET_HOME_INODES,
+    SETTINGS = sizeof settings / sizeof *settings
+};
+_Static_assert(SETTINGS <= 16, "room in seen");
+
+static int take_value(struct parsing *parsing, size_t setting, const char *value)
+{
+    struct riad_config *config = &parsing->config;
+    const char *name = settings[setting].name;
+
+    switch (setting) {
+    case SET_STORE:
+        return set_directory(parsing, name, value, &config->store);
+    case SET_ROOT:
+        return set_root(parsing, value);
+    case SET_KEY:
+        return set_text(parsing, name, value, &config->node_key);
+    case SET_STATE:
+        return set_text(parsing, name, value, &config->state);
+    case SET_RUN:
+        return set_text(parsing, name, value, &config->run);
+    case SET_USER:
+        return set_user(parsing, value);
+    case SET_HOME:
+        return set_home(parsing, name, value, &config->home);
+    case SET_LOCK_IDLE:
+        return set_lock_idle(parsing, value);
+    case SET_ENROLL:
+        return set_enroll(parsing, value);
+    case SET_HOME_BYTES:
+        return set_bytes(parsing, value);
+    default:
+        return set_inodes(parsing, value);
+    }
 }
 
 static int take(void *context, const char *section, const char *name, const char *value)
 {
     struct parsing *parsing = context;
-    bool site = strcmp(section, "site") == 0, node = strcmp(section, "node") == 0;
 
-    if (site && strcmp(name, "store") == 0) {
-        return set_directory(parsing, name, value, &parsing->config.store);
-    }
-    if (site && strcmp(name, "root") == 0) {
-        return set_root(parsing, value);
-    }
-    if (node && strcmp(name, "key") == 0) {
-        return set_text(parsing, name, value, &parsing->config.node_key);
-    }
-    if (node && strcmp(name, "state") == 0) {
-        return set_directory(parsing, name, value, &parsing->config.state);
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (strcmp(section, settings[i].section) != 0 || strcmp(name, settings[i].name) != 0) {
+            continue;
+        }
+        if (parsing->seen[i]) {
+            return refuse(parsing, "`%s` is there twice", name);
+        }
+        parsing->seen[i] = true;
+        return take_value(parsing, i, value);
     }
     return refuse(parsing, "`%s` in section `%s` is not known", name, section);
 }
@@ -200,7 +323,7 @@ static int parse(const char *text, struct parsing *parsing)
                 parsing->config.path, line, sentence);
         return -EINVAL;
     }
-    if (!parsing->config.store || !parsing->has_root) {
+    if (!parsing->config.store || !parsing->seen[SET_ROOT]) {
         refuse(parsing, "%.100s: `%s` is missing in section `site`", parsing->config.path,
                 parsing->config.store ? "root" : "store");
         return -EINVAL;
@@ -208,12 +331,37 @@ static int parse(const char *text, struct parsing *parsing)
     return 0;
 }
 
+static int fill_default(const struct riad_config *config, const char *value, char **slot)
+{
+    if (!*slot) {
+        *slot = riad_config_beside(config->path, value);
+    }
+    return *slot ? 0 : -ENOMEM;
+}
+
 static int fill_defaults(struct riad_config *config)
 {
-    if (!config->node_key) {
-        config->node_key = riad_config_beside(config->path, NODE_KEY_DEFAULT);
+    int r = fill_default(config, NODE_KEY_DEFAULT, &config->node_key);
+
+    if (r == 0) {
+        r = fill_default(config, "/run/riad", &config->run);
     }
-    return config->node_key ? 0 : -ENOMEM;
+    return r < 0 ? r : fill_default(config, "/riad/home/%n", &config->home);
+}
+
+char *riad_config_home(const struct riad_config *config, const char *name)
+{
+    char *path;
+    int prefix = (int)(strlen(config->home) - strlen("%n"));
+
+    return asprintf(&path, "%.*s%s", prefix, config->home, name) < 0 ? NULL : path;
+}
+
+char *riad_config_socket(const struct riad_config *config, const char *name)
+{
+    char *path;
+
+    return asprintf(&path, "%s/%s", config->run, name) < 0 ? NULL : path;
 }
 
 int riad_config_parse(
@@ -260,6 +408,9 @@ void riad_config_done(struct riad_config *config)
     free(config->store);
     free(config->node_key);
     free(config->state);
+    free(config->run);
+    free(config->user);
+    free(config->home);
     *config = (struct riad_config){ 0 };
 }
 
@@ -296,5 +447,6 @@ int riad_config_write(const char *path, const char *store, const struct riad_pub
     if (fd < 0) {
         return -errno;
     }
-    return riad_publish_file_at(fd, slash ? slash + 1 : path, text, strlen(text), RIAD_PUBLISH_NEW);
+    r = riad_publish_file_at(fd, slash ? slash + 1 : path, text, strlen(text), RIAD_PUBLISH_NEW);
+    return r == 0 && fchmodat(fd, slash ? slash + 1 : path, 0644, 0) < 0 ? -errno : r;
 }

@@ -64,6 +64,11 @@ int riad_control_call(const struct riad_state *state, int pid, const char *opera
     return call(connect_to(state, pid), operation, arguments, timeout_ms, ret);
 }
 
+int riad_control_read_reply(int fd, int timeout_ms, json_t **ret)
+{
+    return riad_control_receive(fd, riad_control_now() + timeout_ms, RIAD_CONTROL_REPLY_MAX, ret);
+}
+
 int riad_control_call_path(
         const char *path, const char *operation, json_t *arguments, int timeout_ms, json_t **ret)
 {

@@ -18,6 +18,13 @@ enum {
 /* Reads one line of at most `max` bytes before the deadline (CLOCK_MONOTONIC ms) and parses it;
  * memory grows with what came. -ETIMEDOUT, -EBADMSG, -ECONNRESET, -ENOMEM. */
 int riad_control_receive(int fd, int64_t deadline, size_t max, json_t **ret) RIAD_MUST_CHECK;
+/* Exactly so many bytes, without a copy anywhere else: they are secret. As above. */
+int riad_control_receive_exactly(int fd, int64_t deadline, void *ret, size_t size) RIAD_MUST_CHECK;
+/* A server as riad_control_start_public's that speaks another language: the descriptor is closed
+ * when the handler returns. */
+typedef void (*riad_control_raw_handler)(void *context, uid_t uid, int fd);
+int riad_control_start_raw(int fd, riad_control_raw_handler handler, void *context,
+        struct riad_control **ret) RIAD_MUST_CHECK;
 int riad_control_send(int fd, int64_t deadline, const json_t *message) RIAD_MUST_CHECK;
 int64_t riad_control_now(void);
 /* A new reply object that says what failed; code: RIAD_EXIT_*. NULL: out of memory. */

@@ -28,6 +28,7 @@ struct riad_control {
     char name[32];
     bool everybody; /* may come; else the owner and root only */
     riad_control_handler handler;
+    riad_control_raw_handler raw; /* instead */
     void *context;
     pthread_t thread;
     pthread_mutex_t lock; /* guards peers and clients */
@@ -153,7 +154,11 @@ static void *client_main(void *argument)
     struct client client = *(struct client *)argument;
 
     free(argument);
-    serve(client.control, client.uid, client.fd);
+    if (client.control->raw) {
+        client.control->raw(client.control->context, client.uid, client.fd);
+    } else {
+        serve(client.control, client.uid, client.fd);
+    }
     close(client.fd);
     leave_place(client.control, client.uid);
     return NULL;
@@ -327,8 +332,8 @@ int riad_control_start(const struct riad_state *state, riad_control_handler hand
     return 0;
 }
 
-int riad_control_start_public(
-        int fd, riad_control_handler handler, void *context, struct riad_control **ret)
+static int start_public(int fd, riad_control_handler handler, riad_control_raw_handler raw,
+        void *context, struct riad_control **ret)
 {
     struct riad_control *control = make(handler, context);
     int r;
@@ -337,6 +342,7 @@ int riad_control_start_public(
         close(fd);
         return -ENOMEM;
     }
+    control->raw = raw;
     control->listen_fd = fd;
     control->everybody = true;
     r = start_thread(control);
@@ -346,6 +352,18 @@ int riad_control_start_public(
     }
     *ret = control;
     return 0;
+}
+
+int riad_control_start_public(
+        int fd, riad_control_handler handler, void *context, struct riad_control **ret)
+{
+    return start_public(fd, handler, NULL, context, ret);
+}
+
+int riad_control_start_raw(
+        int fd, riad_control_raw_handler handler, void *context, struct riad_control **ret)
+{
+    return start_public(fd, NULL, handler, context, ret);
 }
 
 void riad_control_stop(struct riad_control *control)

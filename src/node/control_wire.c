@@ -160,6 +160,25 @@ int riad_control_receive(int fd, int64_t deadline, size_t max, json_t **ret)
     return parse(line, size, ret);
 }
 
+int riad_control_receive_exactly(int fd, int64_t deadline, void *ret, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        int r = wait_for(fd, POLLIN, deadline);
+        ssize_t n = r < 0 ? 0 : recv(fd, (uint8_t *)ret + done, size - done, MSG_DONTWAIT);
+
+        if (r < 0 || n == 0) {
+            return r < 0 ? r : -ECONNRESET;
+        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
 int riad_control_send(int fd, int64_t deadline, const json_t *message)
 {
     _cleanup_free_ char *text = json_dumps(message, JSON_COMPACT);

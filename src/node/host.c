@@ -14,7 +14,7 @@
 
 /* The signals that ask for an orderly end are read from a descriptor: no handler runs anywhere.
  * Blocked before threads start, which inherit it. */
-static int block_signals(void)
+int riad_host_block_signals(void)
 {
     sigset_t set;
     int fd;
@@ -76,13 +76,18 @@ static int open_mounts(struct riad_host *host, struct riad_reason *reason)
     return code;
 }
 
-static void unmount_all(struct riad_host *host)
+void riad_host_unmount_all(struct riad_host *host)
 {
     for (size_t i = 0; i < host->mount_count; i++) {
         if (riad_host_is_running(host, &host->mounts[i])) {
             riad_host_detach(&host->mounts[i]);
         }
     }
+}
+
+bool riad_host_stopping(const struct riad_host *host)
+{
+    return host->stopping;
 }
 
 static size_t count_left(struct riad_host *host)
@@ -110,7 +115,7 @@ static int look_at_clocks(struct riad_host *host)
 }
 
 /* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */
-static size_t wait_once(struct riad_host *host, int signals)
+size_t riad_host_wait(struct riad_host *host, int signals)
 {
     _cleanup_free_ struct pollfd *items = calloc(host->mount_count + 2, sizeof *items);
 
@@ -136,8 +141,10 @@ static size_t wait_once(struct riad_host *host, int signals)
     if (items[host->mount_count].revents) {
         struct signalfd_siginfo info;
 
-        if (read(signals, &info, sizeof info) == sizeof info) {
-            unmount_all(host);
+        if (read(signals, &info, sizeof info) == sizeof info &&
+                !(host->site && info.ssi_signo == SIGHUP)) {
+            host->stopping = true;
+            riad_host_unmount_all(host);
         }
     }
     for (size_t i = 0; i < host->mount_count; i++) {
@@ -152,12 +159,7 @@ static size_t wait_once(struct riad_host *host, int signals)
 static void abandon(struct riad_host *host)
 {
     for (size_t i = 0; i < host->mount_count; i++) {
-        if (host->mounts[i].session) {
-            riad_host_detach(&host->mounts[i]);
-        }
-        if (host->mounts[i].workspace) {
-            riad_host_close_mount(host, &host->mounts[i]);
-        }
+        riad_host_abandon(host, &host->mounts[i]);
     }
 }
 
@@ -173,7 +175,7 @@ static int serve(struct riad_host *host, int signals, void (*ready)(void *contex
         return RIAD_EXIT_FAILED;
     }
     ready(context);
-    while (wait_once(host, signals) > 0) {
+    while (riad_host_wait(host, signals) > 0) {
     }
     riad_host_wait_closers(host);
     riad_host_record(host);
@@ -228,7 +230,7 @@ static int with_state(struct riad_host *host, int signals, void (*ready)(void *c
     return code;
 }
 
-static int prepare(struct riad_host *host)
+int riad_host_prepare(struct riad_host *host)
 {
     int r;
 
@@ -241,7 +243,7 @@ static int prepare(struct riad_host *host)
     return r < 0 ? r : riad_reactor_new(&host->reactor);
 }
 
-static void done(struct riad_host *host)
+void riad_host_release(struct riad_host *host)
 {
     riad_reactor_free(host->reactor);
     riad_runner_free(host->runner);
@@ -251,7 +253,7 @@ static void done(struct riad_host *host)
 }
 
 /* Each mount has some fifteen descriptors open. */
-static void allow_descriptors(void)
+void riad_host_allow_descriptors(void)
 {
     struct rlimit limit;
 
@@ -264,7 +266,7 @@ static void allow_descriptors(void)
 int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason)
 {
-    _cleanup_close_ int signals = block_signals();
+    _cleanup_close_ int signals = riad_host_block_signals();
     struct riad_host host = { .config = config, .state = { .fd = -1 } };
     int code, r;
 
@@ -273,14 +275,14 @@ int riad_host_run(const struct riad_host_config *config, void (*ready)(void *con
                 strerror(-signals));
         return RIAD_EXIT_FAILED;
     }
-    allow_descriptors();
-    r = prepare(&host);
+    riad_host_allow_descriptors();
+    r = riad_host_prepare(&host);
     if (r < 0) {
-        done(&host);
+        riad_host_release(&host);
         snprintf(ret_reason->text, sizeof ret_reason->text, "cannot start: %s", strerror(-r));
         return RIAD_EXIT_FAILED;
     }
     code = with_state(&host, signals, ready, context, ret_reason);
-    done(&host);
+    riad_host_release(&host);
     return code;
 }

@@ -9,6 +9,7 @@
 #include "riad/thread.h"
 
 #include "host_priv.h"
+#include "site_host_priv.h"
 
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit)
 {
@@ -52,23 +53,22 @@ static int find_workspace(struct riad_host *host, const char *name, struct riad_
     return riad_exit_of(r);
 }
 
-static void fill_config(const struct riad_host *host, const struct riad_host_mount *wanted,
-        const struct riad_roster *roster, const struct riad_catalog_workspace *entry,
+static void fill_config(const struct riad_host *host, const struct riad_opening *opening,
         struct riad_mount *mount, struct riad_workspace_config *config)
 {
     *config = (struct riad_workspace_config){
         .workspace_fd = -1,
         .state_fd = -1,
-        .name = wanted->workspace,
+        .name = opening->name,
         .binding = host->unlocked.store.binding,
-        .signers = host->unlocked.signers,
-        .term_signer = &host->unlocked.keypair,
+        .signers = opening->signers,
+        .term_signer = opening->term_signer,
         .node = host->state.node,
         .boot = host->state.boot,
-        .roster_head = roster->head,
-        .limit = riad_host_limit(&entry->limit),
-        .root_uid = geteuid(),
-        .root_gid = getegid(),
+        .roster_head = opening->roster_head,
+        .limit = riad_host_limit(&opening->entry->limit),
+        .root_uid = opening->uid,
+        .root_gid = opening->gid,
         .root_mode = S_IFDIR | 0700,
         .runner = host->runner,
         .progress = host->config->progress ? show_progress : NULL,
@@ -101,11 +101,12 @@ static int open_workspace(struct riad_host *host, struct riad_workspace_config *
     return riad_exit_of(riad_workspace_open(config, ret, reason));
 }
 
-static int mount_session(struct riad_host *host, const struct riad_host_mount *wanted,
-        struct riad_mount *mount, struct riad_reason *reason)
+static int mount_session(
+        struct riad_host *host, struct riad_mount *mount, struct riad_reason *reason)
 {
     struct riad_session_config config = { .workspace = mount->workspace,
-        .mountpoint = wanted->directory,
+        .mountpoint = mount->directory,
+        .service = mount->service,
         .source = mount->source,
         .allow_other = host->config->allow_other,
         .read_only = host->config->read_only,
@@ -122,7 +123,7 @@ static int mount_session(struct riad_host *host, const struct riad_host_mount *w
     r = riad_session_start(mount->session);
     if (r < 0) {
         snprintf(reason->text, sizeof reason->text, "the kernel did not start the mount on %s: %s",
-                wanted->directory, strerror(-r));
+                mount->directory, strerror(-r));
     }
     return riad_exit_of(r);
 }
@@ -145,13 +146,12 @@ bool riad_host_is_running(struct riad_host *host, const struct riad_mount *mount
 }
 
 /* The workspace is open; once it is mounted it can be asked about. */
-static int start(struct riad_host *host, const struct riad_host_mount *wanted,
-        struct riad_mount *mount, struct riad_reason *reason)
+static int start(struct riad_host *host, struct riad_mount *mount, struct riad_reason *reason)
 {
     int code;
 
     (void)riad_host_apply_expiry(host, mount);
-    code = mount_session(host, wanted, mount, reason);
+    code = mount_session(host, mount, reason);
     if (code == RIAD_EXIT_DONE) {
         set_running(host, mount);
         mount->told = true;
@@ -161,35 +161,51 @@ static int start(struct riad_host *host, const struct riad_host_mount *wanted,
     return code;
 }
 
+int riad_host_open(struct riad_host *host, struct riad_mount *mount,
+        const struct riad_opening *opening, struct riad_reason *ret_reason)
+{
+    struct riad_workspace_config config;
+    int code;
+
+    mount->host = host;
+    mount->id = opening->id;
+    mount->directory = opening->directory;
+    mount->service = opening->service;
+    code = riad_host_admit(opening->name, opening->entry, mount, ret_reason);
+    if (code == RIAD_EXIT_DONE && asprintf(&mount->source, "riad:%s", opening->label) < 0) {
+        mount->source = NULL;
+        code = RIAD_EXIT_FAILED;
+    }
+    if (code != RIAD_EXIT_DONE) {
+        riad_keys_free(opening->keys);
+        return code;
+    }
+    fill_config(host, opening, mount, &config);
+    code = open_workspace(host, &config, &mount->id, opening->keys, &mount->workspace, ret_reason);
+    return code == RIAD_EXIT_DONE ? start(host, mount, ret_reason) : code;
+}
+
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason)
 {
-    const struct riad_catalog_workspace *entry;
-    struct riad_workspace_config config;
+    struct riad_opening opening = { .name = wanted->workspace,
+        .label = wanted->workspace,
+        .directory = wanted->directory,
+        .term_signer = &host->unlocked.keypair,
+        .signers = host->unlocked.signers,
+        .uid = geteuid(),
+        .gid = getegid() };
     struct riad_roster roster = { 0 };
-    struct riad_keys *keys = NULL;
-    int code = find_workspace(host, wanted->workspace, &roster, &keys, &entry, ret_reason);
+    int code = find_workspace(
+            host, wanted->workspace, &roster, &opening.keys, &opening.entry, ret_reason);
 
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    fill_config(host, wanted, &roster, entry, mount, &config);
-    mount->host = host;
-    mount->id = roster.workspace;
+    opening.id = roster.workspace;
+    opening.roster_head = roster.head;
     riad_roster_done(&roster);
-    code = riad_host_admit(wanted->workspace, entry, mount, ret_reason);
-    if (code != RIAD_EXIT_DONE) {
-        riad_keys_free(keys);
-        return code;
-    }
-    mount->directory = wanted->directory;
-    if (asprintf(&mount->source, "riad:%s", wanted->workspace) < 0) {
-        mount->source = NULL;
-        riad_keys_free(keys);
-        return RIAD_EXIT_FAILED;
-    }
-    code = open_workspace(host, &config, &mount->id, keys, &mount->workspace, ret_reason);
-    return code == RIAD_EXIT_DONE ? start(host, wanted, mount, ret_reason) : code;
+    return riad_host_open(host, mount, &opening, ret_reason);
 }
 
 static void record_end(struct riad_host *host, const struct riad_mount *mount, int result)
@@ -207,6 +223,16 @@ void riad_host_detach(struct riad_mount *mount)
     if (riad_session_unmount(mount->session, false) < 0 &&
             riad_session_unmount(mount->session, true) < 0) {
         riad_diag(RIAD_ERROR, "%s: cannot unmount %s", mount->source, mount->directory);
+    }
+}
+
+void riad_host_abandon(struct riad_host *host, struct riad_mount *mount)
+{
+    if (mount->session) {
+        riad_host_detach(mount);
+    }
+    if (mount->workspace) {
+        riad_host_close_mount(host, mount);
     }
 }
 
@@ -234,6 +260,9 @@ void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
     mount->session = NULL;
     mount->workspace = NULL;
     pthread_cond_broadcast(&host->changed);
+    while (mount->waiters > 0) { /* who waits for the result has it, before the slot is free */
+        pthread_cond_wait(&host->changed, &host->lock);
+    }
     pthread_mutex_unlock(&host->lock);
 }
 
@@ -246,12 +275,20 @@ static void leave(struct riad_host *host)
     pthread_mutex_unlock(&host->lock);
 }
 
+static void close_now(struct riad_host *host, struct riad_mount *mount)
+{
+    riad_host_close_mount(host, mount);
+    if (host->site) {
+        riad_site_closed(mount);
+    }
+}
+
 static void *close_main(void *argument)
 {
     struct riad_mount *mount = argument;
     struct riad_host *host = mount->host;
 
-    riad_host_close_mount(host, mount);
+    close_now(host, mount);
     riad_event_queue_wake(host->events);
     leave(host);
     return NULL;
@@ -264,7 +301,7 @@ void riad_host_begin_close(struct riad_host *host, struct riad_mount *mount)
     host->closers++;
     pthread_mutex_unlock(&host->lock);
     if (riad_thread_start("riad-close", close_main, mount, NULL) < 0) {
-        riad_host_close_mount(host, mount);
+        close_now(host, mount);
         leave(host);
     }
 }

@@ -24,7 +24,10 @@ struct riad_mount {
     struct riad_id id;
     struct riad_workspace *workspace;
     struct riad_session *session;
-    bool told; /* the trail says that it is mounted */
+    const struct riad_mount_service *service; /* that mounted it; NULL: itself */
+    uint32_t owner;                           /* uid: whose it is, where many are served */
+    void *site;                               /* what a site's worker has with it */
+    bool told;                                /* the trail says that it is mounted */
 
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
     uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
@@ -33,6 +36,7 @@ struct riad_mount {
     enum riad_expiry_state expiry_state; /* host->lock */
     enum riad_mount_phase phase;         /* host->lock */
     int result;                          /* host->lock: of the closing */
+    unsigned waiters;                    /* host->lock: that wait for the closing */
     unsigned users; /* host->lock: control requests that use workspace or session just now */
 };
 
@@ -47,6 +51,7 @@ struct riad_host {
     struct riad_event_queue *events;
     struct riad_runner *runner;     /* of the jobs of all workspaces */
     struct riad_reactor *reactor;   /* of the requests to all */
+    struct riad_site_host *site;    /* of riadd's worker; NULL: one person's */
     struct riad_host_mount *wanted; /* what to mount; names and directories owned */
     struct riad_mount *mounts;      /* as many */
     size_t wanted_count;
@@ -55,10 +60,27 @@ struct riad_host {
                              mount has besides belongs to who opens or closes it, and to all while
                              it is running */
     pthread_cond_t changed;
+    bool stopping;    /* main thread: a signal asked for the end */
     unsigned waiting; /* lock: control requests that wait for the store */
     unsigned closers; /* lock: threads that close mounts */
 };
 
+/* --- the life of a host, for those who have another start (riadd's worker) --- */
+/* A descriptor of the signals that ask for the end; before threads start. */
+int riad_host_block_signals(void);
+void riad_host_allow_descriptors(void);
+/* Locks, runner, reactor, queue; and away with them. */
+int riad_host_prepare(struct riad_host *host) RIAD_MUST_CHECK;
+void riad_host_release(struct riad_host *host);
+/* Main thread: sleeps until something happens, and does what it asks for; how many mounts there
+ * are. */
+size_t riad_host_wait(struct riad_host *host, int signals);
+bool riad_host_stopping(const struct riad_host *host);
+void riad_host_unmount_all(struct riad_host *host);
+
+/* Keeps workspace and session of a running mount alive; false: it does not run. */
+bool riad_host_hold(struct riad_host *host, struct riad_mount *mount);
+void riad_host_unhold(struct riad_host *host, struct riad_mount *mount);
 /* Handler of the control socket. */
 json_t *riad_host_request(void *host, uid_t uid, const char *operation, const json_t *request);
 /* Fills wanted and mounts from the configuration: as named, or every workspace of the catalog. Exit
@@ -86,6 +108,26 @@ int riad_host_expiry_wait(struct riad_host *host);
 /* host_idle.c. Main thread: locks what nobody used for as long as the configuration says.
  * Milliseconds until it wants to look again; -1: never. */
 int riad_host_lock_idle(struct riad_host *host);
+/* What is to be opened, when its keys are there. All but keys is borrowed. */
+struct riad_opening {
+    const char *name;      /* of the workspace */
+    const char *label;     /* of the mount's source, riad:LABEL */
+    const char *directory; /* lives as long as the mount */
+    struct riad_id id;
+    struct riad_hash roster_head;
+    const struct riad_catalog_workspace *entry;
+    struct riad_keys *keys; /* taken over, also on failure */
+    const struct riad_keypair *term_signer;
+    struct riad_signers *signers;
+    uint32_t uid, gid;                        /* of a new root directory */
+    const struct riad_mount_service *service; /* NULL; lives as long as the mount */
+};
+/* Opens, mounts and starts it in the slot; exit code and the reason. After a failure the slot has
+ * what riad_host_abandon takes away. */
+int riad_host_open(struct riad_host *host, struct riad_mount *mount,
+        const struct riad_opening *opening, struct riad_reason *ret_reason);
+/* After a failed opening. */
+void riad_host_abandon(struct riad_host *host, struct riad_mount *mount);
 /* Opens, mounts and starts one mount; returns an exit code and the reason. */
 int riad_host_open_mount(struct riad_host *host, const struct riad_host_mount *wanted,
         struct riad_mount *mount, struct riad_reason *ret_reason);

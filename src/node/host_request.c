@@ -55,6 +55,9 @@ static json_t *add_expiry(struct riad_host *host, const struct riad_mount *mount
     if (object) {
         json_object_set_new(object, "expires", json_integer((json_int_t)expiry.expires));
         json_object_set_new(object, "grace_seconds", json_integer(expiry.grace));
+        if (host->site) {
+            json_object_set_new(object, "owner", json_integer(mount->owner));
+        }
     }
     return object;
 }
@@ -86,7 +89,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
 }
 
 /* Keeps workspace and session alive while a request uses them. */
-static bool hold(struct riad_host *host, struct riad_mount *mount)
+bool riad_host_hold(struct riad_host *host, struct riad_mount *mount)
 {
     bool running;
 
@@ -97,7 +100,7 @@ static bool hold(struct riad_host *host, struct riad_mount *mount)
     return running;
 }
 
-static void release(struct riad_host *host, struct riad_mount *mount)
+void riad_host_unhold(struct riad_host *host, struct riad_mount *mount)
 {
     pthread_mutex_lock(&host->lock);
     mount->users--;
@@ -105,34 +108,53 @@ static void release(struct riad_host *host, struct riad_mount *mount)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* The mount a request names by "directory"; NULL if none. */
-static struct riad_mount *find(struct riad_host *host, const json_t *request)
+/* One person's process is asked by nobody else than that one and root. */
+static bool may_use(const struct riad_host *host, const struct riad_mount *mount, uid_t uid)
+{
+    return !host->site || uid == 0 || uid == mount->owner;
+}
+
+/* The mount a request names by "directory"; NULL if none that the client may use. */
+static struct riad_mount *find(struct riad_host *host, uid_t uid, const json_t *request)
 {
     const char *directory = json_string_value(json_object_get(request, "directory"));
 
     for (size_t i = 0; directory && i < host->mount_count; i++) {
         struct riad_mount *mount = &host->mounts[i];
 
-        if (riad_host_is_running(host, mount) && strcmp(mount->directory, directory) == 0) {
+        if (riad_host_is_running(host, mount) && may_use(host, mount, uid) &&
+                strcmp(mount->directory, directory) == 0) {
             return mount;
         }
     }
     return NULL;
 }
 
-static json_t *answer_status(struct riad_host *host, const json_t *request)
+static json_t *answer_status(struct riad_host *host, uid_t uid, const json_t *request)
 {
     json_t *list = json_array();
 
     (void)request;
     for (size_t i = 0; list && i < host->mount_count; i++) {
-        if (hold(host, &host->mounts[i])) {
-            json_array_append_new(
-                    list, add_expiry(host, &host->mounts[i], pack_mount(host, &host->mounts[i])));
-            release(host, &host->mounts[i]);
+        struct riad_mount *mount = &host->mounts[i];
+
+        if (!riad_host_hold(host, mount)) {
+            continue;
         }
+        if (may_use(host, mount, uid)) {
+            json_array_append_new(list, add_expiry(host, mount, pack_mount(host, mount)));
+        }
+        riad_host_unhold(host, mount);
     }
     return json_pack("{s:b, s:o}", "ok", 1, "mounts", list);
+}
+
+static void count_waiter(struct riad_host *host, struct riad_mount *mount, int change)
+{
+    pthread_mutex_lock(&host->lock);
+    mount->waiters += (unsigned)change;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->lock);
 }
 
 /* Waits until the main loop closed the mount: unmount returns when everything is durable. */
@@ -145,6 +167,8 @@ static int wait_closed(struct riad_host *host, struct riad_mount *mount)
         pthread_cond_wait(&host->changed, &host->lock);
     }
     r = mount->result;
+    mount->waiters--;
+    pthread_cond_broadcast(&host->changed);
     pthread_mutex_unlock(&host->lock);
     return r;
 }
@@ -160,16 +184,20 @@ static int unmount(struct riad_mount *mount, const json_t *request)
     return r < 0 ? r : riad_session_unmount(mount->session, lazy);
 }
 
-static json_t *answer_unmount(struct riad_host *host, const json_t *request)
+static json_t *answer_unmount(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = find(host, request);
+    struct riad_mount *mount = find(host, uid, request);
     int r;
 
-    if (!mount || !hold(host, mount)) {
+    if (!mount || !riad_host_hold(host, mount)) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
+    count_waiter(host, mount, 1);
     r = unmount(mount, request);
-    release(host, mount);
+    riad_host_unhold(host, mount);
+    if (r < 0) {
+        count_waiter(host, mount, -1);
+    }
     if (r == -EBUSY) {
         return riad_control_failure(RIAD_EXIT_FAILED,
                 "it is in use: close what is open there, or use --lazy or --force");
@@ -191,25 +219,25 @@ static int sync_mount(struct riad_host *host, struct riad_mount *mount)
 {
     int r = 0;
 
-    if (hold(host, mount)) {
+    if (riad_host_hold(host, mount)) {
         r = riad_workspace_sync(mount->workspace);
-        release(host, mount);
+        riad_host_unhold(host, mount);
     }
     return r;
 }
 
 /* One, which waits for no other's store, or all. */
-static json_t *answer_sync(struct riad_host *host, const json_t *request)
+static json_t *answer_sync(struct riad_host *host, uid_t uid, const json_t *request)
 {
     bool all = !json_object_get(request, "directory");
-    struct riad_mount *mount = all ? NULL : find(host, request);
+    struct riad_mount *mount = all ? NULL : find(host, uid, request);
     int result = 0;
 
     if (!all && !mount) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     for (size_t i = 0; i < host->mount_count; i++) {
-        if (all || mount == &host->mounts[i]) {
+        if ((all && may_use(host, &host->mounts[i], uid)) || mount == &host->mounts[i]) {
             int r = sync_mount(host, &host->mounts[i]);
 
             result = r < 0 ? r : result;
@@ -219,16 +247,16 @@ static json_t *answer_sync(struct riad_host *host, const json_t *request)
                       : json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *answer_checkpoint(struct riad_host *host, const json_t *request)
+static json_t *answer_checkpoint(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = find(host, request);
+    struct riad_mount *mount = find(host, uid, request);
     int r;
 
-    if (!mount || !hold(host, mount)) {
+    if (!mount || !riad_host_hold(host, mount)) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     r = riad_workspace_checkpoint(mount->workspace);
-    release(host, mount);
+    riad_host_unhold(host, mount);
     return r < 0 ? riad_control_failure(riad_exit_of(r), strerror(-r))
                  : json_pack("{s:b}", "ok", 1);
 }
@@ -247,7 +275,7 @@ static void apply_entry(struct riad_host *host, struct riad_mount *mount,
 
 /* The catalog of now, verified with the trust anchor kept from unlocking (K3), and no older than
  * this node has seen (K6). */
-static int load_catalog(const struct riad_host *host, struct riad_catalog *ret)
+static int load_catalog(struct riad_host *host, struct riad_catalog *ret)
 {
     _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
     const struct riad_signer owner = riad_signer_always(&host->signer);
@@ -265,12 +293,13 @@ static int load_catalog(const struct riad_host *host, struct riad_catalog *ret)
 }
 
 /* The catalog changed: a limit or an expiry. */
-static json_t *answer_reload(struct riad_host *host, const json_t *request)
+static json_t *answer_reload(struct riad_host *host, uid_t uid, const json_t *request)
 {
     struct riad_catalog catalog = { 0 };
     int r = load_catalog(host, &catalog);
 
     (void)request;
+    (void)uid;
     if (r < 0) {
         return riad_control_failure(
                 riad_exit_of(r), "the catalog cannot be read, was tampered with or rolled back");
@@ -279,9 +308,9 @@ static json_t *answer_reload(struct riad_host *host, const json_t *request)
         const struct riad_catalog_workspace *entry =
                 riad_catalog_find(&catalog, &host->mounts[i].id);
 
-        if (entry && hold(host, &host->mounts[i])) {
+        if (entry && riad_host_hold(host, &host->mounts[i])) {
             apply_entry(host, &host->mounts[i], entry);
-            release(host, &host->mounts[i]);
+            riad_host_unhold(host, &host->mounts[i]);
         }
     }
     riad_catalog_done(&catalog);
@@ -291,14 +320,14 @@ static json_t *answer_reload(struct riad_host *host, const json_t *request)
 
 /* What waits for the store may wait for ever. It leaves places for what does not, and for taking a
  * mount away by force. */
-static json_t *answer_bounded(struct riad_host *host, const json_t *request,
-        json_t *(*answer)(struct riad_host *host, const json_t *request))
+static json_t *answer_bounded(struct riad_host *host, uid_t uid, const json_t *request,
+        json_t *(*answer)(struct riad_host *host, uid_t uid, const json_t *request))
 {
     json_t *reply;
     bool full;
 
     if (json_is_true(json_object_get(request, "force"))) {
-        return answer(host, request);
+        return answer(host, uid, request);
     }
     pthread_mutex_lock(&host->lock);
     full = host->waiting == RIAD_HOST_WAITING_MAX;
@@ -308,7 +337,7 @@ static json_t *answer_bounded(struct riad_host *host, const json_t *request,
         return riad_control_failure(RIAD_EXIT_FAILED,
                 "too many requests wait for the store already: it is slow, or does not answer");
     }
-    reply = answer(host, request);
+    reply = answer(host, uid, request);
     pthread_mutex_lock(&host->lock);
     host->waiting--;
     pthread_mutex_unlock(&host->lock);
@@ -320,7 +349,7 @@ json_t *riad_host_request(void *host, uid_t uid, const char *operation, const js
     static const struct {
         const char *operation;
         bool waits;
-        json_t *(*answer)(struct riad_host *host, const json_t *request);
+        json_t *(*answer)(struct riad_host *host, uid_t uid, const json_t *request);
     } table[] = {
         { "status", false, answer_status },
         { "unmount", true, answer_unmount },
@@ -329,11 +358,10 @@ json_t *riad_host_request(void *host, uid_t uid, const char *operation, const js
         { "reload", true, answer_reload },
     };
 
-    (void)uid; /* the owner's, or root's */
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].operation, operation) == 0) {
-            return table[i].waits ? answer_bounded(host, request, table[i].answer)
-                                  : table[i].answer(host, request);
+            return table[i].waits ? answer_bounded(host, uid, request, table[i].answer)
+                                  : table[i].answer(host, uid, request);
         }
     }
     return riad_control_failure(RIAD_EXIT_USAGE, "unknown operation");

@@ -86,20 +86,34 @@ static int load_site(struct riad_node *node, struct riad_reason *reason)
                  : RIAD_EXIT_DONE;
 }
 
-static int find_self(struct riad_node *node, struct riad_reason *reason)
+static void find_member(struct riad_node *node)
 {
-    const struct riad_site_node *found;
-    int r = riad_node_key_load(node->config.node_key, &node->self, NULL);
+    const struct riad_site_node *found = riad_site_find_key(&node->site, &node->self.sign_key);
+
+    node->member = found != NULL;
+    if (found) {
+        node->self = *found;
+    }
+}
+
+static int find_self(
+        struct riad_node *node, const struct riad_site_node *self, struct riad_reason *reason)
+{
+    int r = 0;
+
+    if (self) {
+        node->self = *self;
+    } else {
+        r = riad_node_key_load(node->config.node_key, &node->self, NULL);
+    }
 
     if (r < 0 && r != -ENOENT) {
         return explain(reason, r, "the node's key %s %s", node->config.node_key,
                 r == -EPERM ? "can be read by others, or is not ours: chown and chmod 600 it"
                             : "is damaged: remove this node from the site, and join again");
     }
-    found = r == 0 ? riad_site_find_key(&node->site, &node->self.sign_key) : NULL;
-    node->member = found != NULL;
-    if (found) {
-        node->self = *found;
+    if (r == 0) {
+        find_member(node);
     }
     return RIAD_EXIT_DONE;
 }
@@ -114,7 +128,26 @@ static int open_state(struct riad_node *node, struct riad_reason *reason)
                  : RIAD_EXIT_DONE;
 }
 
-int riad_node_open(const char *config_path, struct riad_node *ret, struct riad_reason *ret_reason)
+int riad_node_refresh(struct riad_node *node, bool *ret_grown, struct riad_reason *ret_reason)
+{
+    struct riad_site old = node->site;
+    int code;
+
+    node->site = (struct riad_site){ 0 };
+    code = load_site(node, ret_reason);
+    if (code != RIAD_EXIT_DONE) {
+        riad_site_done(&node->site);
+        node->site = old;
+        return code;
+    }
+    *ret_grown = node->site.ends.count != old.ends.count;
+    riad_site_done(&old);
+    find_member(node);
+    return RIAD_EXIT_DONE;
+}
+
+int riad_node_open(const char *config_path, const struct riad_site_node *self,
+        struct riad_node *ret, struct riad_reason *ret_reason)
 {
     struct riad_node node = { .state.fd = -1, .store.fd = -1 };
     int code = riad_exit_of(riad_config_load(config_path, &node.config, ret_reason));
@@ -129,7 +162,7 @@ int riad_node_open(const char *config_path, struct riad_node *ret, struct riad_r
         code = load_site(&node, ret_reason);
     }
     if (code == RIAD_EXIT_DONE) {
-        code = find_self(&node, ret_reason);
+        code = find_self(&node, self, ret_reason);
     }
     if (code != RIAD_EXIT_DONE) {
         riad_node_close(&node);

@@ -1,0 +1,34 @@
+/* Layer node. riadd: a monitor, which may be root, and its worker, which need not be (K4).
+ *
+ * The monitor has the node's key, mounts, takes the keys of workspaces from who unlocks them, and
+ * starts a worker again that has died. The worker parses all that comes from storage, sockets and
+ * the kernel, and has the subkeys of what is unlocked, nothing else. */
+#ifndef RIAD_MONITOR_H
+#define RIAD_MONITOR_H
+
+#include "riad/config.h"
+
+/* The descriptors that a worker is started with. */
+enum { RIAD_WORKER_SERVICE_FD = 3, RIAD_WORKER_KEYS_FD, RIAD_WORKER_CONTROL_FD };
+
+/* What the socket for keys takes: one message a connection, answered by a JSON line as those of the
+ * control socket are, with "directory" if it went well. */
+#define RIAD_UNLOCK_MAGIC "RIAK"
+enum { RIAD_UNLOCK_VERSION = 1 };
+struct riad_unlock_request {
+    uint8_t magic[4];
+    uint32_t version;
+    struct riad_id workspace;
+    uint32_t epoch;
+    uint8_t root[32]; /* the workspace's root key */
+};
+
+/* Runs until SIGTERM or SIGINT; then all mounts are durable and gone. program: to be run as the
+ * worker, with --worker CONFIG. ready is called once when users can come. Exit code (enum
+ * riad_exit) and, if it is not 0, the reason, which is empty where the worker has told it. */
+int riad_monitor_run(const char *config_path, const char *program, void (*ready)(void *context),
+        void *context, struct riad_reason *ret_reason);
+/* The worker: returns when its monitor or SIGTERM says so. As above. */
+int riad_worker_run(const char *config_path, struct riad_reason *ret_reason);
+
+#endif

@@ -1,0 +1,178 @@
+/* Asking riadd, the site's daemon on this machine. */
+#include "site_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/fdio.h"
+
+int open_site(const struct options *options, struct site_client *ret)
+{
+    struct riad_reason reason;
+    int r = riad_config_load(config_path(options), &ret->config, &reason);
+
+    if (r < 0) {
+        return fail(riad_exit_of(r), "%s", reason.text);
+    }
+    ret->control = riad_config_socket(&ret->config, "control");
+    ret->keys = riad_config_socket(&ret->config, "keys");
+    return ret->control && ret->keys ? RIAD_EXIT_DONE : fail(RIAD_EXIT_FAILED, "no memory");
+}
+
+void close_site(struct site_client *client)
+{
+    riad_config_done(&client->config);
+    free(client->control);
+    free(client->keys);
+    client->control = client->keys = NULL;
+}
+
+int begin_site(int argc, char **argv, const char *letters, int least, int most, const char *wanted,
+        struct options *ret_options, struct site_client *ret)
+{
+    int r = parse_options(argc, argv, letters, ret_options);
+
+    if (r != 0) {
+        return r;
+    }
+    if (argc - optind < least || argc - optind > most) {
+        return usage_error("%s", wanted);
+    }
+    return open_site(ret_options, ret);
+}
+
+int report_reply(json_t *reply, const char *what)
+{
+    const char *sentence = json_text(reply, "error");
+    int code = (int)json_integer_value(json_object_get(reply, "exit"));
+
+    if (json_is_true(json_object_get(reply, "ok"))) {
+        return RIAD_EXIT_DONE;
+    }
+    code = fail(code ? code : RIAD_EXIT_FAILED, "%s%s%s", what, what[0] ? ": " : "",
+            sentence[0] ? sentence : "riadd said no");
+    return code;
+}
+
+int ask_site(
+        const struct site_client *client, const char *operation, json_t *arguments, json_t **ret)
+{
+    json_t *reply;
+    int code, r = riad_control_call_path(
+                      client->control, operation, arguments, SITE_TIMEOUT_MS, &reply);
+
+    json_decref(arguments);
+    if (r == -ECONNREFUSED || r == -EACCES) {
+        return fail(RIAD_EXIT_FAILED,
+                "riadd does not run here, or not with %s: nobody listens at "
+                "%s",
+                client->config.path, client->control);
+    }
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
+    }
+    code = report_reply(reply, "");
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(reply);
+        return code;
+    }
+    *ret = reply;
+    return RIAD_EXIT_DONE;
+}
+
+json_t *hex_json(const void *data, size_t size)
+{
+    _cleanup_free_ char *text = malloc(2 * size + 1);
+
+    if (!text) {
+        return NULL;
+    }
+    riad_hex_encode(data, size, text);
+    return json_string(text);
+}
+
+int get_hex(const json_t *object, const char *name, uint8_t **ret, size_t *ret_size)
+{
+    const json_t *value = json_object_get(object, name);
+    size_t size = json_string_length(value) / 2;
+    _cleanup_free_ uint8_t *bytes = malloc(size + 1);
+
+    if (!bytes) {
+        return -ENOMEM;
+    }
+    if (!json_is_string(value) || json_string_length(value) % 2 != 0 ||
+            riad_hex_decode(json_string_value(value), bytes, size) < 0) {
+        return -EBADMSG;
+    }
+    *ret = riad_take_pointer(bytes);
+    *ret_size = size;
+    return 0;
+}
+
+int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text && riad_hex_decode(text, ret, size) == 0 ? 0 : -EBADMSG;
+}
+
+int get_binding(const json_t *reply, struct riad_store_binding *ret)
+{
+    const json_t *binding = json_object_get(reply, "binding");
+    int r = get_fixed_hex(binding, "store", &ret->store, sizeof ret->store);
+
+    return r < 0 ? r : get_fixed_hex(binding, "json", &ret->json, sizeof ret->json);
+}
+
+/* The key goes to the monitor's own socket, and to nobody else. */
+static int send_key(
+        int fd, const struct riad_id *workspace, uint32_t epoch, const struct riad_secret *root)
+{
+    _cleanup_secret_ struct riad_secret *message = NULL;
+    struct riad_unlock_request *request;
+    ssize_t n;
+    int r = riad_secret_new(sizeof *request, &message);
+
+    if (r < 0) {
+        return r;
+    }
+    request = (void *)riad_secret_bytes(message);
+    memcpy(request->magic, RIAD_UNLOCK_MAGIC, sizeof request->magic);
+    request->version = RIAD_UNLOCK_VERSION;
+    request->workspace = *workspace;
+    request->epoch = epoch;
+    memcpy(request->root, riad_secret_peek(root), sizeof request->root);
+    n = send(fd, request, sizeof *request, MSG_NOSIGNAL);
+    return n == (ssize_t)sizeof *request ? 0 : n < 0 ? -errno : -EIO;
+}
+
+int give_key(const struct site_client *client, const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, json_t **ret)
+{
+    _cleanup_close_ int fd = riad_control_connect(client->keys);
+    json_t *reply;
+    int code, r;
+
+    if (fd < 0) {
+        return fail(
+                RIAD_EXIT_FAILED, "riadd does not run here: nobody listens at %s", client->keys);
+    }
+    r = send_key(fd, workspace, epoch, root);
+    if (r == 0) {
+        r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, &reply);
+    }
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
+    }
+    code = report_reply(reply, "");
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(reply);
+        return code;
+    }
+    *ret = reply;
+    return RIAD_EXIT_DONE;
+}

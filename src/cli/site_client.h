@@ -1,0 +1,55 @@
+/* A site's daemon, as commands ask it. */
+#ifndef RIAD_SITE_CLIENT_H
+#define RIAD_SITE_CLIENT_H
+
+#include "riad/monitor.h"
+
+#include "cli.h"
+
+enum { SITE_TIMEOUT_MS = 600 * 1000 };
+
+struct site_client {
+    struct riad_config config;
+    char *control, *keys; /* paths of riadd's sockets */
+};
+
+/* Reads the configuration; reported. Exit code. */
+int open_site(const struct options *options, struct site_client *ret);
+void close_site(struct site_client *client);
+#define _cleanup_site_client_ __attribute__((cleanup(close_site)))
+/* How commands for a site begin: options, so many arguments, open_site. Exit code; -1: help. */
+int begin_site(int argc, char **argv, const char *letters, int least, int most, const char *wanted,
+        struct options *ret_options, struct site_client *ret);
+/* Sends the operation; arguments: taken over, or NULL. Reports what went wrong. Exit code; *ret is
+ * a new reference. */
+int ask_site(
+        const struct site_client *client, const char *operation, json_t *arguments, json_t **ret);
+/* The exit code of a reply; what is no success is reported, after `what`. */
+int report_reply(json_t *reply, const char *what);
+/* Gives the root key of a workspace to riadd, which opens and mounts it. Exit code; reported. */
+int give_key(const struct site_client *client, const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, json_t **ret);
+
+/* Bytes as JSON has them. */
+json_t *hex_json(const void *data, size_t size);
+int get_hex(
+        const json_t *object, const char *name, uint8_t **ret, size_t *ret_size) RIAD_MUST_CHECK;
+int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size) RIAD_MUST_CHECK;
+int get_binding(const json_t *reply, struct riad_store_binding *ret) RIAD_MUST_CHECK;
+
+/* A user of the site, opened with her secret: by `riad unlock` and the commands that change it. */
+struct site_user {
+    json_t *own;             /* riadd's answer: her files and workspaces */
+    struct riad_store store; /* its binding only: nothing of the store is touched here */
+    struct riad_user user;
+    struct riad_keypair keys;
+};
+/* Asks for her files, reads the secret, opens and verifies. Exit code; reported. */
+int open_site_user(
+        const struct options *options, const struct site_client *client, struct site_user *ret);
+void close_site_user(struct site_user *user);
+#define _cleanup_site_user_ __attribute__((cleanup(close_site_user)))
+/* riad passwd and riad recovery without a store. Exit code; reported. */
+int change_site_secret(const struct options *options, bool recovery);
+
+#endif

@@ -1,0 +1,322 @@
+/* The monitor's life: sockets, the worker, and starting that again. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/diag.h"
+#include "riad/error.h"
+#include "riad/host.h"
+#include "riad/thread.h"
+
+#include "monitor_priv.h"
+
+enum { RESTART_MS = 1000, HIGH_FD = 10 /* above those that the worker gets */ };
+
+__attribute__((format(printf, 3, 4))) static int explain(
+        struct riad_reason *reason, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason->text, sizeof reason->text, format, arguments);
+    va_end(arguments);
+    return riad_exit_of(error);
+}
+
+static int block_signals(sigset_t *ret_before)
+{
+    sigset_t set;
+    int fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, ret_before) < 0) {
+        return -errno;
+    }
+    fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* --- the worker's start --- */
+
+/* In the child: descriptors to their places, privileges away, and the program. The ends that it
+ * gets are above all of these numbers. */
+__attribute__((noreturn)) static void become_worker(
+        const struct riad_monitor *monitor, const int descriptors[3], const sigset_t *signals)
+{
+    char *arguments[] = { (char *)"riadd-worker", (char *)"--worker", monitor->config.path, NULL };
+
+    for (int i = 0; i < 3; i++) {
+        if (dup2(descriptors[i], RIAD_WORKER_SERVICE_FD + i) < 0) {
+            _exit(RIAD_EXIT_FAILED);
+        }
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigprocmask(SIG_SETMASK, signals, NULL);
+    execv(monitor->program, arguments);
+    _exit(RIAD_EXIT_FAILED);
+}
+
+/* A pair of which one end is the worker's, above the numbers that it will have there. */
+static int make_channel(int *ret_own, int *ret_its)
+{
+    int ends[2], high;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        return -errno;
+    }
+    high = fcntl(ends[1], F_DUPFD_CLOEXEC, HIGH_FD);
+    close(ends[1]);
+    if (high < 0) {
+        close(ends[0]);
+        return -errno;
+    }
+    *ret_own = ends[0];
+    *ret_its = high;
+    return 0;
+}
+
+static int spawn(struct riad_monitor *monitor, const int descriptors[3], const sigset_t *signals)
+{
+    pid_t child = fork();
+
+    if (child < 0) {
+        return -errno;
+    }
+    if (child == 0) {
+        become_worker(monitor, descriptors, signals);
+    }
+    monitor->worker = child;
+    return 0;
+}
+
+/* With its two channels and the socket for everybody. *ret_thread answers it. */
+static int start_worker(
+        struct riad_monitor *monitor, const sigset_t *signals, pthread_t *ret_thread)
+{
+    _cleanup_close_ int service = -1, keys = -1, own_keys = -1, own_service = -1, control = -1;
+    int descriptors[3], r;
+
+    r = make_channel(&own_service, &service);
+    if (r == 0) {
+        r = make_channel(&own_keys, &keys);
+    }
+    if (r < 0) {
+        return r;
+    }
+    control = fcntl(monitor->control_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    if (control < 0) {
+        return -errno;
+    }
+    descriptors[0] = service;
+    descriptors[1] = keys;
+    descriptors[2] = control;
+    r = spawn(monitor, descriptors, signals);
+    if (r < 0) {
+        return r;
+    }
+    monitor->service_fd = riad_take_fd(&own_service);
+    pthread_mutex_lock(&monitor->lock);
+    monitor->keys_fd = riad_take_fd(&own_keys);
+    pthread_mutex_unlock(&monitor->lock);
+    riad_monitor_repeat_keys(monitor);
+    return riad_thread_start("riad-service", riad_monitor_serve, monitor, ret_thread);
+}
+
+/* The worker is gone, and its ends of the channels with it. */
+static void leave_worker(struct riad_monitor *monitor, pthread_t thread)
+{
+    pthread_mutex_lock(&monitor->lock);
+    riad_close_fd(&monitor->keys_fd);
+    pthread_mutex_unlock(&monitor->lock);
+    pthread_join(thread, NULL);
+    riad_close_fd(&monitor->service_fd);
+    monitor->worker = 0;
+}
+
+/* --- its life --- */
+
+/* Waits for the worker's end; *ret_stop: somebody asked for ours. Returns the wait status. */
+static int watch(struct riad_monitor *monitor, int signals, bool *ret_stop)
+{
+    for (;;) {
+        struct signalfd_siginfo info;
+        int status;
+
+        if (waitpid(monitor->worker, &status, WNOHANG) == monitor->worker) {
+            return status;
+        }
+        if (TEMP_FAILURE_RETRY(read(signals, &info, sizeof info)) != sizeof info) {
+            continue;
+        }
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            *ret_stop = true;
+            kill(monitor->worker, SIGTERM);
+        } else if (info.ssi_signo == SIGHUP) {
+            kill(monitor->worker, SIGHUP);
+        }
+    }
+}
+
+static void pause_before_restart(int signals, bool *ret_stop)
+{
+    struct pollfd item = { .fd = signals, .events = POLLIN };
+    struct signalfd_siginfo info;
+
+    while (poll(&item, 1, RESTART_MS) > 0 && read(signals, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            *ret_stop = true;
+            return;
+        }
+    }
+}
+
+static const char *show_status(int status, char text[64])
+{
+    if (WIFSIGNALED(status)) {
+        snprintf(text, 64, "was killed by signal %d", WTERMSIG(status));
+    } else {
+        snprintf(text, 64, "ended with %d", WEXITSTATUS(status));
+    }
+    return text;
+}
+
+/* A worker that never served has said why; one that did is started again. */
+static int run(struct riad_monitor *monitor, int signals, const sigset_t *before,
+        struct riad_reason *reason)
+{
+    bool stop = false;
+    int status = 0;
+
+    while (!stop) {
+        char text[64];
+        pthread_t thread;
+        int r = start_worker(monitor, before, &thread);
+
+        if (r < 0) {
+            return explain(reason, r, "cannot start the worker: %s", strerror(-r));
+        }
+        status = watch(monitor, signals, &stop);
+        leave_worker(monitor, thread);
+        if (stop || !monitor->served) {
+            break;
+        }
+        riad_diag(
+                RIAD_ERROR, "riadd: the worker %s: it is started again", show_status(status, text));
+        riad_monitor_detach_all(monitor);
+        pause_before_restart(signals, &stop);
+    }
+    riad_monitor_detach_all(monitor);
+    reason->text[0] = '\0';
+    if (WIFEXITED(status) && WEXITSTATUS(status) != RIAD_EXIT_DONE) {
+        return WEXITSTATUS(status);
+    }
+    return WIFSIGNALED(status) ? explain(reason, -EIO, "the worker was killed") : RIAD_EXIT_DONE;
+}
+
+/* --- what it needs --- */
+
+static int find_user(struct riad_monitor *monitor, struct riad_reason *reason)
+{
+    monitor->uid = geteuid();
+    monitor->gid = getegid();
+    (void)reason;
+    return RIAD_EXIT_DONE;
+}
+
+static int load(struct riad_monitor *monitor, const char *config_path, struct riad_reason *reason)
+{
+    int r = riad_config_load(config_path, &monitor->config, reason);
+
+    if (r < 0) {
+        return riad_exit_of(r);
+    }
+    r = riad_node_key_load(monitor->config.node_key, &monitor->self, &monitor->keys);
+    if (r < 0) {
+        return explain(reason, r, "cannot read the node's key %s: %s", monitor->config.node_key,
+                r == -EPERM ? "others can read it, or it is not ours" : strerror(-r));
+    }
+    return find_user(monitor, reason);
+}
+
+static int open_sockets(struct riad_monitor *monitor, struct riad_reason *reason)
+{
+    _cleanup_free_ char *path = riad_config_socket(&monitor->config, "control");
+    int r = 0;
+
+    if (mkdir(monitor->config.run, 0755) < 0 && errno != EEXIST) {
+        r = -errno;
+    }
+    if (r == 0) {
+        r = path ? riad_control_listen(path, 0666) : -ENOMEM;
+    }
+    if (r >= 0) {
+        monitor->control_fd = r;
+        r = riad_monitor_listen_keys(monitor);
+    }
+    return r < 0 ? explain(reason, r, "cannot open the sockets in %s: %s", monitor->config.run,
+                           strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+static void release(struct riad_monitor *monitor)
+{
+    _cleanup_free_ char *path =
+            monitor->config.run ? riad_config_socket(&monitor->config, "control") : NULL;
+    _cleanup_free_ char *keys =
+            monitor->config.run ? riad_config_socket(&monitor->config, "keys") : NULL;
+
+    if (monitor->control_fd >= 0 && path && keys) {
+        unlink(path);
+        unlink(keys);
+    }
+    riad_control_stop(monitor->unlocking);
+    riad_close_fd(&monitor->control_fd);
+    riad_monitor_forget_all(monitor);
+    riad_keypair_done(&monitor->keys);
+    riad_config_done(&monitor->config);
+    pthread_mutex_destroy(&monitor->lock);
+}
+
+int riad_monitor_run(const char *config_path, const char *program, void (*ready)(void *context),
+        void *context, struct riad_reason *ret_reason)
+{
+    struct riad_monitor monitor = { .program = program,
+        .control_fd = -1,
+        .keys_fd = -1,
+        .service_fd = -1,
+        .ready = ready,
+        .context = context };
+    sigset_t before;
+    _cleanup_close_ int signals = block_signals(&before);
+    int code;
+
+    pthread_mutex_init(&monitor.lock, NULL);
+    if (signals < 0) {
+        return explain(ret_reason, signals, "cannot make a signal descriptor");
+    }
+    code = load(&monitor, config_path, ret_reason);
+    if (code == RIAD_EXIT_DONE) {
+        code = open_sockets(&monitor, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = run(&monitor, signals, &before, ret_reason);
+    }
+    release(&monitor);
+    return code;
+}

@@ -1,0 +1,275 @@
+/* The socket on which workspaces are unlocked, and the keys that were given (K4). The root key
+ * comes here and no further: the worker gets what is derived from it, and says whether it was the
+ * right one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "control_priv.h"
+#include "monitor_priv.h"
+
+enum { KEEP_MS = 300000, GRANTS_MAX = 8192 };
+
+static void grant_done(struct riad_grant *grant)
+{
+    riad_secret_free(grant->bytes);
+    free(grant->path);
+    *grant = (struct riad_grant){ 0 };
+}
+
+/* (locked) */
+static void drop(struct riad_monitor *monitor, size_t index)
+{
+    grant_done(&monitor->grants[index]);
+    monitor->grants[index] = monitor->grants[--monitor->grant_count];
+}
+
+/* (locked) Keys that never led to a mount were wrong, or the worker could not use them. */
+static void drop_old(struct riad_monitor *monitor)
+{
+    int64_t now = riad_control_now();
+
+    for (size_t i = monitor->grant_count; i-- > 0;) {
+        if (!monitor->grants[i].path && now - monitor->grants[i].given > KEEP_MS) {
+            drop(monitor, i);
+        }
+    }
+}
+
+/* (locked) NULL: there is none. */
+static struct riad_grant *find(struct riad_monitor *monitor, const struct riad_id *workspace,
+        const struct riad_hash *commitment)
+{
+    for (size_t i = 0; i < monitor->grant_count; i++) {
+        struct riad_grant *grant = &monitor->grants[i];
+
+        if (riad_id_equal(&grant->workspace, workspace) &&
+                riad_hash_equal(&grant->commitment, commitment)) {
+            return grant;
+        }
+    }
+    return NULL;
+}
+
+/* (locked) Takes the bytes over, unless they are there already. */
+static int keep(struct riad_monitor *monitor, struct riad_secret *bytes)
+{
+    const struct riad_key_grant *key = (const void *)riad_secret_peek(bytes);
+    struct riad_grant *grown;
+
+    drop_old(monitor);
+    if (find(monitor, &key->workspace, &key->commitment)) {
+        riad_secret_free(bytes);
+        return 0;
+    }
+    grown = monitor->grant_count < GRANTS_MAX
+                    ? reallocarray(monitor->grants, monitor->grant_count + 1, sizeof *grown)
+                    : NULL;
+    if (!grown) {
+        riad_secret_free(bytes);
+        return -ENOMEM;
+    }
+    monitor->grants = grown;
+    grown[monitor->grant_count++] = (struct riad_grant){ .bytes = bytes,
+        .workspace = key->workspace,
+        .commitment = key->commitment,
+        .given = riad_control_now() };
+    return 0;
+}
+
+/* What the worker is told, from what the user gave. */
+static int derive(uid_t uid, const struct riad_unlock_request *message, struct riad_secret **ret)
+{
+    _cleanup_secret_ struct riad_secret *root = NULL;
+    _cleanup_secret_ struct riad_secret *subkeys = NULL;
+    _cleanup_secret_ struct riad_secret *bytes = NULL;
+    struct riad_key_grant *key;
+    int r;
+
+    r = riad_secret_new_copy(message->root, sizeof message->root, &root);
+    if (r == 0) {
+        r = riad_secret_new(sizeof *key, &bytes);
+    }
+    if (r == 0) {
+        r = riad_subkeys_derive(&message->workspace, message->epoch, root, &subkeys);
+    }
+    if (r < 0) {
+        return r;
+    }
+    key = (void *)riad_secret_bytes(bytes);
+    key->uid = uid;
+    key->epoch = message->epoch;
+    key->workspace = message->workspace;
+    memcpy(key->subkeys, riad_secret_peek(subkeys), sizeof key->subkeys);
+    r = riad_keys_commitment(&message->workspace, root, &key->commitment);
+    if (r < 0) {
+        return r;
+    }
+    *ret = riad_take_pointer(bytes);
+    return 0;
+}
+
+/* The worker answers the client by itself: the descriptor goes with the keys. */
+static int pass_on(struct riad_monitor *monitor, struct riad_secret *bytes, int client)
+{
+    int r;
+
+    pthread_mutex_lock(&monitor->lock);
+    r = monitor->keys_fd < 0 ? -EAGAIN
+                             : riad_service_send(monitor->keys_fd, riad_secret_peek(bytes),
+                                       riad_secret_size(bytes), NULL, 0, client);
+    if (r == 0) {
+        r = keep(monitor, bytes);
+    } else {
+        riad_secret_free(bytes);
+    }
+    pthread_mutex_unlock(&monitor->lock);
+    return r;
+}
+
+static void complain(int fd, const char *sentence)
+{
+    json_t *reply = riad_control_failure(RIAD_EXIT_FAILED, sentence);
+    int r = reply ? riad_control_send(fd, riad_control_now() + RIAD_CONTROL_CLIENT_MS, reply) : 0;
+
+    (void)r; /* it asked, and does not listen */
+    json_decref(reply);
+}
+
+/* Serves one client; the descriptor stays its server's. */
+static void unlock(void *context, uid_t uid, int fd)
+{
+    struct riad_monitor *monitor = context;
+    _cleanup_secret_ struct riad_secret *buffer = NULL;
+    const struct riad_unlock_request *message;
+    struct riad_secret *bytes = NULL;
+    int r = riad_secret_new(sizeof *message, &buffer);
+
+    if (r == 0) {
+        r = riad_control_receive_exactly(fd, riad_control_now() + RIAD_CONTROL_CLIENT_MS,
+                riad_secret_bytes(buffer), sizeof *message);
+    }
+    if (r < 0) {
+        return; /* it did not say what it wants */
+    }
+    message = (const void *)riad_secret_peek(buffer);
+    if (memcmp(message->magic, RIAD_UNLOCK_MAGIC, 4) != 0 ||
+            message->version != RIAD_UNLOCK_VERSION || message->epoch == 0) {
+        complain(fd, "this is no request to unlock of version 1");
+        return;
+    }
+    r = derive(uid, message, &bytes);
+    r = r < 0 ? r : pass_on(monitor, bytes, fd);
+    if (r < 0) {
+        complain(fd, r == -EAGAIN ? "riadd's worker is being started: try again"
+                                  : "riadd cannot take the key");
+    }
+}
+
+int riad_monitor_listen_keys(struct riad_monitor *monitor)
+{
+    _cleanup_free_ char *path = riad_config_socket(&monitor->config, "keys");
+    int fd = path ? riad_control_listen(path, 0666) : -ENOMEM;
+
+    return fd < 0 ? fd : riad_control_start_raw(fd, unlock, monitor, &monitor->unlocking);
+}
+
+void riad_monitor_repeat_keys(struct riad_monitor *monitor)
+{
+    pthread_mutex_lock(&monitor->lock);
+    for (size_t i = monitor->grant_count; i-- > 0;) {
+        struct riad_grant *grant = &monitor->grants[i];
+        bool mounted = grant->path != NULL;
+        int r = mounted ? riad_service_send(monitor->keys_fd, riad_secret_peek(grant->bytes),
+                                  riad_secret_size(grant->bytes), NULL, 0, -1)
+                        : -ENOENT;
+
+        riad_free_pointer(&grant->path);
+        grant->given = riad_control_now();
+        if (r < 0) {
+            drop(monitor, i);
+        }
+    }
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+int riad_monitor_mounted(
+        struct riad_monitor *monitor, const struct riad_service_request *request, char *path)
+{
+    struct riad_grant *grant;
+    int r = -ENOENT;
+
+    pthread_mutex_lock(&monitor->lock);
+    grant = find(monitor, &request->workspace, &request->commitment);
+    if (grant && path) {
+        free(grant->path);
+        grant->path = riad_take_pointer(path);
+        r = 0;
+    }
+    pthread_mutex_unlock(&monitor->lock);
+    free(path);
+    return r;
+}
+
+/* (locked) */
+static struct riad_grant *find_path(struct riad_monitor *monitor, const char *path)
+{
+    for (size_t i = 0; i < monitor->grant_count; i++) {
+        if (monitor->grants[i].path && strcmp(monitor->grants[i].path, path) == 0) {
+            return &monitor->grants[i];
+        }
+    }
+    return NULL;
+}
+
+bool riad_monitor_is_mounted(struct riad_monitor *monitor, const char *path)
+{
+    bool found;
+
+    pthread_mutex_lock(&monitor->lock);
+    found = find_path(monitor, path) != NULL;
+    pthread_mutex_unlock(&monitor->lock);
+    return found;
+}
+
+int riad_monitor_forget(struct riad_monitor *monitor, const char *path)
+{
+    struct riad_grant *grant;
+
+    pthread_mutex_lock(&monitor->lock);
+    grant = find_path(monitor, path);
+    if (grant) {
+        drop(monitor, (size_t)(grant - monitor->grants));
+    }
+    pthread_mutex_unlock(&monitor->lock);
+    return grant ? 0 : -ENOENT;
+}
+
+void riad_monitor_detach_all(struct riad_monitor *monitor)
+{
+    int r;
+
+    pthread_mutex_lock(&monitor->lock);
+    for (size_t i = 0; i < monitor->grant_count; i++) {
+        if (monitor->grants[i].path) {
+            r = riad_monitor_unmount(monitor->grants[i].path, true);
+            (void)r; /* what is not there need not go */
+        }
+    }
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+void riad_monitor_forget_all(struct riad_monitor *monitor)
+{
+    pthread_mutex_lock(&monitor->lock);
+    while (monitor->grant_count > 0) {
+        drop(monitor, monitor->grant_count - 1);
+    }
+    riad_free_pointer(&monitor->grants);
+    pthread_mutex_unlock(&monitor->lock);
+}

@@ -1,0 +1,78 @@
+/* What a site's worker knows of site and catalog. */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+
+#include "site_host_priv.h"
+
+enum { ACCOUNT_MAX = 16 << 10 };
+
+int riad_site_account(uid_t uid, char ret_name[RIAD_USER_NAME_MAX + 1], gid_t *ret_gid)
+{
+    _cleanup_free_ char *buffer = malloc(ACCOUNT_MAX);
+    struct passwd entry, *found = NULL;
+
+    if (!buffer) {
+        return -ENOMEM;
+    }
+    if (getpwuid_r(uid, &entry, buffer, ACCOUNT_MAX, &found) != 0 || !found ||
+            !riad_catalog_is_user_name(found->pw_name)) {
+        return -ENOENT;
+    }
+    snprintf(ret_name, RIAD_USER_NAME_MAX + 1, "%s", found->pw_name);
+    *ret_gid = found->pw_gid;
+    return 0;
+}
+
+const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host *site, uid_t uid)
+{
+    const struct riad_catalog_user *user = riad_catalog_find_uid(&site->catalog, uid);
+    char name[RIAD_USER_NAME_MAX + 1];
+    gid_t gid;
+
+    /* A uid that was given to somebody else since inherits nothing. */
+    return user && riad_site_account(uid, name, &gid) == 0 && strcmp(name, user->name) == 0 ? user
+                                                                                            : NULL;
+}
+
+/* The site's nodes changed, or this is the first time. */
+static int reload(struct riad_site_host *site, struct riad_reason *reason)
+{
+    struct riad_catalog catalog;
+    int code = riad_node_load_catalog(&site->node, &catalog, reason), r;
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = riad_signers_replace(site->signers, catalog.signers, catalog.signer_count);
+    if (r < 0) {
+        riad_catalog_done(&catalog);
+        snprintf(reason->text, sizeof reason->text, "%s", strerror(-r));
+        return riad_exit_of(r);
+    }
+    riad_catalog_done(&site->catalog);
+    site->catalog = catalog;
+    return RIAD_EXIT_DONE;
+}
+
+int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_reason)
+{
+    bool grown = false;
+    int code = riad_node_refresh(&site->node, &grown, ret_reason), r;
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = grown || site->catalog.signer_count == 0
+                ? -EAGAIN
+                : riad_catalog_catch_up(&site->node.store, &site->catalog);
+    if (r == 0) {
+        r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    }
+    return r == 0 ? RIAD_EXIT_DONE : reload(site, ret_reason);
+}

@@ -1,0 +1,461 @@
+/* What everybody can ask riadd's worker, each for herself; root can ask for all. Files of users and
+ * workspaces travel as hexadecimal digits: who opens and signs them is the client, with keys that
+ * never come here (K4). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/events.h"
+#include "riad/key_text.h"
+
+#include "control_priv.h"
+#include "site_host_priv.h"
+
+typedef json_t *(*answer_function)(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+static json_t *hex(const void *data, size_t size)
+{
+    _cleanup_free_ char *text = malloc(2 * size + 1);
+
+    if (!text) {
+        return NULL;
+    }
+    riad_hex_encode(data, size, text);
+    return json_string(text);
+}
+
+/* The bytes of a member, on the heap; NULL: it is not there, or no digits. */
+static uint8_t *get_bytes(const json_t *request, const char *name, size_t *ret_size)
+{
+    const json_t *value = json_object_get(request, name);
+    size_t size = json_string_length(value) / 2;
+    uint8_t *bytes = json_is_string(value) && size > 0 ? malloc(size) : NULL;
+
+    if (bytes && (json_string_length(value) % 2 != 0 ||
+                         riad_hex_decode(json_string_value(value), bytes, size) < 0)) {
+        free(bytes);
+        return NULL;
+    }
+    *ret_size = size;
+    return bytes;
+}
+
+static json_t *refuse(int code, const char *sentence)
+{
+    return riad_control_failure(code, sentence);
+}
+
+static json_t *pack_binding(const struct riad_site_host *site)
+{
+    const struct riad_store_binding *binding = &site->node.store.binding;
+
+    return json_pack("{s:o, s:o}", "store", hex(&binding->store, sizeof binding->store), "json",
+            hex(&binding->json, sizeof binding->json));
+}
+
+/* --- what somebody needs to know before she enrols --- */
+
+static json_t *answer_site(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    bool enrolled;
+
+    (void)request;
+    pthread_mutex_lock(&site->lock);
+    enrolled = riad_catalog_find_uid(&site->catalog, uid) != NULL;
+    pthread_mutex_unlock(&site->lock);
+    return json_pack("{s:b, s:o, s:s, s:b, s:b}", "ok", 1, "binding", pack_binding(site), "node",
+            site->node.self.name, "enrolled", enrolled, "may_enrol",
+            uid == 0 || !site->node.config.no_enrol);
+}
+
+/* --- enrolling --- */
+
+/* What somebody sent to become a user, verified. */
+struct enrolment {
+    uint8_t *user_file, *roster, *wrap;
+    size_t user_size, roster_size, wrap_size;
+    struct riad_catalog_user user;
+    struct riad_catalog_workspace home;
+};
+
+static void enrolment_done(struct enrolment *enrolment)
+{
+    free(enrolment->user_file);
+    free(enrolment->roster);
+    free(enrolment->wrap);
+}
+
+/* Her file: signed by the key that it names, and under the account's name. */
+static int check_user(const struct riad_site_host *site, uid_t uid, struct enrolment *enrolment)
+{
+    const struct riad_store_binding *binding = &site->node.store.binding;
+    char name[RIAD_USER_NAME_MAX + 1];
+    struct riad_user user;
+    gid_t gid;
+    int r = riad_site_account(uid, name, &gid);
+
+    if (r == 0) {
+        r = riad_user_peek(binding, enrolment->user_file, enrolment->user_size, NULL, &user);
+    }
+    if (r == 0) {
+        r = riad_user_verify(
+                binding, enrolment->user_file, enrolment->user_size, &user.sign_key, &user);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (strcmp(user.name, name) != 0) {
+        return -EPERM;
+    }
+    enrolment->user = (struct riad_catalog_user){ .id = user.id,
+        .uid = uid,
+        .generation = user.generation,
+        .wrap_key = user.wrap_key,
+        .sign_key = user.sign_key };
+    memcpy(enrolment->user.name, name, sizeof name);
+    return 0;
+}
+
+/* Her home: its roster is signed by her, and she is its only member. */
+static int check_home(const struct riad_site_host *site, struct enrolment *enrolment)
+{
+    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
+    const struct riad_catalog_user *user = &enrolment->user;
+    const struct riad_member *member;
+    int r = riad_roster_parse(&site->node.store.binding, &enrolment->home.id, &user->sign_key,
+            enrolment->roster, enrolment->roster_size, &roster);
+
+    if (r < 0) {
+        return r;
+    }
+    member = riad_roster_find(&roster, &user->id);
+    if (roster.kind != RIAD_KIND_HOME || roster.entries != 1 || !member ||
+            member->role != RIAD_ROLE_MANAGER ||
+            memcmp(&member->wrap_key, &user->wrap_key, sizeof user->wrap_key) != 0 ||
+            memcmp(&member->sign_key, &user->sign_key, sizeof user->sign_key) != 0) {
+        return -EBADMSG;
+    }
+    r = riad_roster_check_wrap(member, enrolment->wrap, enrolment->wrap_size);
+    if (r < 0) {
+        return r;
+    }
+    enrolment->home.kind = RIAD_KIND_HOME;
+    enrolment->home.owner = user->id;
+    enrolment->home.limit = (struct riad_catalog_limit){ .bytes_hard = site->node.config.home_bytes,
+        .inodes_hard = site->node.config.home_inodes };
+    return 0;
+}
+
+/* (lock) The catalog's batch comes last: what it does not name is nobody's. */
+static int publish(struct riad_site_host *site, const struct enrolment *enrolment)
+{
+    const struct riad_store *store = &site->node.store;
+    int r;
+
+    if (riad_catalog_find_uid(&site->catalog, enrolment->user.uid) ||
+            riad_catalog_find_user(&site->catalog, &enrolment->user.id)) {
+        return -EEXIST;
+    }
+    r = riad_user_publish(store, &enrolment->user.id, enrolment->user_file, enrolment->user_size,
+            RIAD_PUBLISH_NEW);
+    if (r == 0) {
+        r = riad_roster_publish(store, &enrolment->home.id, &enrolment->user.id, enrolment->wrap,
+                enrolment->wrap_size, enrolment->roster, enrolment->roster_size);
+    }
+    if (r == 0) {
+        r = riad_catalog_enrol(
+                store, &site->keys, &site->catalog, &enrolment->user, &enrolment->home);
+    }
+    return r < 0 ? r : riad_mark_catalog(store, &site->node.state, &site->catalog);
+}
+
+static json_t *enrol(struct riad_site_host *site, const struct enrolment *enrolment)
+{
+    struct riad_reason reason = { "" };
+    int code, r = -EIO;
+
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = publish(site, enrolment);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return refuse(code, reason.text);
+    }
+    if (r == -EEXIST) {
+        return refuse(RIAD_EXIT_FAILED, "you are a user of this site already, or an account of "
+                                        "your name or number was: ask an admin");
+    }
+    if (r < 0) {
+        return refuse(riad_exit_of(r), strerror(-r));
+    }
+    riad_events_record(&site->node.state, "user-enrolled", &site->node.store.binding.store,
+            &enrolment->home.id, "uid %u", enrolment->user.uid);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_enrol(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    _cleanup_(enrolment_done) struct enrolment enrolment = { 0 };
+    const char *home = json_string_value(json_object_get(request, "workspace"));
+    int r;
+
+    if (uid != 0 && site->node.config.no_enrol) {
+        return refuse(RIAD_EXIT_NOT_PERMITTED,
+                "users of this site cannot enrol themselves: ask an admin");
+    }
+    enrolment.user_file = get_bytes(request, "user", &enrolment.user_size);
+    enrolment.roster = get_bytes(request, "roster", &enrolment.roster_size);
+    enrolment.wrap = get_bytes(request, "wrap", &enrolment.wrap_size);
+    if (!enrolment.user_file || !enrolment.roster || !enrolment.wrap || !home ||
+            riad_hex_decode(home, &enrolment.home.id, sizeof enrolment.home.id) < 0) {
+        return refuse(RIAD_EXIT_USAGE, "an enrolment has user, workspace, roster and wrap");
+    }
+    r = check_user(site, uid, &enrolment);
+    if (r == 0) {
+        r = check_home(site, &enrolment);
+    }
+    if (r == -ENOENT) {
+        return refuse(RIAD_EXIT_NOT_PERMITTED, "you have no account on this machine");
+    }
+    return r < 0 ? refuse(riad_exit_of(r), "the files of the new user are not right")
+                 : enrol(site, &enrolment);
+}
+
+/* --- unlocking: what a user needs to open her keys and her workspaces' --- */
+
+static json_t *pack_workspace(struct riad_site_host *site, const struct riad_catalog_user *user,
+        const struct riad_catalog_workspace *entry)
+{
+    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
+    _cleanup_free_ uint8_t *bytes = NULL, *wrap = NULL;
+    const struct riad_member *member;
+    size_t size, wrap_size;
+    int r = riad_roster_read(&site->node.store, &entry->id, &bytes, &size);
+
+    if (r == 0) {
+        r = riad_roster_parse(
+                &site->node.store.binding, &entry->id, &user->sign_key, bytes, size, &roster);
+    }
+    member = r == 0 ? riad_roster_find(&roster, &user->id) : NULL;
+    if (member) {
+        r = riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size);
+    }
+    if (r < 0 || !member) {
+        return json_pack("{s:o, s:s}", "id", hex(&entry->id, sizeof entry->id), "error",
+                r < 0 ? strerror(-r) : "not a member");
+    }
+    return json_pack("{s:o, s:s, s:o, s:o}", "id", hex(&entry->id, sizeof entry->id), "kind",
+            entry->kind == RIAD_KIND_HOME ? "home" : "project", "roster", hex(bytes, size), "wrap",
+            hex(wrap, wrap_size));
+}
+
+/* (lock) */
+static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_user *user)
+{
+    _cleanup_free_ uint8_t *file = NULL;
+    json_t *list = json_array();
+    size_t size;
+    int r = riad_user_read(&site->node.store, &user->id, &file, &size);
+
+    for (size_t i = 0; r == 0 && i < site->catalog.workspace_count; i++) {
+        const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
+
+        if (!entry->deleted && riad_id_equal(&entry->owner, &user->id)) {
+            json_array_append_new(list, pack_workspace(site, user, entry));
+        }
+    }
+    if (r < 0) {
+        json_decref(list);
+        return refuse(riad_exit_of(r), "your user file cannot be read from the store");
+    }
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "binding", pack_binding(site), "id",
+            hex(&user->id, sizeof user->id), "key", hex(&user->sign_key, sizeof user->sign_key),
+            "user", hex(file, size), "workspaces", list);
+}
+
+static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    const struct riad_catalog_user *user;
+    struct riad_reason reason = { "" };
+    json_t *reply;
+    int code;
+
+    (void)request;
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    user = code == RIAD_EXIT_DONE ? riad_site_host_user(site, uid) : NULL;
+    reply = user                     ? pack_own(site, user)
+            : code == RIAD_EXIT_DONE ? refuse(RIAD_EXIT_NOT_PERMITTED,
+                                               "you are no user of this site, or disabled: `riad "
+                                               "user enroll`")
+                                     : refuse(code, reason.text);
+    pthread_mutex_unlock(&site->lock);
+    return reply;
+}
+
+/* A new passphrase or code: the same keys sign the file. */
+static int replace_file(struct riad_site_host *site, uid_t uid, const uint8_t *bytes, size_t size)
+{
+    const struct riad_catalog_user *known = riad_site_host_user(site, uid);
+    struct riad_user user;
+    int r = known ? riad_user_verify(
+                            &site->node.store.binding, bytes, size, &known->sign_key, &user)
+                  : -EPERM;
+
+    if (r < 0) {
+        return r;
+    }
+    if (!riad_id_equal(&user.id, &known->id) || user.generation != known->generation ||
+            memcmp(&user.wrap_key, &known->wrap_key, sizeof user.wrap_key) != 0 ||
+            strcmp(user.name, known->name) != 0) {
+        return -EBADMSG;
+    }
+    return riad_user_publish(&site->node.store, &known->id, bytes, size, RIAD_PUBLISH_REPLACE);
+}
+
+static json_t *answer_replace(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    size_t size;
+    _cleanup_free_ uint8_t *bytes = get_bytes(request, "user", &size);
+    int r;
+
+    if (!bytes) {
+        return refuse(RIAD_EXIT_USAGE, "a change of secrets has user");
+    }
+    pthread_mutex_lock(&site->lock);
+    r = replace_file(site, uid, bytes, size);
+    pthread_mutex_unlock(&site->lock);
+    if (r < 0) {
+        return refuse(riad_exit_of(r), "the changed user file is not right");
+    }
+    riad_events_record(&site->node.state, "key-changed", &site->node.store.binding.store, NULL,
+            "uid %u: a new secret opens the user's keys", uid);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+/* Who tried in vain says so; that is worth an event, and no more. */
+static json_t *answer_failed(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    (void)request;
+    riad_events_record(&site->node.state, "unlock-failed", &site->node.store.binding.store, NULL,
+            "uid %u: wrong secret", uid);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+/* --- users --- */
+
+static json_t *pack_user(const struct riad_catalog_user *user)
+{
+    char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
+    int r = riad_key_fingerprint(&user->sign_key, fingerprint);
+
+    return json_pack("{s:s, s:I, s:o, s:s, s:b}", "user", user->name, "uid", (json_int_t)user->uid,
+            "id", hex(&user->id, sizeof user->id), "fingerprint", r < 0 ? "" : fingerprint,
+            "disabled", user->disabled);
+}
+
+static json_t *answer_users(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    struct riad_reason reason = { "" };
+    json_t *list = json_array();
+    int code;
+
+    (void)uid;
+    (void)request;
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.user_count; i++) {
+        json_array_append_new(list, pack_user(&site->catalog.users[i]));
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(list);
+        return refuse(code, reason.text);
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "users", list);
+}
+
+/* (lock) */
+static int set_disabled(
+        struct riad_site_host *site, const char *name, bool disabled, uint32_t *ret_uid)
+{
+    const struct riad_catalog_user *found = riad_catalog_find_user_name(&site->catalog, name);
+    struct riad_catalog_user user;
+    int r;
+
+    if (!found) {
+        return -ENOENT;
+    }
+    user = *found;
+    user.disabled = disabled;
+    r = riad_catalog_change_user(&site->node.store, &site->keys, &site->catalog, &user);
+    if (r == 0) {
+        r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    }
+    *ret_uid = user.uid;
+    return r;
+}
+
+static json_t *answer_set_user(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "user"));
+    const json_t *disabled = json_object_get(request, "disabled");
+    struct riad_reason reason = { "" };
+    uint32_t whose = 0;
+    int code, r = -EIO;
+
+    if (uid != 0) {
+        return refuse(RIAD_EXIT_NOT_PERMITTED, "only root can do that");
+    }
+    if (!name || !json_is_boolean(disabled)) {
+        return refuse(RIAD_EXIT_USAGE, "a change of a user has user and disabled");
+    }
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = set_disabled(site, name, json_is_true(disabled), &whose);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return refuse(code, reason.text);
+    }
+    if (r < 0) {
+        return refuse(riad_exit_of(r), r == -ENOENT   ? "the site has no such user"
+                                       : r == -EEXIST ? "another user has that name or number now"
+                                                      : strerror(-r));
+    }
+    riad_events_record(&site->node.state, json_is_true(disabled) ? "user-disabled" : "user-enabled",
+            &site->node.store.binding.store, NULL, "uid %u", whose);
+    if (json_is_true(disabled)) {
+        riad_site_lock_user(site, whose);
+    }
+    return json_pack("{s:b}", "ok", 1);
+}
+
+json_t *riad_site_request(void *context, uid_t uid, const char *operation, const json_t *request)
+{
+    static const struct {
+        const char *operation;
+        answer_function answer;
+    } table[] = {
+        { "site", answer_site },
+        { "enrol", answer_enrol },
+        { "own", answer_own },
+        { "replace-user", answer_replace },
+        { "unlock-failed", answer_failed },
+        { "users", answer_users },
+        { "set-user", answer_set_user },
+    };
+    struct riad_site_host *site = context;
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].operation, operation) == 0) {
+            return table[i].answer(site, uid, request);
+        }
+    }
+    return riad_host_request(&site->host, uid, operation, request);
+}

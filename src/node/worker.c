@@ -1,0 +1,209 @@
+/* riadd's worker: its start, its main loop, its end. */
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/diag.h"
+#include "riad/error.h"
+#include "riad/monitor.h"
+#include "riad/thread.h"
+
+#include "site_host_priv.h"
+
+static int explain(struct riad_reason *reason, int r, const char *what)
+{
+    snprintf(reason->text, sizeof reason->text, "%s: %s", what, strerror(-r));
+    return riad_exit_of(r);
+}
+
+/* The node's key signs in the monitor. */
+static int sign_by_monitor(
+        void *context, const void *data, size_t size, uint8_t ret[RIAD_SIGNATURE_SIZE])
+{
+    struct riad_site_host *site = context;
+    struct riad_service_request request = { .operation = RIAD_SERVICE_SIGN,
+        .size = (uint32_t)size };
+    struct riad_service_reply reply;
+    int r;
+
+    if (size > RIAD_SERVICE_SIGN_MAX) {
+        return -EMSGSIZE;
+    }
+    r = riad_service_call(site->service, &request, data, &reply, NULL);
+    if (r == 0) {
+        memcpy(ret, reply.signature, RIAD_SIGNATURE_SIZE);
+    }
+    return r;
+}
+
+static int ask_self(struct riad_site_host *site, struct riad_site_node *ret)
+{
+    const struct riad_service_request request = { .operation = RIAD_SERVICE_SELF };
+    struct riad_service_reply reply;
+    int r = riad_service_call(site->service, &request, NULL, &reply, NULL);
+
+    if (r == 0) {
+        *ret = reply.self;
+    }
+    return r;
+}
+
+/* A term by a key that is not known: the site may have a new node. */
+static void refresh_signers(void *context, struct riad_signers *signers)
+{
+    struct riad_site_host *site = context;
+    struct riad_reason reason;
+
+    (void)signers;
+    pthread_mutex_lock(&site->lock);
+    if (riad_site_host_refresh(site, &reason) != RIAD_EXIT_DONE) {
+        riad_diag(RIAD_WARNING, "riadd: %s", reason.text);
+    }
+    pthread_mutex_unlock(&site->lock);
+}
+
+static int open_node(
+        struct riad_site_host *site, const char *config_path, struct riad_reason *reason)
+{
+    struct riad_site_node self;
+    int r = ask_self(site, &self), code;
+
+    if (r < 0) {
+        return explain(reason, r, "the monitor does not answer");
+    }
+    code = riad_node_open(config_path, &self, &site->node, reason);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    if (!site->node.member) {
+        snprintf(reason->text, sizeof reason->text,
+                "this machine is no node of the site: it was removed, or not added yet (`riad "
+                "node add` on a node)");
+        return RIAD_EXIT_NOT_PERMITTED;
+    }
+    site->keys = (struct riad_keypair){ .wrap_key = self.wrap_key,
+        .sign_key = self.sign_key,
+        .sign = sign_by_monitor,
+        .context = site };
+    r = riad_signers_new(NULL, 0, &site->signers);
+    if (r < 0) {
+        return explain(reason, r, "cannot start");
+    }
+    riad_signers_on_unknown(site->signers, refresh_signers, site);
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, reason);
+    pthread_mutex_unlock(&site->lock);
+    return code;
+}
+
+/* State and store are the node's: the host borrows them. */
+static int prepare_host(struct riad_site_host *site, struct riad_reason *reason)
+{
+    struct riad_host *host = &site->host;
+    int r;
+
+    site->host_config = (struct riad_host_config){ .store_path = site->node.config.store,
+        .allow_other = true,
+        .lock_idle_seconds = site->node.config.lock_idle_seconds };
+    host->config = &site->host_config;
+    host->site = site;
+    host->state = site->node.state;
+    host->state.node = site->node.self.id;
+    host->unlocked.store = site->node.store;
+    host->mounts = calloc(RIAD_SITE_MOUNTS_MAX, sizeof *host->mounts);
+    host->mount_count = RIAD_SITE_MOUNTS_MAX;
+    r = host->mounts ? riad_host_prepare(host) : -ENOMEM;
+    return r < 0 ? explain(reason, r, "cannot start") : RIAD_EXIT_DONE;
+}
+
+static int say_ready(struct riad_site_host *site)
+{
+    const struct riad_service_request request = { .operation = RIAD_SERVICE_READY };
+    struct riad_service_reply reply;
+
+    return riad_service_call(site->service, &request, NULL, &reply, NULL);
+}
+
+/* Until SIGTERM, which also comes when the monitor dies. Then all is unmounted and durable. */
+static int serve(struct riad_site_host *site, int signals, struct riad_reason *reason)
+{
+    struct riad_host *host = &site->host;
+    pthread_t keys;
+    int r = riad_control_start_public(
+            RIAD_WORKER_CONTROL_FD, riad_site_request, site, &host->control);
+
+    if (r == 0) {
+        r = riad_thread_start("riad-keys", riad_site_take_keys, site, &keys);
+    }
+    if (r < 0) {
+        riad_control_stop(host->control);
+        return explain(reason, r, "cannot serve");
+    }
+    r = say_ready(site);
+    while (r == 0 && !riad_host_stopping(host)) {
+        (void)riad_host_wait(host, signals);
+    }
+    shutdown(site->keys_fd, SHUT_RDWR);
+    pthread_join(keys, NULL);
+    pthread_mutex_lock(&site->openings_lock);
+    while (site->openings > 0) {
+        pthread_cond_wait(&site->openings_changed, &site->openings_lock);
+    }
+    pthread_mutex_unlock(&site->openings_lock);
+    riad_host_unmount_all(host);
+    while (riad_host_wait(host, signals) > 0) {
+    }
+    riad_host_wait_closers(host);
+    riad_host_record(host);
+    riad_control_stop(host->control);
+    return RIAD_EXIT_DONE;
+}
+
+static int run(struct riad_site_host *site, int signals, const char *config_path,
+        struct riad_reason *reason)
+{
+    int code = open_node(site, config_path, reason);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = prepare_host(site, reason);
+        if (code == RIAD_EXIT_DONE) {
+            code = serve(site, signals, reason);
+        }
+        riad_host_release(&site->host);
+        free(site->host.mounts);
+    }
+    riad_catalog_done(&site->catalog);
+    riad_signers_free(site->signers);
+    riad_node_close(&site->node);
+    return code;
+}
+
+int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
+{
+    struct riad_site_host *site = calloc(1, sizeof *site);
+    _cleanup_close_ int signals = riad_host_block_signals();
+    int code, r;
+
+    if (!site || signals < 0) {
+        free(site);
+        return explain(ret_reason, -ENOMEM, "cannot start");
+    }
+    site->node.state.fd = site->node.store.fd = -1;
+    site->keys_fd = RIAD_WORKER_KEYS_FD;
+    pthread_mutex_init(&site->lock, NULL);
+    pthread_mutex_init(&site->openings_lock, NULL);
+    pthread_cond_init(&site->openings_changed, NULL);
+    riad_host_allow_descriptors();
+    r = riad_service_new(RIAD_WORKER_SERVICE_FD, &site->service);
+    code = r < 0 ? explain(ret_reason, r, "cannot start")
+                 : run(site, signals, config_path, ret_reason);
+    riad_service_free(site->service);
+    free(site);
+    return code;
+}
