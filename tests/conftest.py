@@ -88,6 +88,15 @@ def binary(base):
 
 
 @pytest.fixture(scope="session")
+def daemon_binary(base):
+    """riadd, which lies beside riad where that was built."""
+    path = base / "riadd"
+    shutil.copy(Path(os.environ["RIAD"]).parent / "riadd", path)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="session")
 def unprivileged():
     """Who is not root: the one that runs the tests, or a user made for this run, or nobody."""
     if os.geteuid() != 0:

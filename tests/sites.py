@@ -1,10 +1,12 @@
 """A site in a temporary directory: its store, and machines that are, or want to be, its nodes."""
 import json
 import os
+import pwd
 import shutil
 import subprocess
+from pathlib import Path
 
-from harness import DONE
+from harness import DONE, wait_until
 
 
 class Node:
@@ -22,8 +24,9 @@ class Node:
         return {**{key: value for key, value in os.environ.items() if key not in drop}, "RIAD_CONFIG": str(self.config),
                 "RIAD_STATE_DIR": str(self.state), "HOME": str(self.directory)}
 
-    def run(self, *arguments, code=DONE, **more):
-        result = subprocess.run([self.site.binary, *map(str, arguments)], env=self.environment(), stdin=subprocess.DEVNULL,
+    def run(self, *arguments, code=DONE, prefix=(), state=None, **more):
+        environment = {**self.environment(), **({"RIAD_STATE_DIR": str(state)} if state else {})}
+        result = subprocess.run([*prefix, self.site.binary, *map(str, arguments)], env=environment, stdin=subprocess.DEVNULL,
                                 capture_output=True, text=True, check=False, timeout=120, **more)
         assert code in (None, result.returncode), f"riad {arguments} gave {result.returncode}:\n{result.stdout}{result.stderr}"
         return result
@@ -75,3 +78,107 @@ class Site:
     def put_back(self, copy):
         shutil.rmtree(self.store)
         shutil.copytree(copy, self.store)
+
+
+class Account:
+    """A real account of this machine, made for the tests."""
+
+    def __init__(self, number):
+        self.name = f"riadtest{os.getpid() % 100000}x{number}"
+        subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", self.name], check=True, capture_output=True)
+        entry = pwd.getpwnam(self.name)
+        self.uid, self.gid = entry.pw_uid, entry.pw_gid
+
+    def prefix(self):
+        return ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups", "--"]
+
+    def remove(self):
+        subprocess.run(["pkill", "-9", "-u", str(self.uid)], check=False, capture_output=True)
+        subprocess.run(["userdel", self.name], check=False, capture_output=True)
+
+
+class Daemon:
+    """riadd on a node, all in the node's directory."""
+
+    def __init__(self, node, program, *settings):
+        self.node, self.program, self.process = node, program, None
+        self.home = node.directory / "mnt" / "home"
+        self.log = node.directory / "riadd.log"
+        lines = ["[node]", "state = state", "run = run", "[mount]", "home = mnt/home/%n", *settings]
+        node.config.write_text(node.config.read_text() + "\n".join(lines) + "\n", encoding="utf-8")
+
+    def start(self, code=None):
+        """Until it serves; code: it is to end at once, with this."""
+        self.log.write_bytes(b"")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([self.program, "--foreground", "--config", self.node.config], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, cwd="/", env=self.node.environment())
+        if code is not None:
+            assert self.process.wait(60) == code, self.log.read_text()
+            return self
+        wait_until(lambda: "ready" in self.log.read_text() or self.process.poll() is not None, 60, "riadd to serve")
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def worker(self):
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split()
+        return int(found[0]) if found else None
+
+    def stop(self, code=DONE):
+        if self.process:
+            self.process.terminate()
+            assert self.process.wait(120) == code, self.log.read_text()
+            self.process = None
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            worker = self.worker()
+            self.process.kill()
+            self.process.wait()
+            if worker:
+                wait_until(lambda: not Path(f"/proc/{worker}").exists(), 60, "the worker to follow")
+        self.process = None
+
+    def remove(self):
+        self.kill()
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+            path = line.split()[4]
+            if path.startswith(str(self.node.directory) + "/"):
+                subprocess.run(["umount", "-l", path], check=False)
+
+
+class Person:
+    """An account that is, or wants to be, a user of the site."""
+
+    def __init__(self, daemon, account, passphrase):
+        self.daemon, self.account = daemon, account
+        self.home = daemon.home / account.name
+        self.secret = daemon.node.directory / f"secret-{account.name}"
+        self.secret.write_text(passphrase + "\n", encoding="utf-8")
+        self.secret.chmod(0o400)
+        os.chown(self.secret, account.uid, account.gid)
+        self.state = daemon.node.directory / f"state-{account.name}"
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        os.chown(self.state, account.uid, account.gid)
+
+    def run(self, *arguments, code=DONE, **more):
+        return self.daemon.node.run(*arguments, code=code, prefix=self.account.prefix(), state=self.state, **more)
+
+    def json(self, *arguments, **more):
+        return json.loads(self.run(*arguments, "--json", **more).stdout)
+
+    def enroll(self, **more):
+        return self.json("user", "enroll", "--passphrase-file", self.secret, **more)
+
+    def unlock(self, code=DONE, **more):
+        return self.run("unlock", "--passphrase-file", self.secret, code=code, **more)
+
+    def lock(self, *options, code=DONE):
+        return self.run("lock", *options, code=code)
+
+    def shell(self, command, code=0):
+        """What this person sees: the kernel enforces it."""
+        result = subprocess.run([*self.account.prefix(), "sh", "-c", command], cwd="/", capture_output=True, text=True, check=False,
+                                timeout=60, stdin=subprocess.DEVNULL)
+        assert code in (None, result.returncode), f"{command} gave {result.returncode}: {result.stdout}{result.stderr}"
+        return result.stdout

@@ -90,7 +90,7 @@ bool riad_host_stopping(const struct riad_host *host)
     return host->stopping;
 }
 
-static size_t count_left(struct riad_host *host)
+size_t riad_host_count(struct riad_host *host)
 {
     size_t left = 0;
 
@@ -152,7 +152,7 @@ size_t riad_host_wait(struct riad_host *host, int signals)
             riad_host_begin_close(host, &host->mounts[i]);
         }
     }
-    return count_left(host);
+    return riad_host_count(host);
 }
 
 /* After a failed start: whatever was opened is undone. */

@@ -132,6 +132,7 @@ static void set_running(struct riad_host *host, struct riad_mount *mount)
 {
     pthread_mutex_lock(&host->lock);
     mount->phase = RIAD_MOUNT_RUNNING;
+    pthread_cond_broadcast(&host->changed);
     pthread_mutex_unlock(&host->lock);
 }
 

@@ -75,6 +75,8 @@ void riad_host_release(struct riad_host *host);
 /* Main thread: sleeps until something happens, and does what it asks for; how many mounts there
  * are. */
 size_t riad_host_wait(struct riad_host *host, int signals);
+/* Mounts that are there: opening, running or closing. */
+size_t riad_host_count(struct riad_host *host);
 bool riad_host_stopping(const struct riad_host *host);
 void riad_host_unmount_all(struct riad_host *host);
 

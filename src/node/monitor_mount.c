@@ -1,6 +1,7 @@
 /* Mounting for the worker: always nosuid, nodev, default_permissions and allow_other, on a
  * directory that nobody else could have put something into. */
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -51,21 +52,34 @@ static int open_parent(const char *path)
     return r < 0 ? r : riad_take_fd(&fd);
 }
 
-/* The mount of a riad that died answers nothing: it is taken away. */
-static int open_target(int parent, const char *path, const char *name)
+/* Nobody else mounts a riad there: what is, was left by a monitor that was killed. Its mount is not
+ * asked anything, as it may hang. */
+static void detach_leftover(const char *path)
 {
-    int fd, r;
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    struct mntent entry;
+    char text[4096];
+    bool found = false;
+
+    while (mounts && getmntent_r(mounts, &entry, text, sizeof text)) {
+        found |= strcmp(entry.mnt_dir, path) == 0 && strcmp(entry.mnt_type, "fuse.riad") == 0;
+    }
+    if (mounts) {
+        endmntent(mounts);
+    }
+    if (found) {
+        (void)umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH);
+    }
+}
+
+static int open_target(int parent, const char *name)
+{
+    int fd;
 
     if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) {
-        if (errno != ENOTCONN) {
-            return -errno;
-        }
+        return -errno;
     }
     fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == ENOTCONN) {
-        r = umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) < 0 ? -errno : 0;
-        fd = r < 0 ? -1 : openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    }
     return fd < 0 ? -errno : fd;
 }
 
@@ -93,7 +107,8 @@ int riad_monitor_mount(const struct riad_monitor *monitor, const char *path, con
     if (parent < 0) {
         return parent;
     }
-    target = open_target(parent, path, strrchr(path, '/') + 1);
+    detach_leftover(path);
+    target = open_target(parent, strrchr(path, '/') + 1);
     if (target < 0) {
         return target;
     }

@@ -130,6 +130,32 @@ static int say_ready(struct riad_site_host *site)
     return riad_service_call(site->service, &request, NULL, &reply, NULL);
 }
 
+/* The monitor died: nobody is left who could unmount. All is made durable; the kernel ends the
+ * connections with this process. */
+static void sync_all(struct riad_host *host)
+{
+    for (size_t i = 0; i < host->mount_count; i++) {
+        if (riad_host_hold(host, &host->mounts[i])) {
+            int r = riad_workspace_sync(host->mounts[i].workspace);
+
+            if (r < 0) {
+                riad_diag(RIAD_ERROR, "%s: not everything could be made durable: %s",
+                        host->mounts[i].source, strerror(-r));
+            }
+            riad_host_unhold(host, &host->mounts[i]);
+        }
+    }
+}
+
+static void wait_openings(struct riad_site_host *site)
+{
+    pthread_mutex_lock(&site->openings_lock);
+    while (site->openings > 0) {
+        pthread_cond_wait(&site->openings_changed, &site->openings_lock);
+    }
+    pthread_mutex_unlock(&site->openings_lock);
+}
+
 /* Until SIGTERM, which also comes when the monitor dies. Then all is unmounted and durable. */
 static int serve(struct riad_site_host *site, int signals, struct riad_reason *reason)
 {
@@ -151,13 +177,14 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
     }
     shutdown(site->keys_fd, SHUT_RDWR);
     pthread_join(keys, NULL);
-    pthread_mutex_lock(&site->openings_lock);
-    while (site->openings > 0) {
-        pthread_cond_wait(&site->openings_changed, &site->openings_lock);
+    wait_openings(site);
+    if (say_ready(site) < 0) {
+        sync_all(host);
+        _exit(RIAD_EXIT_FAILED);
     }
-    pthread_mutex_unlock(&site->openings_lock);
     riad_host_unmount_all(host);
-    while (riad_host_wait(host, signals) > 0) {
+    while (riad_host_count(host) > 0) {
+        (void)riad_host_wait(host, signals);
     }
     riad_host_wait_closers(host);
     riad_host_record(host);

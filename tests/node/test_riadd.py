@@ -1,0 +1,453 @@
+"""riadd with real accounts: who may do what, what a worker's death costs, and what the storage cannot do."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, USAGE, WRONG_SECRET, wait_until
+from sites import Account, Daemon, Person, Site
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def accounts():
+    made = [Account(number) for number in range(3)]
+    yield made
+    for account in made:
+        account.remove()
+
+
+@pytest.fixture
+def site(binary, base):
+    path = Path(tempfile.mkdtemp(prefix="riadd-", dir=base))
+    path.chmod(0o755)
+    yield Site(binary, path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def daemon(site, daemon_binary):
+    made = Daemon(site.first, daemon_binary, "[policy]", "home-bytes = 50M", "home-inodes = 1k")
+    yield made.start()
+    made.remove()
+
+
+@pytest.fixture
+def alice(daemon, accounts):
+    return Person(daemon, accounts[0], "alice's passphrase")
+
+
+@pytest.fixture
+def bob(daemon, accounts):
+    return Person(daemon, accounts[1], "bob's passphrase")
+
+
+def test_a_person_enrols_and_works(site, daemon, alice, bob):
+    told = alice.enroll()
+    assert told["directory"] == str(alice.home) and len(told["recovery_code"]) == 63
+    alice.shell(f"echo hello > {alice.home}/file && mkdir {alice.home}/folder && chmod 755 {alice.home}/folder")
+    info = alice.home.stat()
+    assert (info.st_uid, info.st_gid, info.st_mode & 0o7777) == (alice.account.uid, alice.account.gid, 0o700)
+    # Whoever is not let in by the modes stays outside; whoever is, comes in: the mount is for everybody.
+    bob.shell(f"cat {alice.home}/file", code=1)
+    alice.shell(f"chmod 711 {alice.home}; chmod 644 {alice.home}/file")
+    assert bob.shell(f"cat {alice.home}/file") == "hello\n"
+    bob.shell(f"echo bob > {alice.home}/file", code=2)
+    options, = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(alice.home) in line]
+    assert {"nosuid", "nodev"} <= set(options[5].split(",")) and {"default_permissions", "allow_other"} <= set(options[-1].split(","))
+    limit = os.statvfs(alice.home)
+    assert limit.f_blocks * limit.f_frsize == 50 << 20 and limit.f_files == 1000
+    alice.shell(f"head -c 60M /dev/zero > {alice.home}/big", code=1)
+    assert (alice.home / "big").stat().st_blocks * 512 <= 50 << 20
+
+
+def test_locked_is_locked(site, daemon, alice):
+    alice.enroll()
+    alice.shell(f"echo secret words > {alice.home}/file")
+    alice.lock()
+    assert list(alice.home.iterdir()) == []  # also for root
+    assert "secret words" not in subprocess.run(["grep", "-ra", "secret words", site.store], capture_output=True, text=True, check=False).stdout
+    alice.run("unlock", "--passphrase-file", site.write_secret("wrong", "wrong"), code=FAILED)  # not hers to read
+    wrong = Person(daemon, alice.account, "guess")
+    wrong.unlock(code=WRONG_SECRET)
+    assert list(alice.home.iterdir()) == []
+    alice = Person(daemon, alice.account, "alice's passphrase")
+    alice.unlock()
+    assert alice.shell(f"cat {alice.home}/file") == "secret words\n"
+    kinds = [event["event"] for event in site.first.events()]
+    assert kinds.count("unlocked") == 2 and kinds.count("unlock-failed") == 1 and kinds.count("user-enrolled") == 1
+
+
+def test_each_sees_and_locks_her_own(site, daemon, alice, bob):
+    alice.enroll()
+    bob.enroll()
+    assert [mount["directory"] for mount in alice.json("status")["mounts"]] == [str(alice.home)]
+    assert len(site.first.json("status")["mounts"]) == 2
+    bob.run("unmount", alice.home, code=NOT_MOUNTED)
+    bob.run("sync", alice.home, code=NOT_MOUNTED)
+    alice.run("sync", alice.home)
+    site.first.run("lock")  # root means its own, and has none
+    assert len(site.first.json("status")["mounts"]) == 2
+    bob.lock()
+    assert [mount["directory"] for mount in site.first.json("status")["mounts"]] == [str(alice.home)]
+    site.first.run("unmount", alice.home)
+    assert site.first.json("status")["mounts"] == []
+
+
+def test_users_are_told_apart(site, daemon, alice, bob):
+    alice.enroll()
+    assert "already" in alice.run("user", "enroll", "--passphrase-file", alice.secret, code=FAILED).stderr
+    bob.run("unlock", "--passphrase-file", bob.secret, code=NOT_PERMITTED)
+    bob.enroll()
+    users = {user["user"]: user for user in bob.json("user", "list")["users"]}
+    assert set(users) == {alice.account.name, bob.account.name}
+    assert users[alice.account.name]["uid"] == alice.account.uid
+    shown, = alice.json("user", "show", alice.account.name)["users"]
+    assert shown == users[alice.account.name] and shown["fingerprint"] != users[bob.account.name]["fingerprint"]
+    alice.run("user", "show", "nobody-such", code=FAILED)
+
+
+def test_a_disabled_user_is_locked_out_and_loses_nothing(site, daemon, alice, bob):
+    alice.enroll()
+    bob.enroll()
+    alice.shell(f"echo kept > {alice.home}/file")
+    bob.run("user", "disable", alice.account.name, code=NOT_PERMITTED)
+    site.first.run("user", "disable", alice.account.name)
+    wait_until(lambda: list(alice.home.iterdir()) == [], 10, "her home to be locked")
+    alice.unlock(code=NOT_PERMITTED)
+    assert len(site.first.json("status")["mounts"]) == 1
+    site.first.run("user", "enable", alice.account.name)
+    alice.unlock()
+    assert alice.shell(f"cat {alice.home}/file") == "kept\n"
+
+
+def test_a_recycled_uid_inherits_nothing(site, daemon, alice):
+    """The account is removed, and its number goes to somebody else."""
+    account = Account(9)
+    try:
+        carol = Person(daemon, account, "carol's passphrase")
+        carol.enroll()
+        carol.lock()
+        subprocess.run(["usermod", "--login", account.name + "new", account.name], check=True, capture_output=True)
+        account.name += "new"
+        carol.unlock(code=NOT_PERMITTED)
+        assert "already" in carol.run("user", "enroll", "--passphrase-file", carol.secret, code=FAILED).stderr
+        site.first.run("user", "disable", account.name[:-3])
+        newcomer = Person(daemon, account, "another passphrase")
+        newcomer.enroll()
+        assert list(newcomer.home.iterdir()) == []
+    finally:
+        account.remove()
+
+
+def test_new_secrets(site, daemon, alice):
+    told = alice.enroll()
+    alice.lock()
+    code = Person(daemon, alice.account, told["recovery_code"])
+    code.secret = code.secret.rename(code.secret.with_name("recovery"))
+    alice = Person(daemon, alice.account, "alice's passphrase")
+    alice.run("unlock", "--recovery-file", code.secret)
+    alice.lock()
+    fresh = Person(daemon, alice.account, "a new passphrase")
+    fresh.secret = fresh.secret.rename(fresh.secret.with_name("fresh"))
+    alice.run("passwd", "--recovery-file", code.secret, "--new-passphrase-file", fresh.secret)
+    Person(daemon, alice.account, "alice's passphrase").unlock(code=WRONG_SECRET)
+    alice.run("unlock", "--passphrase-file", fresh.secret)
+    alice.lock()
+    again = alice.json("recovery", "--passphrase-file", fresh.secret)
+    alice.run("unlock", "--recovery-file", code.secret, code=WRONG_SECRET)
+    assert again["recovery_code"] != told["recovery_code"]
+
+
+def test_a_worker_that_dies_is_started_again(site, daemon, alice, bob):
+    """With what it had open; what was acknowledged is there (P1)."""
+    alice.enroll()
+    bob.enroll()
+    bob.lock()
+    alice.shell(f"for i in $(seq 50); do echo $i > {alice.home}/file$i; done")
+    before = daemon.worker()
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: daemon.worker() not in (None, before), 30, "another worker")
+    wait_until(lambda: os.path.ismount(alice.home), 30, "her home to come back")
+    assert alice.shell(f"cat {alice.home}/file50; ls {alice.home} | wc -l") == "50\n50\n"
+    assert list(bob.home.iterdir()) == []  # what was locked stays so
+    assert "was killed by signal 9" in daemon.log.read_text()
+    alice.lock()
+    alice.unlock()
+
+
+def test_the_end_is_orderly(site, daemon, alice):
+    alice.enroll()
+    alice.shell(f"echo words > {alice.home}/file")
+    daemon.stop()
+    assert list(alice.home.iterdir()) == []
+    daemon.start()
+    alice.unlock()
+    assert alice.shell(f"cat {alice.home}/file") == "words\n"
+
+
+def test_a_monitor_that_dies_takes_all_along(site, daemon, alice):
+    alice.enroll()
+    alice.shell(f"echo words > {alice.home}/file")
+    daemon.kill()
+    daemon.start()
+    alice.unlock()  # over the dead mount that was left, if one was
+    assert alice.shell(f"cat {alice.home}/file") == "words\n"
+
+
+def test_in_use_is_told(site, daemon, alice):
+    alice.enroll()
+    holder = subprocess.Popen([*alice.account.prefix(), "sleep", "1000"], cwd=alice.home)
+    try:
+        time.sleep(0.3)
+        refused = alice.lock(code=FAILED)
+        assert "in use" in refused.stderr and str(holder.pid) in refused.stderr
+        alice.lock("--force")
+        assert list(alice.home.iterdir()) == []
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def ask(path, data, wait=10):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(wait)
+        client.connect(str(path))
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        reply = b""
+        try:
+            while chunk := client.recv(65536):
+                reply += chunk
+        except ConnectionResetError:
+            pass
+        return reply
+
+
+def test_hostile_messages(site, daemon, alice):
+    """P9: to both sockets; afterwards it serves as before."""
+    told = alice.enroll()
+    run = daemon.node.directory / "run"
+    for data in (b"", b"\n", b"{}\n", b"[" * 60000 + b"\n", b"\0" * 100, b'{"version":1,"op":"enrol"}\n',
+                 b'{"version":1,"op":"enrol","user":"00","workspace":"00","roster":"zz","wrap":"0"}\n',
+                 b'{"version":1,"op":"set-user","user":7,"disabled":"x"}\n', b'{"version":1,"op":"replace-user","user":"' + b"ab" * 3000 + b'"}\n',
+                 b'{"version":1,"op":"unmount","directory":["/"]}\n'):
+        ask(run / "control", data)
+    refused = (b"", b"RIAK", b"RIAK" + b"\1\0\0\0" + b"\0" * 52, b"XXXX" + b"\0" * 56, b"RIAK" + b"\2\0\0\0" + b"\1" * 52,
+               b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\1\0\0\0" + os.urandom(32), os.urandom(5000))
+    for data in refused:
+        assert b'"ok": true' not in ask(run / "keys", data).replace(b'":', b'": ')
+    ident = bytes.fromhex(site.first.json("status")["mounts"][0]["id"])
+    wrong = json.loads(ask(run / "keys", b"RIAK" + b"\1\0\0\0" + ident + b"\1\0\0\0" + os.urandom(32)))
+    assert not wrong["ok"]  # root is no user; and the key is wrong
+    assert daemon.worker() and "killed" not in daemon.log.read_text()
+    alice.shell(f"echo still > {alice.home}/file")
+    assert told["directory"] == str(alice.home)
+
+
+def test_a_key_alone_opens_nothing_for_others(site, daemon, alice, bob):
+    """Who has the right root key, and is no member (any more), is refused by the roster."""
+    alice.enroll()
+    bob.enroll()
+    ident = [mount["id"] for mount in alice.json("status")["mounts"]][0]
+    alice.lock()
+    probe = ("import socket,os,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+             "s.sendall(b'RIAK'+b'\\1\\0\\0\\0'+bytes.fromhex(sys.argv[2])+b'\\1\\0\\0\\0'+os.urandom(32))\nprint(s.recv(9999).decode())")
+    result = subprocess.run([*bob.account.prefix(), "/usr/bin/python3", "-c", probe, str(daemon.node.directory / "run/keys"), ident],
+                            capture_output=True, text=True, check=True, timeout=30, cwd="/")
+    told = json.loads(result.stdout)
+    assert told["exit"] == NOT_PERMITTED and "no member" in told["error"]
+    assert list(alice.home.iterdir()) == []
+
+
+def test_enrolment_can_be_closed(site, daemon, alice):
+    daemon.stop()
+    daemon.node.config.write_text(daemon.node.config.read_text() + "enroll = no\n")  # ends in [policy]
+    daemon.start()
+    assert "ask an admin" in alice.run("user", "enroll", "--passphrase-file", alice.secret, code=NOT_PERMITTED).stderr
+
+
+def test_without_riadd(site, daemon, alice):
+    daemon.stop()
+    for command in (["unlock"], ["user", "list"], ["user", "enroll"]):
+        assert "riadd does not run here" in alice.run(*command, code=FAILED).stderr
+
+
+def test_a_node_that_was_removed_serves_no_more(site, daemon, alice):
+    second = site.node("login2")
+    site.add(second)
+    alice.enroll()
+    daemon.stop()
+    second.run("node", "remove", "login1", "--recovery-file", site.code)
+    daemon.start(code=NOT_PERMITTED)
+    assert "no node of the site" in daemon.log.read_text()
+
+
+def test_two_nodes_share_a_store(site, daemon, daemon_binary, alice, accounts):
+    second = site.node("login2")
+    site.add(second)
+    other = Daemon(second, daemon_binary)
+    try:
+        other.start()
+        alice.enroll()
+        alice.shell(f"echo one > {alice.home}/file")
+        there = Person(other, accounts[0], "alice's passphrase")
+        alice.lock()
+        there.unlock()
+        assert there.shell(f"cat {there.home}/file; echo two > {there.home}/file") == "one\n"
+        owned = alice.unlock(code=None)
+        assert owned.returncode != DONE and "another" in owned.stderr
+        there.lock()
+        alice.unlock()
+        assert alice.shell(f"cat {alice.home}/file") == "two\n"
+    finally:
+        other.remove()
+
+
+def test_configurations(site, daemon, daemon_binary):
+    def check(code):
+        return subprocess.run([daemon_binary, "--check-config", "--config", daemon.node.config], capture_output=True, text=True,
+                              check=False, timeout=30).returncode == code
+    good = daemon.node.config.read_text()
+    assert check(DONE)
+    for line in ("[mount]\nhome = relative", "[policy]\nenroll = maybe", "[policy]\nhome-bytes = much", "[mount]\nlock-idle = soon",
+                 "[mount]\nhome = /a/%n/b", "[what]\nis = this"):
+        daemon.node.config.write_text(good + line + "\n")
+        assert check(FAILED), line
+    daemon.node.config.write_text(good)
+    daemon.node.config.chmod(0o666)
+    assert check(NOT_PERMITTED)
+    daemon.node.config.chmod(0o644)
+    assert subprocess.run([daemon_binary, "nonsense"], capture_output=True, check=False, timeout=30).returncode == USAGE
+
+
+class TestTheStorage:
+    """Its admin edits, swaps and brings back; each is refused, and named in the trail."""
+
+    @staticmethod
+    def refused(site, person, code=DAMAGED):
+        before = len(site.first.events())
+        result = person.unlock(code=None)
+        assert result.returncode == code, result.stderr
+        assert list(person.home.iterdir()) == [] if person.home.exists() else True
+        return [event for event in site.first.events()[before:] if event["event"] in ("refused", "unlock-failed", "problem")]
+
+    def test_swapped_public_keys(self, site, daemon, alice, bob):
+        """bob's file under alice's name: she would wrap and sign with his keys."""
+        alice.enroll()
+        bob.enroll()
+        alice.lock()
+        files = sorted((site.store / "user").iterdir(), key=lambda path: path.stat().st_mtime_ns)[-2:]
+        files[0].write_bytes(files[1].read_bytes())
+        result = alice.unlock(code=None)
+        assert result.returncode in (DAMAGED, WRONG_SECRET)
+
+    def test_another_wrap(self, site, daemon, alice, bob):
+        alice.enroll()
+        bob.enroll()
+        alice.lock()
+        bob.lock()
+        wraps = list((site.store / "ws").glob("*/wrap/*"))
+        first, second = wraps[0].read_bytes(), wraps[1].read_bytes()
+        wraps[0].write_bytes(second)
+        wraps[1].write_bytes(first)
+        alice.unlock(code=DAMAGED)
+        bob.unlock(code=DAMAGED)
+
+    def test_an_edited_roster(self, site, daemon, alice):
+        alice.enroll()
+        alice.lock()
+        roster, = (site.store / "ws").glob("*/roster")
+        content = bytearray(roster.read_bytes())
+        content[len(content) // 2] ^= 1
+        roster.write_bytes(content)
+        alice.unlock(code=DAMAGED)
+
+    def test_an_edited_catalog(self, site, daemon, alice):
+        alice.enroll()
+        alice.lock()
+        batch = sorted((site.store / "catalog").iterdir())[-1]
+        daemon.stop()
+        content = bytearray(batch.read_bytes())
+        content[100] ^= 1
+        batch.write_bytes(content)
+        daemon.start(code=DAMAGED)
+        assert site.first.events()[-1]["event"] == "refused" and "the catalog" in site.first.events()[-1]["text"]
+
+    def test_an_older_everything(self, site, daemon, alice, bob):
+        alice.enroll()
+        alice.shell(f"echo one > {alice.home}/file")
+        alice.lock()
+        daemon.stop()
+        before = site.copy()
+        daemon.start()
+        bob.enroll()
+        bob.lock()
+        daemon.stop()
+        site.put_back(before)
+        daemon.start(code=DAMAGED)
+        assert "rolled back" in daemon.log.read_text()
+        assert "older than this node has seen" in site.first.events()[-1]["text"]
+
+    def test_an_older_workspace(self, site, daemon, alice):
+        """The catalog is as it was; the log is not: below the node's mark."""
+        alice.enroll()
+        alice.shell(f"echo one > {alice.home}/file")
+        alice.lock()
+        workspace, = (site.store / "ws").iterdir()
+        shutil.copytree(workspace, site.base / "older")
+        alice.unlock()
+        alice.shell(f"echo two > {alice.home}/file; for i in $(seq 20); do echo $i > {alice.home}/$i; done")
+        alice.lock()
+        shutil.rmtree(workspace)
+        shutil.copytree(site.base / "older", workspace)
+        found = self.refused(site, alice)
+        assert found
+
+    def test_another_workspaces_segments(self, site, daemon, alice, bob):
+        alice.enroll()
+        bob.enroll()
+        for person in (alice, bob):
+            person.shell(f"echo {person.account.name} > {person.home}/file")
+            person.lock()
+        one, two = (site.store / "ws").iterdir()
+        for segment in (one / "log").iterdir():
+            target = two / "log" / segment.name
+            if target.exists():
+                target.write_bytes(segment.read_bytes())
+        shutil.rmtree(daemon.node.directory / "state" / "ws")  # else the index answers
+        codes = [person.unlock(code=None).returncode for person in (alice, bob)]
+        assert sorted(codes) == [DONE, DAMAGED]
+
+    def test_a_term_that_no_node_signed(self, site, daemon, alice, daemon_binary):
+        """Another site's node claims the workspace: its term is void."""
+        alice.enroll()
+        alice.shell(f"echo words > {alice.home}/file")
+        alice.lock()
+        workspace, = (site.store / "ws").iterdir()
+        terms = sorted(path for path in (workspace / "term").iterdir() if "." not in path.name)
+        forged = bytearray(terms[-1].read_bytes())
+        forged[-1] ^= 1
+        (workspace / "term" / f"{int(terms[-1].name, 16) + 1:08x}").write_bytes(forged)
+        alice.unlock()
+        assert alice.shell(f"cat {alice.home}/file") == "words\n"
+
+
+def test_many_unlock_at_once(site, daemon, alice, bob):
+    """Also the same one, many times: all are told the same."""
+    alice.enroll()
+    alice.lock()
+    environment = {**site.first.environment(), "RIAD_STATE_DIR": str(alice.state)}
+    command = [*alice.account.prefix(), site.binary, "unlock", "--passphrase-file", alice.secret]
+    clients = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(10)]
+    told = [client.communicate(timeout=120) for client in clients]
+    assert [client.returncode for client in clients] == [DONE] * 10, told
+    assert len(site.first.json("status")["mounts"]) == 1
