@@ -9,6 +9,11 @@ from pathlib import Path
 from harness import DONE, wait_until
 
 
+def copy_tree(source, target):
+    """With owners."""
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
 class Node:
     """One machine: a configuration, a key and a local state of its own."""
 
@@ -18,6 +23,9 @@ class Node:
         self.directory.mkdir(mode=0o755)
         self.config = self.directory / "riadd.conf"
         self.state = self.directory / "state"
+        if site.service:
+            self.state.mkdir(mode=0o700)
+            os.chown(self.state, site.service.uid, site.service.gid)
 
     def environment(self):
         drop = ("RIAD_STATE_DIR", "XDG_STATE_HOME", "RIAD_PASSPHRASE_FILE")
@@ -35,7 +43,7 @@ class Node:
         return json.loads(self.run(*arguments, "--json", **more).stdout)
 
     def join(self):
-        return self.json("node", "join", self.site.store, self.site.root)["node"]
+        return self.json("node", "join", self.site.store, self.site.root, *self.site.as_service())["node"]
 
     def events(self):
         return self.json("events")["events"]
@@ -46,13 +54,16 @@ class Node:
 
 
 class Site:
-    def __init__(self, binary, base):
-        self.binary, self.base = binary, base
+    def __init__(self, binary, base, service=None):
+        self.binary, self.base, self.service = binary, base, service
         self.store = base / "store"
         self.first = Node(self, "login1")
-        made = self.first.json("site", "init", self.store, "--name", "login1")
+        made = self.first.json("site", "init", self.store, "--name", "login1", *self.as_service())
         self.root = made["root"]
         self.code = self.write_secret("code", made["recovery_code"])
+
+    def as_service(self):
+        return ["--user", self.service.name] if self.service else []
 
     def write_secret(self, name, text):
         path = self.base / name
@@ -72,12 +83,12 @@ class Site:
     def copy(self):
         """As a storage snapshot has it."""
         path = self.base / f"copy{len(list(self.base.glob('copy*')))}"
-        shutil.copytree(self.store, path)
+        copy_tree(self.store, path)
         return path
 
     def put_back(self, copy):
         shutil.rmtree(self.store)
-        shutil.copytree(copy, self.store)
+        copy_tree(copy, self.store)
 
 
 class Account:

@@ -37,9 +37,9 @@ char *riad_config_home(const struct riad_config *config, const char *name);
 /* The path of riadd's socket: "control" for everybody, "keys" for the keys of workspaces. */
 char *riad_config_socket(const struct riad_config *config, const char *name);
 /* Writes a new file, with comments, mode 0644; its directory is made when missing (mode 0755).
- * store: absolute. -EEXIST; -EINVAL a store that the file cannot name; errno. */
-int riad_config_write(
-        const char *path, const char *store, const struct riad_public_key *root) RIAD_MUST_CHECK;
+ * store: absolute. user: NULL: none. -EEXIST; -EINVAL a store that the file cannot name; errno. */
+int riad_config_write(const char *path, const char *store, const struct riad_public_key *root,
+        const char *user) RIAD_MUST_CHECK;
 /* The path of a file named `name` beside the configuration; heap, NULL if memory is short. */
 char *riad_config_beside(const char *path, const char *name);
 

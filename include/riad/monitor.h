@@ -23,8 +23,8 @@ struct riad_unlock_request {
     uint8_t root[32]; /* the workspace's root key */
 };
 
-/* Runs until SIGTERM or SIGINT; then all mounts are durable and gone. program: to be run as the
- * worker, with --worker CONFIG. ready is called once when users can come. Exit code (enum
+/* Runs until SIGTERM or SIGINT; then all mounts are durable and gone. program: the file to be run
+ * as the worker, with --worker CONFIG. ready is called once when users can come. Exit code (enum
  * riad_exit) and, if it is not 0, the reason, which is empty where the worker has told it. */
 int riad_monitor_run(const char *config_path, const char *program, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason);

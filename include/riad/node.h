@@ -24,7 +24,8 @@ struct riad_node {
     bool member;                /* the site lists it, and has not removed it */
 };
 
-/* Reads the configuration, opens state and store, and verifies the site. Private halves are not
+/* Reads the configuration, opens state and store, and verifies the site. As root, with a `user` in
+ * the configuration, this process becomes that one, for good. Private halves are not
  * kept. self: who this node is, for a process that may not read its key; NULL: the key says. Exit
  * code (enum riad_exit) and, if it is not 0, the reason. */
 int riad_node_open(const char *config_path, const struct riad_site_node *self,

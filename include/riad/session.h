@@ -15,6 +15,8 @@ struct riad_mount_service {
     int (*mount)(void *context, const char *mountpoint, const char *source);
     /* 0, -EBUSY ... lazy: detaches it even when busy. */
     int (*unmount)(void *context, const char *mountpoint, bool lazy);
+    /* Ends the connection, whoever uses it; it stays mounted. */
+    int (*abort)(void *context, const char *mountpoint);
     void *context;
 };
 

@@ -9,6 +9,7 @@
 #include "riad/events.h"
 #include "riad/host.h"
 #include "riad/node.h"
+#include "riad/sandbox.h"
 #include "riad/units.h"
 
 struct command {
@@ -55,14 +56,14 @@ extern const struct command commands[];
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
             *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
-            *name;
+            *name, *user;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcN" (see options.c); others
- * are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcNU" (see options.c);
+ * others are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
  * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
 /* Reports a wrong use: one sentence and the usage line of the command. Returns RIAD_EXIT_USAGE. */
@@ -152,8 +153,10 @@ void notify_reload(const struct riad_state *state, const char *store);
 const char *config_path(const struct options *options);
 /* What makes this machine a node. */
 struct identity {
-    char *path;     /* of the configuration, absolute */
-    char *key_path; /* of the node's key, beside it */
+    char *path;                  /* of the configuration, absolute */
+    char *key_path;              /* of the node's key, beside it */
+    const char *user;            /* who is to run the worker; NULL: root */
+    struct riad_account account; /* of user */
     struct riad_site_node node;
 };
 /* The node's key is made, or that of an earlier try is used again; the configuration is not written
@@ -164,15 +167,20 @@ void identity_done(struct identity *identity);
 /* Exit code; reported. */
 int write_config(
         const struct identity *identity, const char *store, const struct riad_public_key *root);
+/* Where a site has a worker's user: the local state, and a store that was just made, become his.
+ * Exit code; reported. */
+int give_state(const struct identity *identity);
+int give_store(const struct identity *identity, const char *store);
 /* riad_node_open; reported. *ret can be closed in any case. */
 int open_node(const char *path, struct riad_node *ret);
 /* How commands of a node begin: options, exactly `count` arguments (else a usage error that says
- * `wanted`), then open_node. Exit code, or -1: help was shown. */
+ * `wanted`), the site root's recovery code (ret_code: NULL: not needed), asked for or read, then
+ * open_node. Exit code, or -1: help was shown. */
 int begin_node(int argc, char **argv, const char *letters, int count, const char *wanted,
-        struct options *ret_options, struct riad_node *ret);
+        struct options *ret_options, struct riad_secret **ret_code, struct riad_node *ret);
 #define _cleanup_node_ __attribute__((cleanup(riad_node_close)))
-/* Opens the site root with its recovery code, asked for or read. Exit code; reported. */
-int open_site_root(const struct options *options, const struct riad_node *node,
+/* Opens the site root with its recovery code. Exit code; reported. */
+int open_site_root(const struct riad_node *node, const struct riad_secret *code,
         struct riad_user *ret, struct riad_keypair *ret_keys);
 /* An event of the site's store for the trail. */
 #define record_node(node, kind, ...) \

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "riad/bytes.h"
 #include "riad/cleanup.h"
@@ -109,10 +110,31 @@ static int judge(const struct reading *reading)
     return RIAD_EXIT_DONE;
 }
 
+/* On a node of a site root means riadd's trail, which belongs to whom the worker becomes. */
+static int open_trail(const struct options *options, struct riad_state *ret)
+{
+    struct riad_account account;
+    struct riad_reason reason;
+    struct riad_config config;
+    int r = 0;
+
+    if (options->state_dir || geteuid() != 0 ||
+            riad_config_load(config_path(options), &config, &reason) < 0) {
+        return riad_state_open(options->state_dir, ret);
+    }
+    if (config.user) {
+        r = riad_account_find(config.user, &account);
+        r = r < 0 ? r : riad_account_become(&account);
+    }
+    r = r < 0 ? r : riad_state_open(config.state, ret);
+    riad_config_done(&config);
+    return r;
+}
+
 static int show(const struct options *options, struct reading *reading)
 {
     struct riad_state state;
-    int code = RIAD_EXIT_DONE, r = riad_state_open(options->state_dir, &state);
+    int code = RIAD_EXIT_DONE, r = open_trail(options, &state);
 
     if (r < 0) {
         return fail(riad_exit_of(r), "cannot use the state directory: %s (see --state-dir)",

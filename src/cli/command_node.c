@@ -57,7 +57,7 @@ int command_node_join(int argc, char **argv)
     _cleanup_free_ char *store = NULL;
     struct riad_public_key root;
     struct options options;
-    int code, r = parse_options(argc, argv, "jc", &options);
+    int code, r = parse_options(argc, argv, "jcU", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -77,6 +77,9 @@ int command_node_join(int argc, char **argv)
     }
     if (code == RIAD_EXIT_DONE) {
         code = write_config(&identity, store, &root);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = give_state(&identity);
     }
     return code == RIAD_EXIT_DONE ? report_join(&options, &identity) : code;
 }
@@ -107,7 +110,7 @@ int command_node_list(int argc, char **argv)
     _cleanup_node_ struct riad_node node = { 0 };
     struct options options;
     json_t *list;
-    int code = begin_node(argc, argv, "jc", 0, "", &options, &node), r = 0;
+    int code = begin_node(argc, argv, "jc", 0, "", &options, NULL, &node), r = 0;
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
@@ -157,14 +160,15 @@ static int add_node(struct riad_node *node, const struct riad_keypair *root,
 
 int command_node_add(int argc, char **argv)
 {
+    _cleanup_secret_ struct riad_secret *recovery = NULL;
     _cleanup_(riad_keypair_done) struct riad_keypair root = { 0 };
     _cleanup_node_ struct riad_node node = { 0 };
     char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
     struct riad_site_node newcomer;
     struct riad_user root_user;
     struct options options;
-    int code = begin_node(
-            argc, argv, "jcr", 2, "name the node, and what `riad node join` told", &options, &node);
+    int code = begin_node(argc, argv, "jcr", 2, "name the node, and what `riad node join` told",
+            &options, &recovery, &node);
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
@@ -179,7 +183,7 @@ int command_node_add(int argc, char **argv)
                            "letters and digits 2 to 7");
     }
     snprintf(newcomer.name, sizeof newcomer.name, "%s", argv[optind]);
-    code = open_site_root(&options, &node, &root_user, &root);
+    code = open_site_root(&node, recovery, &root_user, &root);
     if (code == RIAD_EXIT_DONE) {
         code = add_node(&node, &root, &newcomer);
     }
@@ -231,6 +235,7 @@ static int remove_node(struct riad_node *node, const struct riad_keypair *root,
 
 int command_node_remove(int argc, char **argv)
 {
+    _cleanup_secret_ struct riad_secret *recovery = NULL;
     _cleanup_(riad_keypair_done) struct riad_keypair root = { 0 };
     _cleanup_node_ struct riad_node node = { 0 };
     const struct riad_site_node *leaving;
@@ -238,7 +243,7 @@ int command_node_remove(int argc, char **argv)
     struct riad_reason reason = { "" };
     struct riad_user root_user;
     struct options options;
-    int code = begin_node(argc, argv, "jcr", 1, "name the node", &options, &node);
+    int code = begin_node(argc, argv, "jcr", 1, "name the node", &options, &recovery, &node);
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
@@ -249,7 +254,7 @@ int command_node_remove(int argc, char **argv)
                 argv[optind]);
     }
     snprintf(name, sizeof name, "%s", leaving->name);
-    code = open_site_root(&options, &node, &root_user, &root);
+    code = open_site_root(&node, recovery, &root_user, &root);
     if (code != RIAD_EXIT_DONE) {
         return code;
     }

@@ -117,7 +117,7 @@ int command_site_init(int argc, char **argv)
     char recovery[RIAD_RECOVERY_TEXT_SIZE] = "", host[RIAD_NODE_NAME_MAX + 1];
     struct riad_public_key root;
     struct options options;
-    int code, r = parse_options(argc, argv, "jcN", &options);
+    int code, r = parse_options(argc, argv, "jcNU", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -135,6 +135,12 @@ int command_site_init(int argc, char **argv)
     }
     if (code == RIAD_EXIT_DONE) {
         code = write_config(&identity, store, &root);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = give_store(&identity, store);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = give_state(&identity);
     }
     if (code == RIAD_EXIT_DONE) {
         code = open_made(&identity);
@@ -168,7 +174,7 @@ int command_site_show(int argc, char **argv)
     _cleanup_node_ struct riad_node node = { 0 };
     char root[RIAD_KEY_TEXT_SIZE], fingerprint[RIAD_FINGERPRINT_SIZE], hex[33];
     struct options options;
-    int code = begin_node(argc, argv, "jc", 0, "", &options, &node), r;
+    int code = begin_node(argc, argv, "jc", 0, "", &options, NULL, &node), r;
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
@@ -189,16 +195,17 @@ int command_site_show(int argc, char **argv)
 
 int command_site_recovery(int argc, char **argv)
 {
+    _cleanup_secret_ struct riad_secret *recovery = NULL;
     _cleanup_(riad_keypair_done) struct riad_keypair keys = { 0 };
     _cleanup_secret_ struct riad_secret *fresh = NULL;
     _cleanup_node_ struct riad_node node = { 0 };
     char text[RIAD_RECOVERY_TEXT_SIZE];
     struct riad_user root;
     struct options options;
-    int code = begin_node(argc, argv, "jcr", 0, "", &options, &node), r;
+    int code = begin_node(argc, argv, "jcr", 0, "", &options, &recovery, &node), r;
 
     if (code == RIAD_EXIT_DONE) {
-        code = open_site_root(&options, &node, &root, &keys);
+        code = open_site_root(&node, recovery, &root, &keys);
     }
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;

@@ -9,6 +9,9 @@
     "~/.local/state/riad)\n"
 #define CONFIG_HELP \
     "  --config F            the node's configuration (default: /etc/riad/riadd.conf)\n"
+#define USER_HELP                                                                                \
+    "  --user ACCOUNT        who runs riadd's worker, and owns store and local state (default: " \
+    "root)\n"
 #define ROOT_HELP "  --recovery-file F     the site root's recovery code (asked for otherwise)\n"
 #define LIMIT_HELP                                                             \
     "  -B SIZE               limit on bytes: 10G is 10 GiB; none = no limit\n" \
@@ -155,7 +158,7 @@ const struct command commands[] = {
             command_user_enable },
     { "site init", "STORE", "make a site's store, its root, and its first node of this machine",
             CONFIG_HELP
-            "  --name NAME           this node's name (default: the host's)\n"
+            "  --name NAME           this node's name (default: the host's)\n" USER_HELP
             "  --json                print keys and the recovery code as JSON\n"
             "The root's recovery code is shown once: it is needed to add and remove nodes.\n",
             command_site_init },
@@ -166,7 +169,7 @@ const struct command commands[] = {
                                   "An old copy of the store still opens with the old code.\n",
             command_site_recovery },
     { "node join", "STORE ROOT", "make this machine ready to be added to a site",
-            CONFIG_HELP
+            CONFIG_HELP USER_HELP
             "  --json                as JSON\n"
             "ROOT is the site root's public key, as `riad site show` tells it on a node "
             "of the site: it\n"

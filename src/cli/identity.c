@@ -1,4 +1,6 @@
 /* What makes a machine a node of a site: its configuration and its key; and opening them. */
+#include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,13 @@ int make_identity(const struct options *options, const char *name, struct identi
                 "`%s` is no node's name: letters, digits, dots, dashes, underscores; at most %d",
                 name, RIAD_NODE_NAME_MAX);
     }
+    ret->user = options->user;
+    if (ret->user && (geteuid() != 0 || riad_account_find(ret->user, &ret->account) < 0)) {
+        return fail(RIAD_EXIT_FAILED,
+                "--user %s: only root can give store and state to another account, and it must be "
+                "there (adduser --system %s)",
+                ret->user, ret->user);
+    }
     ret->path = absolute_path(config_path(options));
     ret->key_path = ret->path ? riad_config_beside(ret->path, "node.key") : NULL;
     if (!ret->key_path) {
@@ -84,7 +93,7 @@ int make_identity(const struct options *options, const char *name, struct identi
 int write_config(
         const struct identity *identity, const char *store, const struct riad_public_key *root)
 {
-    int r = riad_config_write(identity->path, store, root);
+    int r = riad_config_write(identity->path, store, root, identity->user);
 
     if (r == -EINVAL) {
         return fail(RIAD_EXIT_FAILED,
@@ -94,6 +103,51 @@ int write_config(
     }
     return r < 0 ? fail(RIAD_EXIT_FAILED, "cannot write %s: %s", identity->path, strerror(-r))
                  : RIAD_EXIT_DONE;
+}
+
+/* Its owner is the worker's user, who could not make it. */
+static int give(int directory, const char *name, const struct riad_account *account)
+{
+    return fchownat(directory, name, account->uid, account->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+                                                                                          : 0;
+}
+
+int give_state(const struct identity *identity)
+{
+    static const char path[] = "/var/lib/riad"; /* where riad_state_open looks, without more */
+    int r;
+
+    if (!identity->user || getenv("RIAD_STATE_DIR")) {
+        return RIAD_EXIT_DONE;
+    }
+    r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno
+                                                 : give(AT_FDCWD, path, &identity->account);
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "cannot make %s for %s: %s", path, identity->user,
+                           strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+/* nftw has no context. */
+static struct riad_account receiver;
+
+static int give_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st;
+    (void)kind;
+    (void)place;
+    return give(AT_FDCWD, path, &receiver) < 0 ? -1 : 0;
+}
+
+int give_store(const struct identity *identity, const char *store)
+{
+    if (!identity->user) {
+        return RIAD_EXIT_DONE;
+    }
+    receiver = identity->account;
+    return nftw(store, give_one, 16, FTW_PHYS) < 0
+                   ? fail(RIAD_EXIT_FAILED, "cannot give %s to %s: %s", store, identity->user,
+                             strerror(errno))
+                   : RIAD_EXIT_DONE;
 }
 
 int open_node(const char *path, struct riad_node *ret)
@@ -108,10 +162,20 @@ int open_node(const char *path, struct riad_node *ret)
     return RIAD_EXIT_DONE;
 }
 
-int begin_node(int argc, char **argv, const char *letters, int count, const char *wanted,
-        struct options *ret_options, struct riad_node *ret)
+/* Before this process becomes another user, who may not read it. */
+static int read_code(const struct options *options, struct riad_secret **ret)
 {
-    int r = parse_options(argc, argv, letters, ret_options);
+    struct options as_code = *options;
+    enum riad_slot_kind kind;
+
+    as_code.recovery = true;
+    return read_secret(&as_code, "the site root", &kind, ret);
+}
+
+int begin_node(int argc, char **argv, const char *letters, int count, const char *wanted,
+        struct options *ret_options, struct riad_secret **ret_code, struct riad_node *ret)
+{
+    int r = parse_options(argc, argv, letters, ret_options), code;
 
     ret->state.fd = ret->store.fd = -1;
     if (r != 0) {
@@ -120,28 +184,21 @@ int begin_node(int argc, char **argv, const char *letters, int count, const char
     if (optind + count != argc) {
         return count == 0 ? usage_error("it takes no argument") : usage_error("%s", wanted);
     }
-    return open_node(config_path(ret_options), ret);
+    code = ret_code ? read_code(ret_options, ret_code) : RIAD_EXIT_DONE;
+    return code == RIAD_EXIT_DONE ? open_node(config_path(ret_options), ret) : code;
 }
 
-int open_site_root(const struct options *options, const struct riad_node *node,
+int open_site_root(const struct riad_node *node, const struct riad_secret *code,
         struct riad_user *ret, struct riad_keypair *ret_keys)
 {
-    struct options as_code = *options;
-    _cleanup_secret_ struct riad_secret *secret = NULL;
-    enum riad_slot_kind kind;
-    int code, r = riad_user_load(&node->store, &node->site.root_user, ret);
+    int r = riad_user_load(&node->store, &node->site.root_user, ret);
 
     if (r < 0) {
         return fail(riad_exit_of(r),
                 "the site root's file in %s cannot be read (%s): restore user/ from a backup",
                 node->config.store, strerror(-r));
     }
-    as_code.recovery = true;
-    code = read_secret(&as_code, "the site root", &kind, &secret);
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    r = riad_user_unlock(&node->store, ret, kind, secret, ret_keys);
+    r = riad_user_unlock(&node->store, ret, RIAD_SLOT_RECOVERY, code, ret_keys);
     if (r == 0 && memcmp(&ret_keys->sign_key, &node->site.root, sizeof node->site.root) != 0) {
         r = -EBADMSG; /* somebody else's file in its place */
     }

@@ -26,6 +26,7 @@ static const struct option long_options[] = {
     { "lock-idle", required_argument, NULL, 'L' },
     { "config", required_argument, NULL, 'c' },
     { "name", required_argument, NULL, 'N' },
+    { "user", required_argument, NULL, 'U' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -104,6 +105,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'L' ? &options->lock_idle
                               : letter == 'c' ? &options->config
                               : letter == 'N' ? &options->name
+                              : letter == 'U' ? &options->user
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -147,7 +149,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSHEGLcN", letter)) {
+    } else if (strchr("prknKwsBICSHEGLcNU", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

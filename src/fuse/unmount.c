@@ -161,6 +161,9 @@ int riad_session_abort(struct riad_session *session)
 {
     int r = is_at_path(session) ? abort_by_fusectl(session) : -EBUSY;
 
+    if (r < 0 && r != -EBUSY && session->service) {
+        return session->service->abort(session->service->context, session->mountpoint);
+    }
     if (r < 0 && r != -EBUSY && geteuid() == 0) {
         /* It aborts, and says that the mount is busy nevertheless. */
         r = umount2(session->mountpoint, UMOUNT_NOFOLLOW | MNT_FORCE) < 0 && errno != EBUSY ? -errno

@@ -37,7 +37,7 @@ static const char template[] =
         "#run = /run/riad\n"
         "# Whom riadd's worker becomes, which serves all requests and reads the store. Store and\n"
         "# local state belong to that user. None: it stays root.\n"
-        "#user = riad\n"
+        "%suser = %s\n"
         "\n"
         "[mount]\n"
         "# Where homes are mounted; %%n is the user's name.\n"
@@ -423,7 +423,8 @@ static bool can_be_told(const char *store)
            store[size - 1] != ' ';
 }
 
-int riad_config_write(const char *path, const char *store, const struct riad_public_key *root)
+int riad_config_write(
+        const char *path, const char *store, const struct riad_public_key *root, const char *user)
 {
     _cleanup_free_ char *directory = riad_config_beside(path, ".");
     _cleanup_free_ char *text = NULL;
@@ -439,7 +440,8 @@ int riad_config_write(const char *path, const char *store, const struct riad_pub
     if (r < 0) {
         return r;
     }
-    if (!directory || asprintf(&text, template, store, key) < 0) {
+    if (!directory ||
+            asprintf(&text, template, store, key, user ? "" : "#", user ? user : "riad") < 0) {
         text = NULL;
         return -ENOMEM;
     }

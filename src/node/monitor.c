@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/host.h"
+#include "riad/sandbox.h"
 #include "riad/thread.h"
 
 #include "monitor_priv.h"
@@ -54,21 +56,44 @@ static int block_signals(sigset_t *ret_before)
 
 /* --- the worker's start --- */
 
+/* Room for keys in locked memory, and for descriptors: as far as we may. */
+static void raise_limits(void)
+{
+    static const struct {
+        __rlimit_resource_t resource;
+        rlim_t wanted;
+    } limits[] = { { RLIMIT_MEMLOCK, 256 << 20 }, { RLIMIT_NOFILE, 1 << 17 } };
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct rlimit more = { limits[i].wanted, limits[i].wanted };
+        struct rlimit now;
+
+        if (getrlimit(limits[i].resource, &now) == 0 && now.rlim_cur < more.rlim_cur) {
+            (void)setrlimit(limits[i].resource, &more);
+        }
+    }
+}
+
 /* In the child: descriptors to their places, privileges away, and the program. The ends that it
  * gets are above all of these numbers. */
 __attribute__((noreturn)) static void become_worker(
         const struct riad_monitor *monitor, const int descriptors[3], const sigset_t *signals)
 {
     char *arguments[] = { (char *)"riadd-worker", (char *)"--worker", monitor->config.path, NULL };
+    const struct riad_account account = { monitor->uid, monitor->gid };
 
     for (int i = 0; i < 3; i++) {
         if (dup2(descriptors[i], RIAD_WORKER_SERVICE_FD + i) < 0) {
             _exit(RIAD_EXIT_FAILED);
         }
     }
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    raise_limits();
+    if (monitor->other_user && riad_account_become(&account) < 0) {
+        _exit(RIAD_EXIT_NOT_PERMITTED);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* after the change of user, which takes it away */
     sigprocmask(SIG_SETMASK, signals, NULL);
-    execv(monitor->program, arguments);
+    (void)fexecve(monitor->program_fd, arguments, environ);
     _exit(RIAD_EXIT_FAILED);
 }
 
@@ -233,9 +258,21 @@ static int run(struct riad_monitor *monitor, int signals, const sigset_t *before
 
 static int find_user(struct riad_monitor *monitor, struct riad_reason *reason)
 {
-    monitor->uid = geteuid();
-    monitor->gid = getegid();
-    (void)reason;
+    struct riad_account account = { geteuid(), getegid() };
+
+    if (monitor->config.user && riad_account_find(monitor->config.user, &account) < 0) {
+        return explain(reason, -ENOENT, "%s: there is no account `%s`: adduser --system it",
+                monitor->config.path, monitor->config.user);
+    }
+    monitor->uid = account.uid;
+    monitor->gid = account.gid;
+    monitor->other_user = account.uid != geteuid();
+    if (monitor->other_user && geteuid() != 0) {
+        return explain(reason, -EPERM,
+                "only root can have a worker of another user, as `user` in "
+                "%s says",
+                monitor->config.path);
+    }
     return RIAD_EXIT_DONE;
 }
 
@@ -287,16 +324,25 @@ static void release(struct riad_monitor *monitor)
     }
     riad_control_stop(monitor->unlocking);
     riad_close_fd(&monitor->control_fd);
+    riad_close_fd(&monitor->program_fd);
     riad_monitor_forget_all(monitor);
     riad_keypair_done(&monitor->keys);
     riad_config_done(&monitor->config);
     pthread_mutex_destroy(&monitor->lock);
 }
 
+/* The child finds it above the descriptors that it puts in place first. */
+static int open_program(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+}
+
 int riad_monitor_run(const char *config_path, const char *program, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason)
 {
-    struct riad_monitor monitor = { .program = program,
+    struct riad_monitor monitor = { .program_fd = open_program(program),
         .control_fd = -1,
         .keys_fd = -1,
         .service_fd = -1,
@@ -307,8 +353,9 @@ int riad_monitor_run(const char *config_path, const char *program, void (*ready)
     int code;
 
     pthread_mutex_init(&monitor.lock, NULL);
-    if (signals < 0) {
-        return explain(ret_reason, signals, "cannot make a signal descriptor");
+    if (signals < 0 || monitor.program_fd < 0) {
+        riad_close_fd(&monitor.program_fd);
+        return explain(ret_reason, -EIO, "cannot start");
     }
     code = load(&monitor, config_path, ret_reason);
     if (code == RIAD_EXIT_DONE) {

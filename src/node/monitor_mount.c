@@ -129,3 +129,9 @@ int riad_monitor_unmount(const char *path, bool lazy)
 {
     return umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
 }
+
+/* The kernel ends the connection, and says that the mount is busy nevertheless. */
+int riad_monitor_abort(const char *path)
+{
+    return umount2(path, UMOUNT_NOFOLLOW | MNT_FORCE) < 0 && errno != EBUSY ? -errno : 0;
+}

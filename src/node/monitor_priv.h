@@ -26,7 +26,8 @@ struct riad_monitor {
     struct riad_keypair keys; /* the node's */
     uid_t uid;                /* of the worker, and of its mounts */
     gid_t gid;
-    const char *program;
+    int program_fd;                 /* what the worker runs */
+    bool other_user;                /* uid is not ours */
     struct riad_control *unlocking; /* serves the socket for keys */
     int control_fd;                 /* listens; each worker gets it */
     pthread_mutex_t lock;           /* guards what follows */
@@ -47,6 +48,8 @@ int riad_monitor_mount(
         const struct riad_monitor *monitor, const char *path, const char *source) RIAD_MUST_CHECK;
 /* What is mounted there is a riad's: 0, -EBUSY. */
 int riad_monitor_unmount(const char *path, bool lazy) RIAD_MUST_CHECK;
+/* Takes it away from whoever uses it; it stays mounted. */
+int riad_monitor_abort(const char *path) RIAD_MUST_CHECK;
 
 /* monitor_keys.c. Serves the socket on which keys are given. */
 int riad_monitor_listen_keys(struct riad_monitor *monitor) RIAD_MUST_CHECK;

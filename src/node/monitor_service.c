@@ -84,6 +84,9 @@ static int answer(struct riad_monitor *monitor, const struct riad_service_reques
         return mount_home(monitor, request, ret_fd);
     case RIAD_SERVICE_UNMOUNT:
         return unmount(monitor, request);
+    case RIAD_SERVICE_ABORT:
+        return riad_monitor_is_mounted(monitor, request->path) ? riad_monitor_abort(request->path)
+                                                               : -ENOENT;
     case RIAD_SERVICE_READY:
         if (!monitor->served) {
             monitor->served = true;

@@ -3,11 +3,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/events.h"
 #include "riad/host.h"
+#include "riad/sandbox.h"
 
 __attribute__((format(printf, 3, 4))) static int explain(
         struct riad_reason *reason, int error, const char *format, ...)
@@ -96,7 +98,26 @@ static void find_member(struct riad_node *node)
     }
 }
 
-static int find_self(
+/* Store and local state are the service user's: what root writes there by hand is to be his, too.
+ */
+static int become_user(const struct riad_node *node, struct riad_reason *reason)
+{
+    struct riad_account account;
+    int r;
+
+    if (!node->config.user || geteuid() != 0) {
+        return RIAD_EXIT_DONE;
+    }
+    r = riad_account_find(node->config.user, &account);
+    if (r == 0) {
+        r = riad_account_become(&account);
+    }
+    return r < 0 ? explain(reason, r, "cannot become `%s`, the user in %s: %s", node->config.user,
+                           node->config.path, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+static int find_key(
         struct riad_node *node, const struct riad_site_node *self, struct riad_reason *reason)
 {
     int r = 0;
@@ -106,14 +127,11 @@ static int find_self(
     } else {
         r = riad_node_key_load(node->config.node_key, &node->self, NULL);
     }
-
     if (r < 0 && r != -ENOENT) {
         return explain(reason, r, "the node's key %s %s", node->config.node_key,
-                r == -EPERM ? "can be read by others, or is not ours: chown and chmod 600 it"
-                            : "is damaged: remove this node from the site, and join again");
-    }
-    if (r == 0) {
-        find_member(node);
+                r == -EPERM    ? "can be read by others, or is not ours: chown and chmod 600 it"
+                : r == -EACCES ? "is not ours to read: this is for root"
+                               : "is damaged: remove this node from the site, and join again");
     }
     return RIAD_EXIT_DONE;
 }
@@ -153,6 +171,12 @@ int riad_node_open(const char *config_path, const struct riad_site_node *self,
     int code = riad_exit_of(riad_config_load(config_path, &node.config, ret_reason));
 
     if (code == RIAD_EXIT_DONE) {
+        code = find_key(&node, self, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = become_user(&node, ret_reason);
+    }
+    if (code == RIAD_EXIT_DONE) {
         code = open_state(&node, ret_reason);
     }
     if (code == RIAD_EXIT_DONE) {
@@ -161,13 +185,11 @@ int riad_node_open(const char *config_path, const struct riad_site_node *self,
     if (code == RIAD_EXIT_DONE) {
         code = load_site(&node, ret_reason);
     }
-    if (code == RIAD_EXIT_DONE) {
-        code = find_self(&node, self, ret_reason);
-    }
     if (code != RIAD_EXIT_DONE) {
         riad_node_close(&node);
         return code;
     }
+    find_member(&node);
     *ret = node;
     return RIAD_EXIT_DONE;
 }

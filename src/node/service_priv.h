@@ -15,6 +15,7 @@ enum riad_service_operation {
     RIAD_SERVICE_SIGN,     /* with the node's key: terms and catalog batches only */
     RIAD_SERVICE_MOUNT,
     RIAD_SERVICE_UNMOUNT,
+    RIAD_SERVICE_ABORT,
     RIAD_SERVICE_READY, /* the worker serves */
 };
 
@@ -26,7 +27,7 @@ struct riad_service_request {
     struct riad_hash commitment; /* with the workspace: the grant that it belongs to */
     uint32_t kind;               /* enum riad_workspace_kind */
     char name[256];              /* of a home: its owner's */
-    /* unmount */
+    /* unmount, abort */
     char path[RIAD_SERVICE_PATH_MAX];
     bool lazy;
 };

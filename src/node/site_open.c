@@ -53,6 +53,16 @@ static int service_unmount(void *context, const char *mountpoint, bool lazy)
     return riad_service_call(mount->site->service, &request, NULL, &reply, NULL);
 }
 
+static int service_abort(void *context, const char *mountpoint)
+{
+    const struct riad_site_mount *mount = context;
+    struct riad_service_request request = { .operation = RIAD_SERVICE_ABORT };
+    struct riad_service_reply reply;
+
+    snprintf(request.path, sizeof request.path, "%s", mountpoint);
+    return riad_service_call(mount->site->service, &request, NULL, &reply, NULL);
+}
+
 static void site_mount_free(struct riad_site_mount *mount)
 {
     if (mount) {
@@ -245,7 +255,8 @@ static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
     own->kind = target->entry.kind;
     snprintf(own->name, sizeof own->name, "%s", target->owner.name);
     own->directory = riad_config_home(&site->node.config, own->name);
-    own->service = (struct riad_mount_service){ service_mount, service_unmount, own };
+    own->service =
+            (struct riad_mount_service){ service_mount, service_unmount, service_abort, own };
     if (!own->directory) {
         free(own);
         return NULL;

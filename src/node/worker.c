@@ -12,6 +12,7 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/monitor.h"
+#include "riad/sandbox.h"
 #include "riad/thread.h"
 
 #include "site_host_priv.h"
@@ -227,6 +228,11 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
     pthread_mutex_init(&site->openings_lock, NULL);
     pthread_cond_init(&site->openings_changed, NULL);
     riad_host_allow_descriptors();
+    r = riad_sandbox_enter();
+    if (r < 0) {
+        free(site);
+        return explain(ret_reason, r, "cannot enter the sandbox");
+    }
     r = riad_service_new(RIAD_WORKER_SERVICE_FD, &site->service);
     code = r < 0 ? explain(ret_reason, r, "cannot start")
                  : run(site, signals, config_path, ret_reason);

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, USAGE, WRONG_SECRET, wait_until
-from sites import Account, Daemon, Person, Site
+from sites import Account, Daemon, Person, Site, copy_tree
 
 pytestmark = pytest.mark.root
 
@@ -25,11 +25,19 @@ def accounts():
         account.remove()
 
 
+@pytest.fixture(scope="module")
+def service():
+    """Whom the worker becomes."""
+    account = Account("s")
+    yield account
+    account.remove()
+
+
 @pytest.fixture
-def site(binary, base):
+def site(binary, base, service):
     path = Path(tempfile.mkdtemp(prefix="riadd-", dir=base))
     path.chmod(0o755)
-    yield Site(binary, path)
+    yield Site(binary, path, service)
     shutil.rmtree(path)
 
 
@@ -329,6 +337,40 @@ def test_configurations(site, daemon, daemon_binary):
     assert subprocess.run([daemon_binary, "nonsense"], capture_output=True, check=False, timeout=30).returncode == USAGE
 
 
+def test_the_worker_has_given_up_what_it_can(site, daemon, service, alice):
+    alice.enroll()
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{daemon.worker()}/status").read_text().splitlines())
+    assert set(status["Uid"].split()) == {str(service.uid)} and set(status["Gid"].split()) == {str(service.gid)}
+    assert status["Groups"].split() in ([], [str(service.gid)])
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+    limits = Path(f"/proc/{daemon.worker()}/limits").read_text()
+    assert [line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core")] == [["0", "0"]]
+    assert {path.stat().st_uid for path in site.store.rglob("*")} == {service.uid}
+    # The node's key is root's alone.
+    key = daemon.node.directory / "node.key"
+    assert (key.stat().st_uid, key.stat().st_mode & 0o777) == (0, 0o600)
+    # root's own commands write as that user, too.
+    site.add(site.node("login2"))
+    assert {path.stat().st_uid for path in site.store.rglob("*")} == {service.uid}
+
+
+def test_a_site_by_root_alone(binary, base, daemon_binary, accounts):
+    """Without a user of its own, for a try: the worker stays root, and has no capabilities less; the sandbox holds."""
+    with tempfile.TemporaryDirectory(prefix="root-", dir=base) as directory:
+        os.chmod(directory, 0o755)
+        daemon = Daemon(Site(binary, Path(directory)).first, daemon_binary)
+        try:
+            person = Person(daemon.start(), accounts[0], "a passphrase")
+            person.enroll()
+            person.shell(f"echo words > {person.home}/file; cat {person.home}/file")
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{daemon.worker()}/status").read_text().splitlines())
+            assert status["Seccomp"].strip() == "2"
+            daemon.stop()
+        finally:
+            daemon.remove()
+
+
 class TestTheStorage:
     """Its admin edits, swaps and brings back; each is refused, and named in the trail."""
 
@@ -403,12 +445,12 @@ class TestTheStorage:
         alice.shell(f"echo one > {alice.home}/file")
         alice.lock()
         workspace, = (site.store / "ws").iterdir()
-        shutil.copytree(workspace, site.base / "older")
+        copy_tree(workspace, site.base / "older")
         alice.unlock()
         alice.shell(f"echo two > {alice.home}/file; for i in $(seq 20); do echo $i > {alice.home}/$i; done")
         alice.lock()
         shutil.rmtree(workspace)
-        shutil.copytree(site.base / "older", workspace)
+        copy_tree(site.base / "older", workspace)
         found = self.refused(site, alice)
         assert found
 
