@@ -493,3 +493,39 @@ def test_many_unlock_at_once(site, daemon, alice, bob):
     told = [client.communicate(timeout=120) for client in clients]
     assert [client.returncode for client in clients] == [DONE] * 10, told
     assert len(site.first.json("status")["mounts"]) == 1
+
+
+CROWD = int(os.environ.get("RIAD_TEST_CROWD", "12"))  # scripts/nightly asks for 100
+
+
+def peak(pid):
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def test_a_crowd_unlocks_at_once(site, daemon):
+    """100: no failure, and riadd's memory stays below 300 MiB. scrypt runs in each client's own process (K1)."""
+    crowd = []
+    try:
+        for number in range(CROWD):
+            crowd.append(Person(daemon, Account(f"c{number}"), f"passphrase {number}"))
+            crowd[-1].enroll()
+            crowd[-1].shell(f"echo {number} > {crowd[-1].home}/file")
+        daemon.stop()
+        daemon.start()  # peaks begin anew
+        begun = time.monotonic()
+        clients = [subprocess.Popen([*person.account.prefix(), site.binary, "unlock", "--passphrase-file", person.secret],
+                                    env={**site.first.environment(), "RIAD_STATE_DIR": str(person.state)}, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True) for person in crowd]
+        told = [client.communicate(timeout=170) for client in clients]
+        took = time.monotonic() - begun
+        assert [client.returncode for client in clients] == [DONE] * CROWD, told
+        peaks = peak(daemon.process.pid), peak(daemon.worker())
+        print(f"{CROWD} unlocked at once in {took:.1f} s; monitor {peaks[0]:.0f} MiB, worker {peaks[1]:.0f} MiB at most")
+        assert sum(peaks) < 300
+        for number, person in enumerate(crowd):
+            assert person.shell(f"cat {person.home}/file") == f"{number}\n"
+        assert len(site.first.json("status")["mounts"]) == CROWD
+    finally:
+        for person in crowd:
+            person.account.remove()
