@@ -40,6 +40,23 @@ const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host 
                                                                                             : NULL;
 }
 
+/* Of terms: also those of removed nodes count, as the histories of workspaces are made of them.
+ * What bounds a removed node in the catalog is no number of a term. */
+static int take_signers(struct riad_site_host *site)
+{
+    const struct riad_site *nodes = &site->node.site;
+    _cleanup_free_ struct riad_signer *signers =
+            reallocarray(NULL, nodes->node_count + 1, sizeof *signers);
+
+    if (!signers) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < nodes->node_count; i++) {
+        signers[i] = riad_signer_always(&nodes->nodes[i].sign_key);
+    }
+    return riad_signers_replace(site->signers, signers, nodes->node_count);
+}
+
 /* The site's nodes changed, or this is the first time. */
 static int reload(struct riad_site_host *site, struct riad_reason *reason)
 {
@@ -49,7 +66,7 @@ static int reload(struct riad_site_host *site, struct riad_reason *reason)
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    r = riad_signers_replace(site->signers, catalog.signers, catalog.signer_count);
+    r = take_signers(site);
     if (r < 0) {
         riad_catalog_done(&catalog);
         snprintf(reason->text, sizeof reason->text, "%s", strerror(-r));

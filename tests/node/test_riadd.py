@@ -299,6 +299,29 @@ def test_a_node_that_was_removed_serves_no_more(site, daemon, alice):
     assert "no node of the site" in daemon.log.read_text()
 
 
+def test_a_removed_nodes_workspaces_go_on(site, daemon, daemon_binary, alice, accounts):
+    """It owned them for many terms, and its disk is lost."""
+    second = site.node("login2")
+    site.add(second)
+    alice.enroll()
+    for number in range(4):
+        alice.shell(f"echo {number} >> {alice.home}/file")
+        alice.lock()
+        alice.unlock()
+    alice.lock()
+    daemon.stop()
+    site.first.lose_disk()
+    second.run("node", "remove", "login1", "--recovery-file", site.code)
+    other = Daemon(second, daemon_binary)
+    try:
+        other.start()
+        there = Person(other, accounts[0], "alice's passphrase")
+        there.unlock()
+        assert there.shell(f"cat {there.home}/file") == "0\n1\n2\n3\n"
+    finally:
+        other.remove()
+
+
 def test_two_nodes_share_a_store(site, daemon, daemon_binary, alice, accounts):
     second = site.node("login2")
     site.add(second)
