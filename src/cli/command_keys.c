@@ -65,7 +65,7 @@ static int at_site(int argc, char **argv, const char *letters, bool recovery)
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    return optind == argc ? change_site_secret(&options, recovery) : -1;
+    return optind == argc && has_site(&options) ? change_site_secret(&options, recovery) : -1;
 }
 
 int command_passwd(int argc, char **argv)

@@ -4,7 +4,7 @@
 
 #include "riad/cleanup.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 int parse_limits(const struct options *options, struct riad_catalog_limit *ret)
 {
@@ -57,20 +57,52 @@ static int set_limit(struct session *session, const struct options *options, con
     return RIAD_EXIT_DONE;
 }
 
+/* At a site root sets limits, without anybody's key. */
+static int set_site_limit(const struct options *options, const struct riad_catalog_limit *limit)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    json_t *arguments, *reply;
+    int code = open_site(options, &client);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    if (!options->workspace) {
+        return usage_error("name the store; or, at a site, the user whose home it is: -w NAME");
+    }
+    arguments = json_pack("{s:s}", "workspace", options->workspace);
+    if (options->bytes) {
+        json_object_set_new(arguments, "bytes_limit", json_integer((json_int_t)limit->bytes_hard));
+    }
+    if (options->inodes) {
+        json_object_set_new(
+                arguments, "inodes_limit", json_integer((json_int_t)limit->inodes_hard));
+    }
+    code = ask_site(&client, "set-limit", arguments, &reply);
+    if (code == RIAD_EXIT_DONE) {
+        json_decref(reply);
+    }
+    return code;
+}
+
 int command_quota_set(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     struct riad_catalog_limit checked = { 0 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrkwsBIR", &options);
+    int code, r = parse_options(argc, argv, "pPrkwsBIRc", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    if (optind + 1 != argc || (!options.bytes && !options.inodes)) {
+    if (optind + 1 < argc || (optind == argc && !has_site(&options)) ||
+            (!options.bytes && !options.inodes)) {
         return usage_error("name the store, and -B SIZE, -I COUNT or both");
     }
     code = parse_limits(&options, &checked);
+    if (code == RIAD_EXIT_DONE && optind == argc) {
+        return set_site_limit(&options, &checked);
+    }
     if (code == RIAD_EXIT_DONE) {
         code = open_session(&options, argv[optind], &session);
     }

@@ -4,7 +4,7 @@
 
 #include "riad/cleanup.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 /* A workspace's name may become a directory's (mount --all) and a table's cell. */
 static bool is_good_name(const char *name)
@@ -165,6 +165,11 @@ static const char *show_expiry(const json_t *item, char ret[64])
     return ret;
 }
 
+static uint64_t figure(const json_t *item, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(item, name));
+}
+
 static int print_list(json_t *list)
 {
     json_t *item;
@@ -189,12 +194,63 @@ static int print_list(json_t *list)
     return RIAD_EXIT_DONE;
 }
 
+static int print_site_list(const json_t *list)
+{
+    const json_t *item;
+    size_t i;
+
+    printf("%-24s %-8s %10s %10s %9s %9s  %-6s  %s\n", "WORKSPACE", "KIND", "USED", "LIMIT",
+            "INODES", "LIMIT", "STATE", "EXPIRES");
+    json_array_foreach(list, i, item)
+    {
+        bool open = json_is_true(json_object_get(item, "open"));
+        char used[32], bytes[32], inodes_used[32], inodes[32], expiry[64];
+
+        printf("%-24s %-8s %10s %10s %9s %9s  %-6s  %s\n", json_text(item, "workspace"),
+                json_text(item, "kind"),
+                open ? show_bytes(figure(item, "bytes_used"), false, used) : "-",
+                show_bytes(figure(item, "bytes_limit"), true, bytes),
+                open ? show_count(figure(item, "inodes_used"), false, inodes_used) : "-",
+                show_count(figure(item, "inodes_limit"), true, inodes), open ? "open" : "locked",
+                show_expiry(item, expiry));
+    }
+    return RIAD_EXIT_DONE;
+}
+
+/* Of a site: one's own, or for root all. */
+static int list_site(const struct options *options)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    json_t *reply, *list;
+    int code = open_site(options, &client);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = ask_site(&client, "workspaces", NULL, &reply);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    list = json_object_get(reply, "workspaces");
+    code = options->json ? print_json(json_pack("{s:O}", "workspaces", list))
+                         : print_site_list(list);
+    json_decref(reply);
+    return code;
+}
+
 int command_workspace_list(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     struct options options;
     json_t *list;
-    int code = begin_session(argc, argv, "pPrksj", 1, "name the store", &options, &session);
+    int code, r = parse_options(argc, argv, "pPrksjc", &options);
+
+    if (r != 0) {
+        return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind == argc && has_site(&options)) {
+        return list_site(&options);
+    }
+    code = begin_session(argc, argv, "pPrksj", 1, "name the store", &options, &session);
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;

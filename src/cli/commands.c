@@ -91,8 +91,9 @@ const struct command commands[] = {
                                     "Without --grace that of before "
                                     "holds.\n",
             command_workspace_extend },
-    { "workspace list", "STORE", "the workspaces of a store",
-            SECRET_HELP "  --json                as JSON\n", command_workspace_list },
+    { "workspace list", "[STORE]",
+            "the workspaces of a store; without one, yours at this site (root: all)",
+            SECRET_HELP CONFIG_HELP "  --json                as JSON\n", command_workspace_list },
     { "workspace delete", "STORE NAME|ID", "delete a workspace for ever",
             SECRET_HELP "  --confirm NAME        the name once more, instead of being asked twice\n"
                         "  --json                print what was deleted as JSON\n"
@@ -104,11 +105,14 @@ const struct command commands[] = {
                         "by the ID that "
                         "it told.\n",
             command_workspace_delete },
-    { "quota set", "STORE", "set a workspace's limits",
-            LIMIT_HELP "  -w, --workspace NAME  which one (default: home)\n" SECRET_HELP
-                       "A mounted workspace obeys at once. A limit may lie below what is used: "
-                       "then nothing grows until\n"
-                       "enough is deleted.\n",
+    { "quota set", "[STORE]",
+            "set a workspace's limits; without STORE, of a home at this site (root)",
+            LIMIT_HELP
+            "  -w, --workspace NAME  which one (default: home); at a site, whose home\n" SECRET_HELP
+                    CONFIG_HELP
+            "A mounted workspace obeys at once. A limit may lie below what is used: "
+            "then nothing grows until\n"
+            "enough is deleted.\n",
             command_quota_set },
     { "quota show", "[DIR|STORE]", "limits and usage",
             "  --json                as JSON\n" SECRET_HELP

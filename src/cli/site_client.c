@@ -10,6 +10,11 @@
 #include "riad/cleanup.h"
 #include "riad/fdio.h"
 
+bool has_site(const struct options *options)
+{
+    return options->config || getenv("RIAD_CONFIG") || access(RIAD_CONFIG_DEFAULT, F_OK) == 0;
+}
+
 int open_site(const struct options *options, struct site_client *ret)
 {
     struct riad_reason reason;

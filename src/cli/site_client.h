@@ -13,6 +13,8 @@ struct site_client {
     char *control, *keys; /* paths of riadd's sockets */
 };
 
+/* This machine is one of a site's, or is said to be: what names no store means the site. */
+bool has_site(const struct options *options);
 /* Reads the configuration; reported. Exit code. */
 int open_site(const struct options *options, struct site_client *ret);
 void close_site(struct site_client *client);

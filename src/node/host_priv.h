@@ -97,6 +97,8 @@ void riad_host_hear(void *context, const char *text);
 void riad_host_record(struct riad_host *host);
 /* host_expiry.c. By the clock of now. */
 enum riad_expiry_state riad_host_expiry_state(const struct riad_catalog_expiry *expiry);
+/* Limits and expiries of running mounts, as this catalog has them. */
+void riad_host_apply_catalog(struct riad_host *host, const struct riad_catalog *catalog);
 /* Before a workspace is opened: RIAD_EXIT_LOCKED and a reason if its grace is over. */
 int riad_host_admit(const char *name, const struct riad_catalog_workspace *entry,
         struct riad_mount *mount, struct riad_reason *ret_reason);

@@ -273,6 +273,29 @@ static void apply_entry(struct riad_host *host, struct riad_mount *mount,
     (void)riad_host_apply_expiry(host, mount);
 }
 
+void riad_host_apply_catalog(struct riad_host *host, const struct riad_catalog *catalog)
+{
+    bool applied = false;
+
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+        const struct riad_catalog_workspace *entry;
+
+        if (!riad_host_hold(host, mount)) {
+            continue;
+        }
+        entry = riad_catalog_find(catalog, &mount->id);
+        if (entry) {
+            apply_entry(host, mount, entry);
+            applied = true;
+        }
+        riad_host_unhold(host, mount);
+    }
+    if (applied) {
+        riad_event_queue_wake(host->events); /* the main loop looks when something expires */
+    }
+}
+
 /* The catalog of now, verified with the trust anchor kept from unlocking (K3), and no older than
  * this node has seen (K6). */
 static int load_catalog(struct riad_host *host, struct riad_catalog *ret)
@@ -304,17 +327,8 @@ static json_t *answer_reload(struct riad_host *host, uid_t uid, const json_t *re
         return riad_control_failure(
                 riad_exit_of(r), "the catalog cannot be read, was tampered with or rolled back");
     }
-    for (size_t i = 0; i < host->mount_count; i++) {
-        const struct riad_catalog_workspace *entry =
-                riad_catalog_find(&catalog, &host->mounts[i].id);
-
-        if (entry && riad_host_hold(host, &host->mounts[i])) {
-            apply_entry(host, &host->mounts[i], entry);
-            riad_host_unhold(host, &host->mounts[i]);
-        }
-    }
+    riad_host_apply_catalog(host, &catalog);
     riad_catalog_done(&catalog);
-    riad_event_queue_wake(host->events); /* the main loop looks when something expires */
     return json_pack("{s:b}", "ok", 1);
 }
 

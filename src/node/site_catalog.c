@@ -77,7 +77,18 @@ static int reload(struct riad_site_host *site, struct riad_reason *reason)
     return RIAD_EXIT_DONE;
 }
 
-int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_reason)
+/* Another node may have set a limit. */
+static void apply(struct riad_site_host *site)
+{
+    uint64_t number = riad_chain_last(&site->catalog.ends).next_number;
+
+    if (number != site->applied) {
+        riad_host_apply_catalog(&site->host, &site->catalog);
+        site->applied = number;
+    }
+}
+
+static int refresh(struct riad_site_host *site, struct riad_reason *ret_reason)
 {
     bool grown = false;
     int code = riad_node_refresh(&site->node, &grown, ret_reason), r;
@@ -92,4 +103,14 @@ int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_
         r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
     }
     return r == 0 ? RIAD_EXIT_DONE : reload(site, ret_reason);
+}
+
+int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_reason)
+{
+    int code = refresh(site, ret_reason);
+
+    if (code == RIAD_EXIT_DONE) {
+        apply(site);
+    }
+    return code;
 }

@@ -19,6 +19,7 @@ struct riad_site_host {
     struct riad_service *service;
     struct riad_keypair keys; /* the node's: the monitor signs */
     int keys_fd;              /* where keys come */
+    uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t openings_lock;
     pthread_cond_t openings_changed;
     unsigned openings; /* openings_lock: threads that open workspaces */
@@ -54,6 +55,10 @@ void riad_site_closed(struct riad_mount *mount);
 void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 /* A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
+
+/* site_limits.c. All of them for root, else one's own; and, for root, a limit. New replies. */
+json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid);
+json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request);
 
 /* site_request.c. The handler of the socket for everybody. */
 json_t *riad_site_request(void *site, uid_t uid, const char *operation, const json_t *request);

@@ -436,6 +436,25 @@ static json_t *answer_set_user(struct riad_site_host *site, uid_t uid, const jso
     return json_pack("{s:b}", "ok", 1);
 }
 
+static json_t *answer_workspaces(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    (void)request;
+    return riad_site_list_workspaces(site, uid);
+}
+
+static json_t *answer_reload(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    struct riad_reason reason = { "" };
+    int code;
+
+    (void)uid;
+    (void)request;
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    pthread_mutex_unlock(&site->lock);
+    return code == RIAD_EXIT_DONE ? json_pack("{s:b}", "ok", 1) : refuse(code, reason.text);
+}
+
 json_t *riad_site_request(void *context, uid_t uid, const char *operation, const json_t *request)
 {
     static const struct {
@@ -449,6 +468,9 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "unlock-failed", answer_failed },
         { "users", answer_users },
         { "set-user", answer_set_user },
+        { "workspaces", answer_workspaces },
+        { "set-limit", riad_site_set_limit },
+        { "reload", answer_reload },
     };
     struct riad_site_host *site = context;
 

@@ -137,6 +137,29 @@ def test_a_disabled_user_is_locked_out_and_loses_nothing(site, daemon, alice, bo
     assert alice.shell(f"cat {alice.home}/file") == "kept\n"
 
 
+def test_root_sets_limits_without_a_key(site, daemon, alice, bob):
+    alice.enroll()
+    bob.enroll()
+    alice.shell(f"head -c 10M /dev/zero > {alice.home}/file")
+    listed = {item["workspace"]: item for item in site.first.json("workspace", "list")["workspaces"]}
+    assert set(listed) == {alice.account.name, bob.account.name}
+    mine, = alice.json("workspace", "list")["workspaces"]
+    assert mine == listed[alice.account.name] and mine["open"] and mine["bytes_used"] >= 10 << 20 and mine["bytes_limit"] == 50 << 20
+    alice.run("quota", "set", "-w", alice.account.name, "-B", "1G", code=NOT_PERMITTED)
+    site.first.run("quota", "set", "-w", alice.account.name, "-B", "12M")
+    alice.shell(f"head -c 3M /dev/zero > {alice.home}/more", code=1)  # at once, while it is open
+    alice.lock()
+    assert "-" in site.first.run("workspace", "list").stdout
+    alice.unlock()
+    assert os.statvfs(alice.home).f_blocks * os.statvfs(alice.home).f_frsize == 12 << 20
+    site.first.run("quota", "set", "-w", mine["id"], "-B", "none", "-I", "2k")
+    changed, = alice.json("workspace", "list")["workspaces"]
+    assert (changed["bytes_limit"], changed["inodes_limit"]) == (0, 2000)
+    site.first.run("quota", "set", "-w", "nobody-such", "-B", "1G", code=FAILED)
+    site.first.run("quota", "set", "-B", "1G", code=USAGE)
+    assert [event["event"] for event in site.first.events()].count("limit-set") == 2
+
+
 def test_a_recycled_uid_inherits_nothing(site, daemon, alice):
     """The account is removed, and its number goes to somebody else."""
     account = Account(9)

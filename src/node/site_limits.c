@@ -1,0 +1,172 @@
+/* A site's workspaces as admins see them: whose they are, their limits and usage; and setting
+ * limits. No key is needed for any of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "riad/error.h"
+#include "riad/events.h"
+
+#include "control_priv.h"
+#include "site_host_priv.h"
+
+/* Usage is known of what is open: elsewhere it is inside the sealed log. */
+static void add_usage(struct riad_site_host *site, const struct riad_id *id, json_t *object)
+{
+    struct riad_host *host = &site->host;
+
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+        struct riad_workspace_status status;
+
+        if (!riad_id_equal(&mount->id, id) || !riad_host_hold(host, mount)) {
+            continue;
+        }
+        if (riad_id_equal(&mount->id, id) &&
+                riad_workspace_status(mount->workspace, &status) == 0) {
+            json_object_set_new(object, "open", json_true());
+            json_object_set_new(object, "bytes_used",
+                    json_integer((json_int_t)(status.usage.blocks * RIAD_BLOCK_SIZE)));
+            json_object_set_new(
+                    object, "inodes_used", json_integer((json_int_t)status.usage.inodes));
+        }
+        riad_host_unhold(host, mount);
+    }
+}
+
+static json_t *pack(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
+{
+    const struct riad_catalog_user *owner = riad_catalog_find_user(&site->catalog, &entry->owner);
+    char id[2 * sizeof entry->id + 1];
+    json_t *object;
+
+    riad_hex_encode(&entry->id, sizeof entry->id, id);
+    object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "workspace",
+            owner ? owner->name : "", "id", id, "kind",
+            entry->kind == RIAD_KIND_HOME ? "home" : "project", "owner", owner ? owner->name : "",
+            "bytes_limit", (json_int_t)entry->limit.bytes_hard, "inodes_limit",
+            (json_int_t)entry->limit.inodes_hard, "expires", (json_int_t)entry->expiry.expires,
+            "grace_seconds", (json_int_t)entry->expiry.grace, "open", 0);
+    if (object) {
+        add_usage(site, &entry->id, object);
+    }
+    return object;
+}
+
+json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
+{
+    const struct riad_catalog_user *user;
+    struct riad_reason reason = { "" };
+    json_t *list = json_array();
+    int code;
+
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    user = code == RIAD_EXIT_DONE && uid != 0 ? riad_site_host_user(site, uid) : NULL;
+    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.workspace_count; i++) {
+        const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
+
+        if (!entry->deleted && (uid == 0 || (user && riad_id_equal(&entry->owner, &user->id)))) {
+            json_array_append_new(list, pack(site, entry));
+        }
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(list);
+        return riad_control_failure(code, reason.text);
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "workspaces", list);
+}
+
+/* (lock) The home of a user by her name, or a workspace by its id; NULL. */
+static const struct riad_catalog_workspace *find(
+        const struct riad_site_host *site, const char *name)
+{
+    const struct riad_catalog_user *user = riad_catalog_find_user_name(&site->catalog, name);
+    struct riad_id id;
+
+    if (riad_hex_decode(name, &id, sizeof id) == 0) {
+        return riad_catalog_find(&site->catalog, &id);
+    }
+    for (size_t i = 0; user && i < site->catalog.workspace_count; i++) {
+        const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
+
+        if (entry->kind == RIAD_KIND_HOME && !entry->deleted &&
+                riad_id_equal(&entry->owner, &user->id)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* A limit that the request names; the others stay. -EINVAL. */
+static int take_limit(const json_t *request, const char *name, uint64_t *limit)
+{
+    const json_t *value = json_object_get(request, name);
+
+    if (!value) {
+        return 0;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        return -EINVAL;
+    }
+    *limit = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
+/* (lock) */
+static int set_limit(struct riad_site_host *site, const json_t *request,
+        struct riad_catalog_limit *ret_limit, struct riad_id *ret_id)
+{
+    const char *name = json_string_value(json_object_get(request, "workspace"));
+    const struct riad_catalog_workspace *entry = name ? find(site, name) : NULL;
+    struct riad_catalog_limit limit;
+    int r;
+
+    if (!entry || entry->deleted) {
+        return name ? -ENOENT : -EINVAL;
+    }
+    limit = entry->limit;
+    *ret_id = entry->id;
+    r = take_limit(request, "bytes_limit", &limit.bytes_hard);
+    r = r < 0 ? r : take_limit(request, "inodes_limit", &limit.inodes_hard);
+    r = r < 0 ? r
+              : riad_catalog_set_limit(
+                        &site->node.store, &site->keys, &site->catalog, ret_id, &limit);
+    r = r < 0 ? r : riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    if (r == 0) {
+        riad_host_apply_catalog(&site->host, &site->catalog);
+        *ret_limit = limit;
+    }
+    return r;
+}
+
+json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    struct riad_catalog_limit limit = { 0 };
+    struct riad_reason reason = { "" };
+    struct riad_id id;
+    int code, r = -EIO;
+
+    if (uid != 0) {
+        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only root sets limits at a site");
+    }
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = set_limit(site, request, &limit, &id);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return riad_control_failure(code, reason.text);
+    }
+    if (r < 0) {
+        return riad_control_failure(riad_exit_of(r),
+                r == -ENOENT   ? "the site has no such workspace: `riad workspace list` shows them"
+                : r == -EINVAL ? "a limit has workspace, and bytes_limit or inodes_limit"
+                               : strerror(-r));
+    }
+    riad_events_record(&site->node.state, "limit-set", &site->node.store.binding.store, &id,
+            "bytes: %llu, inodes: %llu (0: none)", (unsigned long long)limit.bytes_hard,
+            (unsigned long long)limit.inodes_hard);
+    return json_pack("{s:b}", "ok", 1);
+}
