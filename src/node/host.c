@@ -114,6 +114,18 @@ static int look_at_clocks(struct riad_host *host)
     return idle < 0 || (expiry >= 0 && expiry < idle) ? expiry : idle;
 }
 
+/* A terminal that goes away ends one person's process; of a daemon it is the word to look at the
+ * configuration again. */
+static void take_signal(struct riad_host *host, uint32_t number)
+{
+    if (host->site && number == SIGHUP) {
+        host->reload = true;
+        return;
+    }
+    host->stopping = true;
+    riad_host_unmount_all(host);
+}
+
 /* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */
 size_t riad_host_wait(struct riad_host *host, int signals)
 {
@@ -141,10 +153,8 @@ size_t riad_host_wait(struct riad_host *host, int signals)
     if (items[host->mount_count].revents) {
         struct signalfd_siginfo info;
 
-        if (read(signals, &info, sizeof info) == sizeof info &&
-                !(host->site && info.ssi_signo == SIGHUP)) {
-            host->stopping = true;
-            riad_host_unmount_all(host);
+        if (read(signals, &info, sizeof info) == sizeof info) {
+            take_signal(host, info.ssi_signo);
         }
     }
     for (size_t i = 0; i < host->mount_count; i++) {

@@ -61,6 +61,7 @@ struct riad_host {
                              it is running */
     pthread_cond_t changed;
     bool stopping;    /* main thread: a signal asked for the end */
+    bool reload;      /* main thread: a signal asked for the configuration to be read again */
     unsigned waiting; /* lock: control requests that wait for the store */
     unsigned closers; /* lock: threads that close mounts */
 };

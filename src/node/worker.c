@@ -148,6 +148,27 @@ static void sync_all(struct riad_host *host)
     }
 }
 
+/* What can change while mounts run; a file that is not right changes nothing. */
+static void reload_config(struct riad_site_host *site)
+{
+    struct riad_config *now = &site->node.config, fresh;
+    struct riad_reason reason;
+
+    if (riad_config_load(now->path, &fresh, &reason) < 0) {
+        riad_diag(RIAD_ERROR, "riadd: nothing was changed: %s", reason.text);
+        return;
+    }
+    site->host_config.lock_idle_seconds = fresh.lock_idle_seconds;
+    pthread_mutex_lock(&site->lock);
+    now->lock_idle_seconds = fresh.lock_idle_seconds;
+    now->no_enrol = fresh.no_enrol;
+    now->home_bytes = fresh.home_bytes;
+    now->home_inodes = fresh.home_inodes;
+    pthread_mutex_unlock(&site->lock);
+    riad_config_done(&fresh);
+    riad_diag(RIAD_WARNING, "riadd: took over lock-idle and the policy from %s", now->path);
+}
+
 static void wait_openings(struct riad_site_host *site)
 {
     pthread_mutex_lock(&site->openings_lock);
@@ -175,6 +196,10 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
     r = say_ready(site);
     while (r == 0 && !riad_host_stopping(host)) {
         (void)riad_host_wait(host, signals);
+        if (host->reload) {
+            host->reload = false;
+            reload_config(site);
+        }
     }
     shutdown(site->keys_fd, SHUT_RDWR);
     pthread_join(keys, NULL);

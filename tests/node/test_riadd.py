@@ -306,6 +306,22 @@ def test_enrolment_can_be_closed(site, daemon, alice):
     assert "ask an admin" in alice.run("user", "enroll", "--passphrase-file", alice.secret, code=NOT_PERMITTED).stderr
 
 
+def test_the_policy_is_read_again(site, daemon, alice, bob, accounts):
+    good = daemon.node.config.read_text()
+    alice.enroll()
+    for text, said in ((good + "what = ever\n", "nothing was changed"), (good.replace("50M", "70M") + "enroll = no\n", "took over")):
+        daemon.node.config.write_text(text)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: said in daemon.log.read_text(), 10, "the configuration to be read")
+    bob.run("user", "enroll", "--passphrase-file", bob.secret, code=NOT_PERMITTED)
+    daemon.node.config.write_text(good.replace("50M", "70M"))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log.read_text().count("took over") == 2, 10, "the configuration to be read")
+    bob.enroll()
+    limits = [os.statvfs(person.home).f_blocks * os.statvfs(person.home).f_frsize >> 20 for person in (alice, bob)]
+    assert limits == [50, 70]
+
+
 def test_without_riadd(site, daemon, alice):
     daemon.stop()
     for command in (["unlock"], ["user", "list"], ["user", "enroll"]):
