@@ -20,6 +20,9 @@ struct riad_site_host {
     struct riad_keypair keys; /* the node's: the monitor signs */
     int keys_fd;              /* where keys come */
     uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
+    pthread_mutex_t tries_lock;
+    struct riad_site_try *tries; /* tries_lock */
+    size_t try_count;            /* tries_lock */
     pthread_mutex_t openings_lock;
     pthread_cond_t openings_changed;
     unsigned openings; /* openings_lock: threads that open workspaces */
@@ -55,6 +58,11 @@ void riad_site_closed(struct riad_mount *mount);
 void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 /* A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
+
+/* site_tries.c. Somebody wants to try to unlock: milliseconds that she has to wait first; 0: now,
+ * which counts. And: it was not in vain. */
+int64_t riad_site_try(struct riad_site_host *site, uid_t uid);
+void riad_site_tried_well(struct riad_site_host *site, uid_t uid);
 
 /* site_limits.c. All of them for root, else one's own; and, for root, a limit. New replies. */
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid);

@@ -338,6 +338,9 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
         code = open_target(site, grant, &target, ret_directory, ret_reason);
     }
     riad_keys_free(target.keys);
+    if (code == RIAD_EXIT_DONE) {
+        riad_site_tried_well(site, grant->uid);
+    }
     riad_events_record(&site->node.state, code == RIAD_EXIT_DONE ? "unlocked" : "unlock-failed",
             &site->node.store.binding.store, &grant->workspace, "uid %u: %s", grant->uid,
             code == RIAD_EXIT_DONE ? "with the workspace's key" : ret_reason->text);

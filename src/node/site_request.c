@@ -1,6 +1,7 @@
 /* What everybody can ask riadd's worker, each for herself; root can ask for all. Files of users and
  * workspaces travel as hexadecimal digits: who opens and signs them is the client, with keys that
  * never come here (K4). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -281,10 +282,16 @@ static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *
 {
     const struct riad_catalog_user *user;
     struct riad_reason reason = { "" };
+    int64_t wait = riad_site_try(site, uid);
     json_t *reply;
     int code;
 
     (void)request;
+    if (wait > 0) {
+        snprintf(reason.text, sizeof reason.text, "too many tries in vain: wait for %lld s",
+                (long long)(wait + 999) / 1000);
+        return refuse(RIAD_EXIT_FAILED, reason.text);
+    }
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, &reason);
     user = code == RIAD_EXIT_DONE ? riad_site_host_user(site, uid) : NULL;

@@ -250,6 +250,7 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
     site->node.state.fd = site->node.store.fd = -1;
     site->keys_fd = RIAD_WORKER_KEYS_FD;
     pthread_mutex_init(&site->lock, NULL);
+    pthread_mutex_init(&site->tries_lock, NULL);
     pthread_mutex_init(&site->openings_lock, NULL);
     pthread_cond_init(&site->openings_changed, NULL);
     riad_host_allow_descriptors();
@@ -262,6 +263,7 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
     code = r < 0 ? explain(ret_reason, r, "cannot start")
                  : run(site, signals, config_path, ret_reason);
     riad_service_free(site->service);
+    free(site->tries);
     free(site);
     return code;
 }

@@ -179,6 +179,28 @@ def test_a_recycled_uid_inherits_nothing(site, daemon, alice):
         account.remove()
 
 
+def test_who_guesses_has_to_wait(site, daemon, alice, bob):
+    alice.enroll()
+    alice.lock()
+    bob.enroll()
+    alice.secret.write_text("a guess\n")
+    for _ in range(20):
+        alice.unlock(code=WRONG_SECRET)
+    for _ in range(2):
+        assert "wait for 1 s" in alice.unlock(code=FAILED).stderr
+    bob.lock()
+    bob.unlock()  # others need not
+    time.sleep(1.1)
+    alice.unlock(code=WRONG_SECRET)
+    assert "wait for 2 s" in alice.unlock(code=FAILED).stderr
+    time.sleep(2.1)
+    alice = Person(daemon, alice.account, "alice's passphrase")
+    for _ in range(3):  # it is forgotten
+        alice.unlock()
+        alice.lock()
+    assert [event["event"] for event in site.first.events()].count("unlock-failed") == 21
+
+
 def test_new_secrets(site, daemon, alice):
     told = alice.enroll()
     alice.lock()
@@ -565,6 +587,12 @@ def peak(pid):
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
+def idle(pid):
+    """Threads and resident MiB."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines())
+    return int(lines["Threads"]), int(lines["VmRSS"].split()[0]) / 1024
+
+
 def test_a_crowd_unlocks_at_once(site, daemon):
     """100: no failure, and riadd's memory stays below 300 MiB. scrypt runs in each client's own process (K1)."""
     crowd = []
@@ -585,6 +613,10 @@ def test_a_crowd_unlocks_at_once(site, daemon):
         peaks = peak(daemon.process.pid), peak(daemon.worker())
         print(f"{CROWD} unlocked at once in {took:.1f} s; monitor {peaks[0]:.0f} MiB, worker {peaks[1]:.0f} MiB at most")
         assert sum(peaks) < 300
+        wait_until(lambda: idle(daemon.worker())[0] <= 24, 90, "threads to leave")
+        threads, resident = idle(daemon.worker())
+        print(f"idle: {threads} threads, {resident:.0f} MiB resident in the worker")
+        assert resident < 60 + 2.2 * CROWD
         for number, person in enumerate(crowd):
             assert person.shell(f"cat {person.home}/file") == f"{number}\n"
         assert len(site.first.json("status")["mounts"]) == CROWD
