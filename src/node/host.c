@@ -32,11 +32,15 @@ int riad_host_block_signals(void)
 }
 
 /* In a few words, for the trail: what a reason says has names and paths in it. */
-static const char *meaning_of(int code)
+const char *riad_host_meaning(int code)
 {
     switch (code) {
     case RIAD_EXIT_WRONG_SECRET:
         return "wrong secret";
+    case RIAD_EXIT_NOT_PERMITTED:
+        return "not permitted";
+    case RIAD_EXIT_ALREADY_MOUNTED:
+        return "something else is mounted there";
     case RIAD_EXIT_DAMAGED:
         return "damaged, tampered with or rolled back";
     case RIAD_EXIT_LOCKED:
@@ -55,7 +59,7 @@ static const char *meaning_of(int code)
 static void record_failure(struct riad_host *host, const struct riad_mount *mount, int code)
 {
     riad_events_record(&host->state, "mount-failed", &host->unlocked.store.binding.store,
-            mount->host ? &mount->id : NULL, "%s", meaning_of(code));
+            mount->host ? &mount->id : NULL, "%s", riad_host_meaning(code));
 }
 
 static int open_mounts(struct riad_host *host, struct riad_reason *reason)
@@ -123,7 +127,9 @@ static void take_signal(struct riad_host *host, uint32_t number)
         return;
     }
     host->stopping = true;
-    riad_host_unmount_all(host);
+    if (!host->site) {
+        riad_host_unmount_all(host);
+    }
 }
 
 /* Sleeps until a session ends or a signal comes; closes ended mounts. Returns how many are left. */

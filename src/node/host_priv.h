@@ -76,6 +76,9 @@ void riad_host_release(struct riad_host *host);
 /* Main thread: sleeps until something happens, and does what it asks for; how many mounts there
  * are. */
 size_t riad_host_wait(struct riad_host *host, int signals);
+/* An exit code in a few words, for the trail: what a reason says has names and paths in it. Static.
+ */
+const char *riad_host_meaning(int code);
 /* Mounts that are there: opening, running or closing. */
 size_t riad_host_count(struct riad_host *host);
 bool riad_host_stopping(const struct riad_host *host);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -159,8 +160,11 @@ static int start_worker(
     pthread_mutex_lock(&monitor->lock);
     monitor->keys_fd = riad_take_fd(&own_keys);
     pthread_mutex_unlock(&monitor->lock);
-    riad_monitor_repeat_keys(monitor);
-    return riad_thread_start("riad-service", riad_monitor_serve, monitor, ret_thread);
+    r = riad_thread_start("riad-service", riad_monitor_serve, monitor, ret_thread);
+    if (r == 0) {
+        riad_monitor_repeat_keys(monitor); /* what it opens needs that thread */
+    }
+    return r;
 }
 
 /* The worker is gone, and its ends of the channels with it. */
@@ -291,6 +295,13 @@ static int load(struct riad_monitor *monitor, const char *config_path, struct ri
     return find_user(monitor, reason);
 }
 
+/* Held as long as this process lives. */
+static int lock_run(struct riad_monitor *monitor)
+{
+    monitor->run_fd = open(monitor->config.run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return monitor->run_fd < 0 || flock(monitor->run_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
 static int open_sockets(struct riad_monitor *monitor, struct riad_reason *reason)
 {
     _cleanup_free_ char *path = riad_config_socket(&monitor->config, "control");
@@ -298,6 +309,12 @@ static int open_sockets(struct riad_monitor *monitor, struct riad_reason *reason
 
     if (mkdir(monitor->config.run, 0755) < 0 && errno != EEXIST) {
         r = -errno;
+    }
+    if (r == 0) {
+        r = lock_run(monitor);
+    }
+    if (r == -EWOULDBLOCK) {
+        return explain(reason, -EBUSY, "another riadd runs in %s", monitor->config.run);
     }
     if (r == 0) {
         r = path ? riad_control_listen(path, 0666) : -ENOMEM;
@@ -324,6 +341,7 @@ static void release(struct riad_monitor *monitor)
     }
     riad_control_stop(monitor->unlocking);
     riad_close_fd(&monitor->control_fd);
+    riad_close_fd(&monitor->run_fd);
     riad_close_fd(&monitor->program_fd);
     riad_monitor_forget_all(monitor);
     riad_keypair_done(&monitor->keys);
@@ -343,6 +361,7 @@ int riad_monitor_run(const char *config_path, const char *program, void (*ready)
         void *context, struct riad_reason *ret_reason)
 {
     struct riad_monitor monitor = { .program_fd = open_program(program),
+        .run_fd = -1,
         .control_fd = -1,
         .keys_fd = -1,
         .service_fd = -1,

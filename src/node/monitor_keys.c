@@ -1,6 +1,7 @@
 /* The socket on which workspaces are unlocked, and the keys that were given (K4). The root key
  * comes here and no further: the worker gets what is derived from it, and says whether it was the
  * right one. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "control_priv.h"
 #include "monitor_priv.h"
 
-enum { KEEP_MS = 300000, GRANTS_MAX = 8192 };
+enum { KEEP_MS = 300000, GRANTS_MAX = 8192, PENDING_MAX = 64 /* of one user */ };
 
 static void grant_done(struct riad_grant *grant)
 {
@@ -56,30 +57,56 @@ static struct riad_grant *find(struct riad_monitor *monitor, const struct riad_i
     return NULL;
 }
 
-/* (locked) Takes the bytes over, unless they are there already. */
-static int keep(struct riad_monitor *monitor, struct riad_secret *bytes)
+/* (locked) One user cannot take up everybody's room with keys that lead nowhere: her oldest goes.
+ */
+static void make_room(struct riad_monitor *monitor, uid_t uid)
+{
+    size_t count = 0, oldest = 0;
+
+    for (size_t i = 0; i < monitor->grant_count; i++) {
+        const struct riad_grant *grant = &monitor->grants[i];
+
+        if (grant->uid == uid && !grant->path) {
+            oldest = count == 0 || grant->given < monitor->grants[oldest].given ? i : oldest;
+            count++;
+        }
+    }
+    if (count >= PENDING_MAX) {
+        drop(monitor, oldest);
+    }
+}
+
+/* (locked) Keeps a copy of the bytes. */
+static int keep(struct riad_monitor *monitor, const struct riad_secret *bytes)
 {
     const struct riad_key_grant *key = (const void *)riad_secret_peek(bytes);
-    struct riad_grant *grown;
+    struct riad_grant *grant = find(monitor, &key->workspace, &key->commitment);
+    struct riad_secret *copy;
+    int r;
 
-    drop_old(monitor);
-    if (find(monitor, &key->workspace, &key->commitment)) {
-        riad_secret_free(bytes);
+    if (grant) {
+        grant->given = riad_control_now();
         return 0;
     }
-    grown = monitor->grant_count < GRANTS_MAX
-                    ? reallocarray(monitor->grants, monitor->grant_count + 1, sizeof *grown)
-                    : NULL;
-    if (!grown) {
-        riad_secret_free(bytes);
+    drop_old(monitor);
+    make_room(monitor, key->uid);
+    if (monitor->grant_count == GRANTS_MAX) {
+        return -ENOSPC;
+    }
+    grant = reallocarray(monitor->grants, monitor->grant_count + 1, sizeof *grant);
+    if (!grant) {
         return -ENOMEM;
     }
-    monitor->grants = grown;
-    grown[monitor->grant_count++] = (struct riad_grant){ .bytes = bytes,
-        .workspace = key->workspace,
-        .commitment = key->commitment,
-        .given = riad_control_now() };
-    return 0;
+    monitor->grants = grant;
+    r = riad_secret_new_copy(riad_secret_peek(bytes), riad_secret_size(bytes), &copy);
+    if (r == 0) {
+        grant[monitor->grant_count++] = (struct riad_grant){ .bytes = copy,
+            .uid = key->uid,
+            .workspace = key->workspace,
+            .commitment = key->commitment,
+            .given = riad_control_now() };
+    }
+    return r;
 }
 
 /* What the worker is told, from what the user gave. */
@@ -114,22 +141,29 @@ static int derive(uid_t uid, const struct riad_unlock_request *message, struct r
     return 0;
 }
 
+/* (not locked) The channel may be full until the worker has opened something, and for that it needs
+ * the monitor: nobody waits for it with the lock. */
+static int send_grant(struct riad_monitor *monitor, const struct riad_secret *bytes, int client)
+{
+    _cleanup_close_ int channel = -1;
+
+    pthread_mutex_lock(&monitor->lock);
+    channel = monitor->keys_fd < 0 ? -1 : fcntl(monitor->keys_fd, F_DUPFD_CLOEXEC, 0);
+    pthread_mutex_unlock(&monitor->lock);
+    return channel < 0 ? -EAGAIN
+                       : riad_service_send(channel, riad_secret_peek(bytes),
+                                 riad_secret_size(bytes), NULL, 0, client);
+}
+
 /* The worker answers the client by itself: the descriptor goes with the keys. */
-static int pass_on(struct riad_monitor *monitor, struct riad_secret *bytes, int client)
+static int pass_on(struct riad_monitor *monitor, const struct riad_secret *bytes, int client)
 {
     int r;
 
     pthread_mutex_lock(&monitor->lock);
-    r = monitor->keys_fd < 0 ? -EAGAIN
-                             : riad_service_send(monitor->keys_fd, riad_secret_peek(bytes),
-                                       riad_secret_size(bytes), NULL, 0, client);
-    if (r == 0) {
-        r = keep(monitor, bytes);
-    } else {
-        riad_secret_free(bytes);
-    }
+    r = keep(monitor, bytes);
     pthread_mutex_unlock(&monitor->lock);
-    return r;
+    return r < 0 ? r : send_grant(monitor, bytes, client);
 }
 
 static void complain(int fd, const char *sentence)
@@ -147,7 +181,7 @@ static void unlock(void *context, uid_t uid, int fd)
     struct riad_monitor *monitor = context;
     _cleanup_secret_ struct riad_secret *buffer = NULL;
     const struct riad_unlock_request *message;
-    struct riad_secret *bytes = NULL;
+    _cleanup_secret_ struct riad_secret *bytes = NULL;
     int r = riad_secret_new(sizeof *message, &buffer);
 
     if (r == 0) {
@@ -179,23 +213,48 @@ int riad_monitor_listen_keys(struct riad_monitor *monitor)
     return fd < 0 ? fd : riad_control_start_raw(fd, unlock, monitor, &monitor->unlocking);
 }
 
-void riad_monitor_repeat_keys(struct riad_monitor *monitor)
+/* (locked) A copy of the next key that is to be repeated; NULL: none is left. */
+static struct riad_secret *next_repeated(struct riad_monitor *monitor)
 {
-    pthread_mutex_lock(&monitor->lock);
-    for (size_t i = monitor->grant_count; i-- > 0;) {
-        struct riad_grant *grant = &monitor->grants[i];
-        bool mounted = grant->path != NULL;
-        int r = mounted ? riad_service_send(monitor->keys_fd, riad_secret_peek(grant->bytes),
-                                  riad_secret_size(grant->bytes), NULL, 0, -1)
-                        : -ENOENT;
+    struct riad_secret *copy = NULL;
 
-        riad_free_pointer(&grant->path);
-        grant->given = riad_control_now();
-        if (r < 0) {
-            drop(monitor, i);
+    for (size_t i = 0; i < monitor->grant_count && !copy; i++) {
+        struct riad_grant *grant = &monitor->grants[i];
+
+        if (grant->repeat) {
+            grant->repeat = false;
+            if (riad_secret_new_copy(riad_secret_peek(grant->bytes), riad_secret_size(grant->bytes),
+                        &copy) < 0) {
+                copy = NULL; /* its user unlocks again */
+            }
         }
     }
+    return copy;
+}
+
+void riad_monitor_repeat_keys(struct riad_monitor *monitor)
+{
+    struct riad_secret *copy;
+    int r = 0;
+
+    pthread_mutex_lock(&monitor->lock);
+    for (size_t i = 0; i < monitor->grant_count; i++) {
+        struct riad_grant *grant = &monitor->grants[i];
+
+        grant->repeat = grant->path != NULL; /* the others are not known to be right */
+        riad_free_pointer(&grant->path);
+        grant->given = riad_control_now();
+    }
+    copy = next_repeated(monitor);
     pthread_mutex_unlock(&monitor->lock);
+    while (copy && r == 0) {
+        r = send_grant(monitor, copy, -1);
+        riad_secret_free(copy);
+        pthread_mutex_lock(&monitor->lock);
+        copy = next_repeated(monitor);
+        pthread_mutex_unlock(&monitor->lock);
+    }
+    riad_secret_free(copy);
 }
 
 int riad_monitor_mounted(

@@ -14,8 +14,10 @@
 /* Keys that somebody gave: until their workspace is mounted, and while it is. */
 struct riad_grant {
     struct riad_secret *bytes; /* a struct riad_key_grant */
+    uid_t uid;                 /* who gave it */
     struct riad_id workspace;
     struct riad_hash commitment;
+    bool repeat;   /* a new worker is to have it */
     char *path;    /* where it is mounted; NULL: not (yet) */
     int64_t given; /* CLOCK_MONOTONIC ms */
 };
@@ -29,6 +31,7 @@ struct riad_monitor {
     int program_fd;                 /* what the worker runs */
     bool other_user;                /* uid is not ours */
     struct riad_control *unlocking; /* serves the socket for keys */
+    int run_fd;                     /* locked: one riadd a directory */
     int control_fd;                 /* listens; each worker gets it */
     pthread_mutex_t lock;           /* guards what follows */
     int keys_fd;                    /* to the worker; -1: none runs */

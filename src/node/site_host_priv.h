@@ -56,6 +56,9 @@ void riad_site_closed(struct riad_mount *mount);
 /* Unmounts what a user owns, whoever uses it: who has something open keeps it until it is closed.
  */
 void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
+/* At the end: what is in use is taken away from its users; what was acknowledged is made durable.
+ */
+void riad_site_unmount_all(struct riad_site_host *site);
 /* A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
 

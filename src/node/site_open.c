@@ -226,6 +226,7 @@ static void free_slot(struct riad_host *host, struct riad_mount *mount)
     pthread_mutex_lock(&host->lock);
     mount->site = NULL;
     mount->source = NULL;
+    mount->expiry = (struct riad_catalog_expiry){ 0 };
     mount->phase = RIAD_MOUNT_EMPTY;
     pthread_cond_broadcast(&host->changed);
     pthread_mutex_unlock(&host->lock);
@@ -328,7 +329,8 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
     char name[RIAD_USER_NAME_MAX + 1];
     int code = look_up(site, grant, &target, ret_reason);
 
-    if (code == RIAD_EXIT_DONE && riad_site_account(target.owner.uid, name, &target.gid) < 0) {
+    if (code == RIAD_EXIT_DONE && (riad_site_account(target.owner.uid, name, &target.gid) < 0 ||
+                                          strcmp(name, target.owner.name) != 0)) {
         code = explain(ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
     }
     if (code == RIAD_EXIT_DONE) {
@@ -343,7 +345,7 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
     }
     riad_events_record(&site->node.state, code == RIAD_EXIT_DONE ? "unlocked" : "unlock-failed",
             &site->node.store.binding.store, &grant->workspace, "uid %u: %s", grant->uid,
-            code == RIAD_EXIT_DONE ? "with the workspace's key" : ret_reason->text);
+            code == RIAD_EXIT_DONE ? "with the workspace's key" : riad_host_meaning(code));
     return code;
 }
 
@@ -360,6 +362,26 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid)
             }
             riad_host_unhold(host, mount);
         }
+    }
+}
+
+void riad_site_unmount_all(struct riad_site_host *site)
+{
+    struct riad_host *host = &site->host;
+
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+
+        if (!riad_host_hold(host, mount)) {
+            continue;
+        }
+        if (riad_session_unmount(mount->session, false) < 0) {
+            int r = riad_session_abort(mount->session);
+
+            (void)r; /* then they keep what they have open until the process ends */
+            riad_host_detach(mount);
+        }
+        riad_host_unhold(host, mount);
     }
 }
 

@@ -208,7 +208,7 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
         sync_all(host);
         _exit(RIAD_EXIT_FAILED);
     }
-    riad_host_unmount_all(host);
+    riad_site_unmount_all(site);
     while (riad_host_count(host) > 0) {
         (void)riad_host_wait(host, signals);
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, USAGE, WRONG_SECRET, wait_until
+from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
 from sites import Account, Daemon, Person, Site, copy_tree
 
 pytestmark = pytest.mark.root
@@ -235,6 +235,46 @@ def test_a_worker_that_dies_is_started_again(site, daemon, alice, bob):
     assert "was killed by signal 9" in daemon.log.read_text()
     alice.lock()
     alice.unlock()
+
+
+def test_the_end_does_not_wait_for_users(site, daemon, alice):
+    alice.enroll()
+    holder = subprocess.Popen([*alice.account.prefix(), "sh", "-c", "echo words > file; exec sleep 1000 3< file"], cwd=alice.home)
+    try:
+        wait_until(lambda: (alice.home / "file").exists() and (alice.home / "file").stat().st_size == 6, 10, "the file")
+        begun = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - begun < 20
+        daemon.start()
+        alice.unlock()
+        assert alice.shell(f"cat {alice.home}/file") == "words\n"
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_one_riadd_a_directory(site, daemon, daemon_binary, alice):
+    second = subprocess.run([daemon_binary, "--foreground", "--config", daemon.node.config], capture_output=True, text=True, check=False,
+                            timeout=30, env=site.first.environment())
+    assert second.returncode == OWNED and "another riadd" in second.stderr
+    alice.enroll()
+
+
+def test_wrong_keys_take_nobodys_room(site, daemon, alice, bob):
+    """Hundreds of keys that lead nowhere, from one user: others unlock, and her own right one is taken too."""
+    alice.enroll()
+    bob.enroll()
+    bob.lock()
+    flood = ("import socket,os,sys\nfor i in range(300):\n s=socket.socket(socket.AF_UNIX)\n s.connect(sys.argv[1])\n"
+             " s.sendall(b'RIAK'+b'\\1\\0\\0\\0'+os.urandom(16)+b'\\1\\0\\0\\0'+os.urandom(32))\n assert b'error' in s.recv(9999)")
+    clients = [subprocess.Popen([*alice.account.prefix(), "/usr/bin/python3", "-c", flood, str(daemon.node.directory / "run/keys")], cwd="/")
+               for _ in range(2)]
+    bob.unlock()
+    assert [client.wait(120) for client in clients] == [0, 0]
+    alice.lock()
+    alice.unlock()
+    lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
+    assert [int(line.split()[1]) < 4096 for line in lines if line.startswith("VmLck")] == [True]
 
 
 def test_the_end_is_orderly(site, daemon, alice):
