@@ -79,7 +79,7 @@ def test_mount_point_that_is_not_empty(made):
     made.mount(directory=full / "file", code=FAILED)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"format": 4000000000}, {"incompat": 1}, {"incompat": 1 << 31}])
+@pytest.mark.parametrize("change", [{"format": 2}, {"format": 4000000000}, {"incompat": 2}, {"incompat": 3}, {"incompat": 1 << 31}])
 def test_newer_format(store, change):
     description = json.loads((store.path / "riad.json").read_text(encoding="utf-8"))
     (store.path / "riad.json").chmod(0o600)
