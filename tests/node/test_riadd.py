@@ -346,17 +346,68 @@ def test_hostile_messages(site, daemon, alice):
     assert told["directory"] == str(alice.home)
 
 
+def control(person, operation, **arguments):
+    """What this person's own program would send."""
+    probe = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(sys.stdin.buffer.read())\n"
+             "d=b''\nwhile not d.endswith(b'\\n'):\n c=s.recv(65536)\n d+=c\n if not c: break\nsys.stdout.write(d.decode())")
+    line = json.dumps({"version": 1, "op": operation, **arguments}) + "\n"
+    result = subprocess.run([*person.account.prefix(), "/usr/bin/python3", "-c", probe, str(person.daemon.node.directory / "run/control")],
+                            input=line, capture_output=True, text=True, check=True, timeout=30, cwd="/")
+    return json.loads(result.stdout)
+
+
+def give_key(person, ident, key):
+    probe = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+             "s.sendall(b'RIAK'+b'\\1\\0\\0\\0'+bytes.fromhex(sys.argv[2])+b'\\1\\0\\0\\0'+bytes.fromhex(sys.argv[3]))\nprint(s.recv(9999).decode())")
+    result = subprocess.run([*person.account.prefix(), "/usr/bin/python3", "-c", probe, str(person.daemon.node.directory / "run/keys"), ident,
+                             key.hex()], capture_output=True, text=True, check=True, timeout=30, cwd="/")
+    return json.loads(result.stdout)
+
+
+def test_a_wrong_key_opens_nothing(site, daemon, alice):
+    """Of one's own workspace: the roster's commitment tells (K2)."""
+    alice.enroll()
+    ident = alice.json("status")["mounts"][0]["id"]
+    alice.lock()
+    told = give_key(alice, ident, os.urandom(32))
+    assert told["exit"] == WRONG_SECRET and list(alice.home.iterdir()) == []
+    alice.unlock()
+
+
+def test_nobody_enrols_with_anothers_files(site, daemon, alice, bob):
+    alice.enroll()
+    own = control(alice, "own")
+    workspace, = own["workspaces"]
+    files = {"user": own["user"], "workspace": workspace["id"], "roster": workspace["roster"], "wrap": workspace["wrap"]}
+    assert control(bob, "enrol", **files)["exit"] == NOT_PERMITTED  # it is her name
+    bob.enroll()
+    his = control(bob, "own")
+    assert his["user"] != own["user"] and his["workspaces"][0]["id"] != workspace["id"]
+    assert not control(bob, "replace-user", user=own["user"])["ok"]
+    assert not control(alice, "replace-user", user=his["user"])["ok"]
+    assert control(alice, "replace-user", user=own["user"])["ok"]
+    # With files of her own, and somebody else's home.
+    carol = Account("e")
+    try:
+        person = Person(daemon, carol, "carol's passphrase")
+        person.enroll()
+        hers = control(person, "own")
+        site.first.run("user", "disable", carol.name)
+        for change in ({"workspace": workspace["id"], "roster": workspace["roster"], "wrap": workspace["wrap"]}, {"wrap": workspace["wrap"]}):
+            mixed = {"user": hers["user"], "workspace": hers["workspaces"][0]["id"], "roster": hers["workspaces"][0]["roster"],
+                     "wrap": hers["workspaces"][0]["wrap"], **change}
+            assert control(person, "enrol", **mixed)["exit"] == DAMAGED
+    finally:
+        carol.remove()
+
+
 def test_a_key_alone_opens_nothing_for_others(site, daemon, alice, bob):
     """Who has the right root key, and is no member (any more), is refused by the roster."""
     alice.enroll()
     bob.enroll()
     ident = [mount["id"] for mount in alice.json("status")["mounts"]][0]
     alice.lock()
-    probe = ("import socket,os,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
-             "s.sendall(b'RIAK'+b'\\1\\0\\0\\0'+bytes.fromhex(sys.argv[2])+b'\\1\\0\\0\\0'+os.urandom(32))\nprint(s.recv(9999).decode())")
-    result = subprocess.run([*bob.account.prefix(), "/usr/bin/python3", "-c", probe, str(daemon.node.directory / "run/keys"), ident],
-                            capture_output=True, text=True, check=True, timeout=30, cwd="/")
-    told = json.loads(result.stdout)
+    told = give_key(bob, ident, os.urandom(32))
     assert told["exit"] == NOT_PERMITTED and "no member" in told["error"]
     assert list(alice.home.iterdir()) == []
 
