@@ -303,6 +303,50 @@ static void chain_done(struct chain *chain)
 }
 #define _cleanup_chain_ _cleanup_(chain_done)
 
+/* A second member with keys of her own, and what she signs. */
+static int signed_by_member(enum riad_role role)
+{
+    _cleanup_(riad_keypair_done) struct riad_keypair keys = { 0 };
+    _cleanup_chain_ struct chain chain;
+
+    assert_int_equal(riad_keypair_generate(&keys), 0);
+    chain_init(&chain);
+    chain_add(&chain, &fixture.keys);
+    chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
+    chain.entry.member.user.bytes[0] ^= 1;
+    chain.entry.member.role = role;
+    chain.entry.member.wrap_key = keys.wrap_key;
+    chain.entry.member.sign_key = keys.sign_key;
+    chain_add(&chain, &fixture.keys);
+    chain.entry.member.role = RIAD_ROLE_MANAGER;
+    chain_add(&chain, &keys);
+    return chain_try(&chain);
+}
+
+static void managers_sign_and_nobody_else(void **state)
+{
+    _cleanup_(riad_keypair_done) struct riad_keypair keys = { 0 };
+    _cleanup_chain_ struct chain chain;
+
+    (void)state;
+    assert_int_equal(signed_by_member(RIAD_ROLE_MANAGER), 0);
+    assert_int_equal(signed_by_member(RIAD_ROLE_WRITER), -EBADMSG);
+    assert_int_equal(signed_by_member(RIAD_ROLE_READER), -EBADMSG);
+    /* Nor one who was a manager. */
+    assert_int_equal(riad_keypair_generate(&keys), 0);
+    chain_init(&chain);
+    chain_add(&chain, &fixture.keys);
+    chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
+    chain.entry.member.user.bytes[0] ^= 1;
+    chain.entry.member.sign_key = keys.sign_key;
+    chain_add(&chain, &fixture.keys);
+    chain.entry.kind = RIAD_ROSTER_MEMBER_REMOVE;
+    chain_add(&chain, &fixture.keys);
+    chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
+    chain_add(&chain, &keys);
+    assert_int_equal(chain_try(&chain), -EBADMSG);
+}
+
 static void members_are_put_and_removed(void **state)
 {
     _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
@@ -488,6 +532,7 @@ int main(void)
         TEST(another_stores_workspace_is_refused),
         TEST(others_keys_open_nothing),
         TEST(members_are_put_and_removed),
+        TEST(managers_sign_and_nobody_else),
         TEST(an_older_roster_has_another_head),
         TEST(chains_that_do_not_add_up_are_refused),
         TEST(a_create_of_another_kind_or_epoch_is_refused),
