@@ -20,7 +20,9 @@ enum riad_expiry_state riad_host_expiry_state(const struct riad_catalog_expiry *
 int riad_host_admit(const char *name, const struct riad_catalog_workspace *entry,
         struct riad_mount *mount, struct riad_reason *reason)
 {
+    pthread_mutex_lock(&mount->host->lock);
     mount->expiry = entry->expiry;
+    pthread_mutex_unlock(&mount->host->lock);
     if (riad_host_expiry_state(&entry->expiry) != RIAD_EXPIRY_LOCKED) {
         return RIAD_EXIT_DONE;
     }
@@ -83,7 +85,8 @@ int riad_host_expiry_wait(struct riad_host *host)
         uint64_t now = (uint64_t)time(NULL), next = expiry->expires;
 
         next += now >= expiry->expires ? expiry->grace : 0;
-        if (expiry->expires == 0 || host->mounts[i].locking) {
+        if (expiry->expires == 0 || host->mounts[i].locking ||
+                host->mounts[i].phase != RIAD_MOUNT_RUNNING) {
             continue;
         }
         next = next > now ? (next - now) * 1000 : 0;

@@ -60,15 +60,15 @@ static json_t *pack_binding(const struct riad_site_host *site)
 
 static json_t *answer_site(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    bool enrolled;
+    bool enrolled, closed;
 
     (void)request;
     pthread_mutex_lock(&site->lock);
+    closed = site->node.config.no_enrol;
     enrolled = riad_catalog_find_uid(&site->catalog, uid) != NULL;
     pthread_mutex_unlock(&site->lock);
     return json_pack("{s:b, s:o, s:s, s:b, s:b}", "ok", 1, "binding", pack_binding(site), "node",
-            site->node.self.name, "enrolled", enrolled, "may_enrol",
-            uid == 0 || !site->node.config.no_enrol);
+            site->node.self.name, "enrolled", enrolled, "may_enrol", uid == 0 || !closed);
 }
 
 /* --- enrolling --- */
@@ -144,8 +144,6 @@ static int check_home(const struct riad_site_host *site, struct enrolment *enrol
     }
     enrolment->home.kind = RIAD_KIND_HOME;
     enrolment->home.owner = user->id;
-    enrolment->home.limit = (struct riad_catalog_limit){ .bytes_hard = site->node.config.home_bytes,
-        .inodes_hard = site->node.config.home_inodes };
     return 0;
 }
 
@@ -172,7 +170,17 @@ static int publish(struct riad_site_host *site, const struct enrolment *enrolmen
     return r < 0 ? r : riad_mark_catalog(store, &site->node.state, &site->catalog);
 }
 
-static json_t *enrol(struct riad_site_host *site, const struct enrolment *enrolment)
+/* (lock) The policy of now. */
+static bool is_open(const struct riad_site_host *site, struct enrolment *enrolment)
+{
+    const struct riad_config *policy = &site->node.config;
+
+    enrolment->home.limit = (struct riad_catalog_limit){ .bytes_hard = policy->home_bytes,
+        .inodes_hard = policy->home_inodes };
+    return enrolment->user.uid == 0 || !policy->no_enrol;
+}
+
+static json_t *enrol(struct riad_site_host *site, struct enrolment *enrolment)
 {
     struct riad_reason reason = { "" };
     int code, r = -EIO;
@@ -180,7 +188,7 @@ static json_t *enrol(struct riad_site_host *site, const struct enrolment *enrolm
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, &reason);
     if (code == RIAD_EXIT_DONE) {
-        r = publish(site, enrolment);
+        r = is_open(site, enrolment) ? publish(site, enrolment) : -EPERM;
     }
     pthread_mutex_unlock(&site->lock);
     if (code != RIAD_EXIT_DONE) {
@@ -189,6 +197,10 @@ static json_t *enrol(struct riad_site_host *site, const struct enrolment *enrolm
     if (r == -EEXIST) {
         return refuse(RIAD_EXIT_FAILED, "you are a user of this site already, or an account of "
                                         "your name or number was: ask an admin");
+    }
+    if (r == -EPERM) {
+        return refuse(RIAD_EXIT_NOT_PERMITTED,
+                "users of this site cannot enrol themselves: ask an admin");
     }
     if (r < 0) {
         return refuse(riad_exit_of(r), strerror(-r));
@@ -204,10 +216,6 @@ static json_t *answer_enrol(struct riad_site_host *site, uid_t uid, const json_t
     const char *home = json_string_value(json_object_get(request, "workspace"));
     int r;
 
-    if (uid != 0 && site->node.config.no_enrol) {
-        return refuse(RIAD_EXIT_NOT_PERMITTED,
-                "users of this site cannot enrol themselves: ask an admin");
-    }
     enrolment.user_file = get_bytes(request, "user", &enrolment.user_size);
     enrolment.roster = get_bytes(request, "roster", &enrolment.roster_size);
     enrolment.wrap = get_bytes(request, "wrap", &enrolment.wrap_size);
