@@ -71,7 +71,13 @@ void riad_site_tried_well(struct riad_site_host *site, uid_t uid);
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid);
 json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request);
 
-/* site_request.c. The handler of the socket for everybody. */
+/* site_users.c. All users, for everybody; and, for root, whether one is disabled. New replies. */
+json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request);
+json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+/* site_request.c. Bytes as JSON has them; NULL if memory is short. */
+json_t *riad_site_hex(const void *data, size_t size);
+/* The handler of the socket for everybody. */
 json_t *riad_site_request(void *site, uid_t uid, const char *operation, const json_t *request);
 
 #endif

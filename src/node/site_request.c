@@ -9,14 +9,13 @@
 #include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/events.h"
-#include "riad/key_text.h"
 
 #include "control_priv.h"
 #include "site_host_priv.h"
 
 typedef json_t *(*answer_function)(struct riad_site_host *site, uid_t uid, const json_t *request);
 
-static json_t *hex(const void *data, size_t size)
+json_t *riad_site_hex(const void *data, size_t size)
 {
     _cleanup_free_ char *text = malloc(2 * size + 1);
 
@@ -52,8 +51,8 @@ static json_t *pack_binding(const struct riad_site_host *site)
 {
     const struct riad_store_binding *binding = &site->node.store.binding;
 
-    return json_pack("{s:o, s:o}", "store", hex(&binding->store, sizeof binding->store), "json",
-            hex(&binding->json, sizeof binding->json));
+    return json_pack("{s:o, s:o}", "store", riad_site_hex(&binding->store, sizeof binding->store),
+            "json", riad_site_hex(&binding->json, sizeof binding->json));
 }
 
 /* --- what somebody needs to know before she enrols --- */
@@ -254,12 +253,12 @@ static json_t *pack_workspace(struct riad_site_host *site, const struct riad_cat
         r = riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size);
     }
     if (r < 0 || !member) {
-        return json_pack("{s:o, s:s}", "id", hex(&entry->id, sizeof entry->id), "error",
+        return json_pack("{s:o, s:s}", "id", riad_site_hex(&entry->id, sizeof entry->id), "error",
                 r < 0 ? strerror(-r) : "not a member");
     }
-    return json_pack("{s:o, s:s, s:o, s:o}", "id", hex(&entry->id, sizeof entry->id), "kind",
-            entry->kind == RIAD_KIND_HOME ? "home" : "project", "roster", hex(bytes, size), "wrap",
-            hex(wrap, wrap_size));
+    return json_pack("{s:o, s:s, s:o, s:o}", "id", riad_site_hex(&entry->id, sizeof entry->id),
+            "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project", "roster",
+            riad_site_hex(bytes, size), "wrap", riad_site_hex(wrap, wrap_size));
 }
 
 /* (lock) */
@@ -282,8 +281,9 @@ static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_u
         return refuse(riad_exit_of(r), "your user file cannot be read from the store");
     }
     return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "binding", pack_binding(site), "id",
-            hex(&user->id, sizeof user->id), "key", hex(&user->sign_key, sizeof user->sign_key),
-            "user", hex(file, size), "workspaces", list);
+            riad_site_hex(&user->id, sizeof user->id), "key",
+            riad_site_hex(&user->sign_key, sizeof user->sign_key), "user",
+            riad_site_hex(file, size), "workspaces", list);
 }
 
 static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *request)
@@ -361,96 +361,6 @@ static json_t *answer_failed(struct riad_site_host *site, uid_t uid, const json_
     return json_pack("{s:b}", "ok", 1);
 }
 
-/* --- users --- */
-
-static json_t *pack_user(const struct riad_catalog_user *user)
-{
-    char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
-    int r = riad_key_fingerprint(&user->sign_key, fingerprint);
-
-    return json_pack("{s:s, s:I, s:o, s:s, s:b}", "user", user->name, "uid", (json_int_t)user->uid,
-            "id", hex(&user->id, sizeof user->id), "fingerprint", r < 0 ? "" : fingerprint,
-            "disabled", user->disabled);
-}
-
-static json_t *answer_users(struct riad_site_host *site, uid_t uid, const json_t *request)
-{
-    struct riad_reason reason = { "" };
-    json_t *list = json_array();
-    int code;
-
-    (void)uid;
-    (void)request;
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.user_count; i++) {
-        json_array_append_new(list, pack_user(&site->catalog.users[i]));
-    }
-    pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        json_decref(list);
-        return refuse(code, reason.text);
-    }
-    return json_pack("{s:b, s:o}", "ok", 1, "users", list);
-}
-
-/* (lock) */
-static int set_disabled(
-        struct riad_site_host *site, const char *name, bool disabled, uint32_t *ret_uid)
-{
-    const struct riad_catalog_user *found = riad_catalog_find_user_name(&site->catalog, name);
-    struct riad_catalog_user user;
-    int r;
-
-    if (!found) {
-        return -ENOENT;
-    }
-    user = *found;
-    user.disabled = disabled;
-    r = riad_catalog_change_user(&site->node.store, &site->keys, &site->catalog, &user);
-    if (r == 0) {
-        r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
-    }
-    *ret_uid = user.uid;
-    return r;
-}
-
-static json_t *answer_set_user(struct riad_site_host *site, uid_t uid, const json_t *request)
-{
-    const char *name = json_string_value(json_object_get(request, "user"));
-    const json_t *disabled = json_object_get(request, "disabled");
-    struct riad_reason reason = { "" };
-    uint32_t whose = 0;
-    int code, r = -EIO;
-
-    if (uid != 0) {
-        return refuse(RIAD_EXIT_NOT_PERMITTED, "only root can do that");
-    }
-    if (!name || !json_is_boolean(disabled)) {
-        return refuse(RIAD_EXIT_USAGE, "a change of a user has user and disabled");
-    }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = set_disabled(site, name, json_is_true(disabled), &whose);
-    }
-    pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return refuse(code, reason.text);
-    }
-    if (r < 0) {
-        return refuse(riad_exit_of(r), r == -ENOENT   ? "the site has no such user"
-                                       : r == -EEXIST ? "another user has that name or number now"
-                                                      : strerror(-r));
-    }
-    riad_events_record(&site->node.state, json_is_true(disabled) ? "user-disabled" : "user-enabled",
-            &site->node.store.binding.store, NULL, "uid %u", whose);
-    if (json_is_true(disabled)) {
-        riad_site_lock_user(site, whose);
-    }
-    return json_pack("{s:b}", "ok", 1);
-}
-
 static json_t *answer_workspaces(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
     (void)request;
@@ -481,8 +391,8 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "own", answer_own },
         { "replace-user", answer_replace },
         { "unlock-failed", answer_failed },
-        { "users", answer_users },
-        { "set-user", answer_set_user },
+        { "users", riad_site_list_users },
+        { "set-user", riad_site_set_user },
         { "workspaces", answer_workspaces },
         { "set-limit", riad_site_set_limit },
         { "reload", answer_reload },

@@ -1,0 +1,98 @@
+/* A site's users as riadd's worker tells of them, and lets root disable them. */
+#include <string.h>
+
+#include "riad/error.h"
+#include "riad/events.h"
+#include "riad/key_text.h"
+
+#include "control_priv.h"
+#include "site_host_priv.h"
+
+static json_t *pack_user(const struct riad_catalog_user *user)
+{
+    char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
+    int r = riad_key_fingerprint(&user->sign_key, fingerprint);
+
+    return json_pack("{s:s, s:I, s:o, s:s, s:b}", "user", user->name, "uid", (json_int_t)user->uid,
+            "id", riad_site_hex(&user->id, sizeof user->id), "fingerprint",
+            r < 0 ? "" : fingerprint, "disabled", user->disabled);
+}
+
+json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    struct riad_reason reason = { "" };
+    json_t *list = json_array();
+    int code;
+
+    (void)uid;
+    (void)request;
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.user_count; i++) {
+        json_array_append_new(list, pack_user(&site->catalog.users[i]));
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(list);
+        return riad_control_failure(code, reason.text);
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "users", list);
+}
+
+/* (lock) */
+static int set_disabled(
+        struct riad_site_host *site, const char *name, bool disabled, uint32_t *ret_uid)
+{
+    const struct riad_catalog_user *found = riad_catalog_find_user_name(&site->catalog, name);
+    struct riad_catalog_user user;
+    int r;
+
+    if (!found) {
+        return -ENOENT;
+    }
+    user = *found;
+    user.disabled = disabled;
+    r = riad_catalog_change_user(&site->node.store, &site->keys, &site->catalog, &user);
+    if (r == 0) {
+        r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    }
+    *ret_uid = user.uid;
+    return r;
+}
+
+json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "user"));
+    const json_t *disabled = json_object_get(request, "disabled");
+    struct riad_reason reason = { "" };
+    uint32_t whose = 0;
+    int code, r = -EIO;
+
+    if (uid != 0) {
+        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only root can do that");
+    }
+    if (!name || !json_is_boolean(disabled)) {
+        return riad_control_failure(RIAD_EXIT_USAGE, "a change of a user has user and disabled");
+    }
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = set_disabled(site, name, json_is_true(disabled), &whose);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return riad_control_failure(code, reason.text);
+    }
+    if (r < 0) {
+        return riad_control_failure(
+                riad_exit_of(r), r == -ENOENT   ? "the site has no such user"
+                                 : r == -EEXIST ? "another user has that name or number now"
+                                                : strerror(-r));
+    }
+    riad_events_record(&site->node.state, json_is_true(disabled) ? "user-disabled" : "user-enabled",
+            &site->node.store.binding.store, NULL, "uid %u", whose);
+    if (json_is_true(disabled)) {
+        riad_site_lock_user(site, whose);
+    }
+    return json_pack("{s:b}", "ok", 1);
+}
