@@ -4,7 +4,7 @@
 
 #include "riad/cleanup.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 static uint64_t number(const json_t *object, const char *key)
 {
@@ -63,7 +63,9 @@ static int show(const struct options *options, const json_t *mounts, const char 
     } else if (path) {
         code = fail(RIAD_EXIT_NOT_MOUNTED, "nothing of %s is mounted by you", path);
     } else {
-        puts("Nothing is mounted. `riad mount STORE DIR` mounts a workspace.");
+        puts(has_site(options)
+                        ? "Nothing is mounted. `riad unlock` opens what is yours at this site."
+                        : "Nothing is mounted. `riad mount STORE DIR` mounts a workspace.");
     }
     json_decref(selected);
     return code;

@@ -31,6 +31,9 @@ static int make_config_directory(const char *path)
     if (!directory) {
         return -ENOMEM;
     }
+    if (directory[0] == '\0') { /* a plain name: here */
+        return 0;
+    }
     return mkdir(directory, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
@@ -62,6 +65,13 @@ int make_identity(const struct options *options, const char *name, struct identi
                 "there (adduser --system %s)",
                 ret->user, ret->user);
     }
+    r = make_config_directory(config_path(options));
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED,
+                "cannot make the directory of %s: %s (--config names another "
+                "place)",
+                config_path(options), strerror(-r));
+    }
     ret->path = absolute_path(config_path(options));
     ret->key_path = ret->path ? riad_config_beside(ret->path, "node.key") : NULL;
     if (!ret->key_path) {
@@ -71,10 +81,7 @@ int make_identity(const struct options *options, const char *name, struct identi
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    r = make_config_directory(ret->path);
-    if (r == 0) {
-        r = riad_node_key_create(ret->key_path, &ret->node);
-    }
+    r = riad_node_key_create(ret->key_path, &ret->node);
     if (r == -EEXIST) {
         r = riad_node_key_load(ret->key_path, &ret->node, NULL);
     }

@@ -29,6 +29,14 @@ def test_a_site_is_made(site):
     assert "is there already" in again.stderr and not (site.base / "another").exists()
 
 
+def test_the_configurations_directory_is_made(site):
+    """As /etc/riad, which no package has made."""
+    config = site.base / "etc" / "riadd.conf"
+    made = site.first.json("site", "init", site.base / "second", "--config", config)
+    assert made["config"] == str(config) and (config.parent / "node.key").exists()
+    assert site.first.json("site", "show", "--config", config)["root"] == made["root"]
+
+
 def test_the_code_is_shown_once_and_written_nowhere(site):
     code = site.code.read_text(encoding="ascii").strip()
     for path in [*site.store.rglob("*"), *site.first.directory.rglob("*")]:
