@@ -135,6 +135,25 @@ def test_requests_that_wait_leave_room_for_others(mounted, slow_store):
     assert sorted(codes) == [0] * 8 + [FAILED] * 12
 
 
+def test_a_closing_that_hangs_holds_up_no_other(mounted, slow_store):
+    """One is being unmounted, and its store does not answer: others are unmounted, and their keys forgotten, all the same."""
+    mounts = {mount["workspace"]: mount for mount in mounted.mounts()}
+    stuck, other = (Path(mounts[name]["directory"]) for name in ("w0", "w1"))
+    for directory in (stuck, other):
+        (directory / "file").write_bytes(b"x")
+    slow_store.slow("sync", HANGS, where=f"/ws/{mounts['w0']['id']}/")
+    closing = subprocess.Popen([*mounted.user.prefix(), mounted.binary, "unmount", stuck], env=mounted.environment())
+    try:
+        wait_until(lambda: not os.path.ismount(stuck), 20, "it to be gone")
+        begun = time.monotonic()
+        mounted.unmount(other)
+        assert time.monotonic() - begun < 20 and closing.poll() is None
+        assert not {"w0", "w1"} & {mount["workspace"] for mount in mounted.mounts()}
+    finally:
+        slow_store.quick()
+    assert closing.wait(60) == 0
+
+
 def test_one_that_hangs_holds_up_no_other(mounted, slow_store):
     """Its store does not answer: it waits, with its clients and jobs; the others do not notice."""
     mounts = {mount["workspace"]: mount for mount in mounted.mounts()}
