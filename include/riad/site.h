@@ -55,6 +55,10 @@ const struct riad_site_node *riad_site_find(const struct riad_site *site, const 
 /* The node that has this key and was not removed; NULL. Borrowed. */
 const struct riad_site_node *riad_site_find_key(
         const struct riad_site *site, const struct riad_public_key *sign_key);
+/* The keys of all nodes, heap, node_count of them. bounded: what removed ones sign counts in the
+ * catalog up to where they ended; else for ever. */
+int riad_site_signers(
+        const struct riad_site *site, bool bounded, struct riad_signer **ret) RIAD_MUST_CHECK;
 /* The catalog, signed by the site's nodes, of which removed ones count to where they ended. As
  * riad_catalog_load; -EBADMSG also if its history is not the one in which a node was removed. */
 int riad_site_load_catalog(const struct riad_store *store, const struct riad_site *site,

@@ -207,6 +207,22 @@ static int encode_addition(const struct riad_catalog *catalog, const struct addi
     return writer->error;
 }
 
+/* What everybody else would refuse to read is not written: it would end the catalog for all. */
+static int check_signer(const struct riad_catalog *catalog, const struct riad_keypair *keys)
+{
+    uint64_t number = riad_chain_last(&catalog->ends).next_number;
+
+    for (size_t i = 0; i < catalog->signer_count; i++) {
+        const struct riad_signer *signer = &catalog->signers[i];
+
+        if (number < signer->until &&
+                memcmp(&signer->key, &keys->sign_key, sizeof signer->key) == 0) {
+            return 0;
+        }
+    }
+    return -EBADMSG;
+}
+
 /* -EEXIST: somebody was faster. */
 static int publish(const struct riad_store *store, const struct riad_keypair *keys,
         const struct riad_catalog *catalog, const struct addition *addition)
@@ -235,7 +251,10 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
         if (r < 0) {
             return r;
         }
-        r = check_addition(catalog, addition);
+        r = check_signer(catalog, keys);
+        if (r == 0) {
+            r = check_addition(catalog, addition);
+        }
         if (r < 0) {
             return r;
         }

@@ -190,22 +190,33 @@ int riad_site_remove_node(const struct riad_store *store, const struct riad_keyp
     return append(store, root_keys, site, &entry);
 }
 
-int riad_site_load_catalog(
-        const struct riad_store *store, const struct riad_site *site, struct riad_catalog *ret)
+int riad_site_signers(const struct riad_site *site, bool bounded, struct riad_signer **ret)
 {
-    _cleanup_free_ struct riad_signer *signers =
-            reallocarray(NULL, site->node_count, sizeof *signers);
-    _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
-    int r;
+    struct riad_signer *signers = reallocarray(NULL, site->node_count + 1, sizeof *signers);
 
     if (!signers) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < site->node_count; i++) {
         signers[i] = riad_signer_always(&site->nodes[i].sign_key);
-        if (site->nodes[i].removed) {
+        if (bounded && site->nodes[i].removed) {
             signers[i].until = site->nodes[i].until.next_number;
         }
+    }
+    *ret = signers;
+    return 0;
+}
+
+int riad_site_load_catalog(
+        const struct riad_store *store, const struct riad_site *site, struct riad_catalog *ret)
+{
+    _cleanup_free_ struct riad_signer *signers = NULL;
+    _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
+    int r;
+
+    r = riad_site_signers(site, true, &signers);
+    if (r < 0) {
+        return r;
     }
     r = riad_catalog_load(store, signers, site->node_count, &catalog);
     if (r < 0) {

@@ -198,6 +198,23 @@ int command_node_add(int argc, char **argv)
     return RIAD_EXIT_DONE;
 }
 
+/* Also what removed nodes signed behind their ends: where that is why the catalog is refused, the
+ * one who did it is removed again. */
+static int load_all(
+        const struct riad_node *node, struct riad_catalog *ret, struct riad_reason *reason)
+{
+    _cleanup_free_ struct riad_signer *signers = NULL;
+    int r = riad_site_signers(&node->site, false, &signers);
+
+    r = r < 0 ? r : riad_catalog_load(&node->store, signers, node->site.node_count, ret);
+    r = r < 0 ? r : riad_mark_catalog(&node->store, &node->state, ret);
+    if (r < 0) {
+        snprintf(reason->text, sizeof reason->text,
+                "the catalog cannot be read, was tampered with or rolled back (%s)", strerror(-r));
+    }
+    return riad_exit_of(r);
+}
+
 /* What the node signed until now counts. It may go on while it is being removed: then it is removed
  * again, with what it has signed meanwhile, until that holds. */
 static int remove_node(struct riad_node *node, const struct riad_keypair *root,
@@ -206,7 +223,7 @@ static int remove_node(struct riad_node *node, const struct riad_keypair *root,
     _cleanup_(riad_catalog_done) struct riad_catalog catalog = { 0 };
     const struct riad_id id = leaving->id;
     struct riad_chain_end end;
-    int code = riad_node_load_catalog(node, &catalog, reason), r = -EBADMSG;
+    int code = load_all(node, &catalog, reason), r = -EBADMSG;
 
     for (unsigned i = 0; code == RIAD_EXIT_DONE && r == -EBADMSG && i < REMOVALS_MAX; i++) {
         _cleanup_(riad_catalog_done) struct riad_catalog check = { 0 };

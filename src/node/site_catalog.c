@@ -44,17 +44,10 @@ const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host 
  * What bounds a removed node in the catalog is no number of a term. */
 static int take_signers(struct riad_site_host *site)
 {
-    const struct riad_site *nodes = &site->node.site;
-    _cleanup_free_ struct riad_signer *signers =
-            reallocarray(NULL, nodes->node_count + 1, sizeof *signers);
+    _cleanup_free_ struct riad_signer *signers = NULL;
+    int r = riad_site_signers(&site->node.site, false, &signers);
 
-    if (!signers) {
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < nodes->node_count; i++) {
-        signers[i] = riad_signer_always(&nodes->nodes[i].sign_key);
-    }
-    return riad_signers_replace(site->signers, signers, nodes->node_count);
+    return r < 0 ? r : riad_signers_replace(site->signers, signers, site->node.site.node_count);
 }
 
 /* The site's nodes changed, or this is the first time. */
@@ -95,6 +88,12 @@ static int refresh(struct riad_site_host *site, struct riad_reason *ret_reason)
 
     if (code != RIAD_EXIT_DONE) {
         return code;
+    }
+    if (!site->node.member) {
+        snprintf(ret_reason->text, sizeof ret_reason->text,
+                "this machine is no node of the site: it was removed, or not added yet (`riad "
+                "node add` on a node)");
+        return RIAD_EXIT_NOT_PERMITTED;
     }
     r = grown || site->catalog.signer_count == 0
                 ? -EAGAIN

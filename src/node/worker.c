@@ -82,12 +82,6 @@ static int open_node(
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    if (!site->node.member) {
-        snprintf(reason->text, sizeof reason->text,
-                "this machine is no node of the site: it was removed, or not added yet (`riad "
-                "node add` on a node)");
-        return RIAD_EXIT_NOT_PERMITTED;
-    }
     site->keys = (struct riad_keypair){ .wrap_key = self.wrap_key,
         .sign_key = self.sign_key,
         .sign = sign_by_monitor,

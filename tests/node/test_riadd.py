@@ -452,6 +452,26 @@ def test_a_node_that_was_removed_serves_no_more(site, daemon, alice):
     assert "no node of the site" in daemon.log.read_text()
 
 
+def test_a_node_that_is_removed_while_it_runs(site, daemon, daemon_binary, alice, bob, accounts):
+    """It serves nobody from then on, writes nothing that would end the catalog for all, and the others go on."""
+    second = site.node("login2")
+    site.add(second)
+    other = Daemon(second, daemon_binary)
+    try:
+        other.start()
+        alice.enroll()
+        alice.lock()
+        second.run("node", "remove", "login1", "--recovery-file", site.code)
+        assert "no node of the site" in bob.run("user", "enroll", "--passphrase-file", bob.secret, code=NOT_PERMITTED).stderr
+        alice.unlock(code=NOT_PERMITTED)
+        there = Person(other, accounts[1], "bob's passphrase")
+        there.enroll()
+        second.run("node", "remove", "login1", "--recovery-file", site.code)  # again: what it signed meanwhile, if anything
+        assert len(second.json("user", "list")["users"]) == 2
+    finally:
+        other.remove()
+
+
 def test_a_removed_nodes_workspaces_go_on(site, daemon, daemon_binary, alice, accounts):
     """It owned them for many terms, and its disk is lost."""
     second = site.node("login2")

@@ -247,6 +247,7 @@ static void a_removed_node_signs_no_more(void **state)
     _cleanup_site_ struct riad_site site = { 0 };
     _cleanup_catalog_ struct riad_catalog before = { 0 };
     _cleanup_catalog_ struct riad_catalog after = { 0 };
+    _cleanup_catalog_ struct riad_catalog forged = { 0 };
 
     (void)state;
     assert_int_equal(load(&site), 0);
@@ -257,6 +258,10 @@ static void a_removed_node_signs_no_more(void **state)
     assert_int_equal(load_catalog(&site, &after), 0);
     assert_int_equal(after.workspace_count, 1);
     assert_int_equal(sign(0, &after, 2), -EBADMSG);
+    assert_int_equal(
+            faccessat(catalog_fd, "0000000000000002", F_OK, 0), -1); /* nor was it written */
+    assert_int_equal(sign(0, &before, 2), 0); /* it does not know, or does not care */
+    assert_int_equal(load_catalog(&site, &forged), -EBADMSG);
     assert_int_equal(unlinkat(catalog_fd, "0000000000000002", 0), 0);
     assert_int_equal(sign(1, &after, 2), 0);
     assert_int_equal(after.workspace_count, 2);
