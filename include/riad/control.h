@@ -39,6 +39,11 @@ int riad_control_call_path(const char *path, const char *operation, json_t *argu
 int riad_control_read_reply(int fd, int timeout_ms, json_t **ret) RIAD_MUST_CHECK;
 /* Connects to it; fd or negative errno (-ECONNREFUSED: nobody listens, or there is none). */
 int riad_control_connect(const char *path) RIAD_MUST_CHECK;
+/* Bytes as messages have them: lower-case hexadecimal digits. NULL if memory is short. */
+json_t *riad_control_hex(const void *data, size_t size);
+/* The bytes of a member, at least one, on the heap. -EBADMSG: it is not there, or no digits. */
+int riad_control_get_bytes(
+        const json_t *object, const char *name, uint8_t **ret, size_t *ret_size) RIAD_MUST_CHECK;
 /* Pids with a live socket under STATE/run; stale sockets are removed. Heap. */
 int riad_control_list(
         const struct riad_state *state, int **ret_pids, size_t *ret_count) RIAD_MUST_CHECK;

@@ -16,6 +16,9 @@ struct riad_piece {
 /* SHA-256 of the pieces, one after another. -ENOMEM, -EIO (OpenSSL failed). */
 int riad_sha256(
         const struct riad_piece *pieces, size_t count, struct riad_hash *ret) RIAD_MUST_CHECK;
+/* SHA-256(label || data): how everything that is named by its hash is (F8). */
+int riad_sha256_labelled(
+        const char *label, const void *data, size_t size, struct riad_hash *ret) RIAD_MUST_CHECK;
 /* HMAC-SHA256; key of any size. */
 int riad_hmac(const struct riad_secret *key, const struct riad_piece *pieces, size_t count,
         struct riad_hash *ret) RIAD_MUST_CHECK;

@@ -63,5 +63,7 @@ int riad_mark_catalog(const struct riad_store *store, const struct riad_state *s
         struct riad_catalog *catalog) RIAD_MUST_CHECK;
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
+/* Fills the reason, with a format and its arguments; the exit code for the errno. */
+#define riad_explain(reason, error, ...) riad_exit_of(riad_reason_set(reason, error, __VA_ARGS__))
 
 #endif

@@ -25,6 +25,9 @@ struct riad_limit {
 struct riad_reason {
     char text[384];
 };
+/* Fills it, unless it is NULL, and returns `result`: an error, or an exit code. */
+int riad_reason_set(struct riad_reason *reason, int result, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 
 struct riad_workspace_config {
     int workspace_fd;       /* STORE/ws/<id>; duplicated */

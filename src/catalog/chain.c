@@ -48,14 +48,6 @@ static void object_name(uint64_t first_number, char ret[NAME_SIZE])
     snprintf(ret, NAME_SIZE, "%016" PRIx64, first_number);
 }
 
-static int hash_object(
-        const struct riad_chain *chain, const uint8_t *data, size_t size, struct riad_hash *ret)
-{
-    const struct riad_piece pieces[] = { { chain->label, strlen(chain->label) }, { data, size } };
-
-    return riad_sha256(pieces, 2, ret);
-}
-
 /* Reads the object at this number. -ENOENT: there is none. */
 static int read_object(
         const struct riad_chain *chain, uint64_t number, riad_chain_apply apply, void *context)
@@ -77,7 +69,7 @@ static int read_object(
     if (r < 0) {
         return r;
     }
-    r = hash_object(chain, data, size, &hash);
+    r = riad_sha256_labelled(chain->label, data, size, &hash);
     if (r < 0) {
         return r;
     }

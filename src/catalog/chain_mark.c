@@ -17,14 +17,6 @@ enum { VERSION = 1, CONTENT_SIZE = 48, MARK_SIZE = CONTENT_SIZE + 32 };
 
 static const uint8_t magic[4] = { 'R', 'I', 'A', 'M' };
 
-static int checksum(const uint8_t content[CONTENT_SIZE], struct riad_hash *ret)
-{
-    const struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/catalog-mark"),
-        { content, CONTENT_SIZE } };
-
-    return riad_sha256(pieces, 2, ret);
-}
-
 static int encode(const struct riad_chain_end *mark, uint8_t ret[MARK_SIZE])
 {
     struct riad_writer writer;
@@ -36,7 +28,7 @@ static int encode(const struct riad_chain_end *mark, uint8_t ret[MARK_SIZE])
     riad_put_u32(&writer, VERSION);
     riad_put_u64(&writer, mark->next_number);
     riad_put_hash(&writer, &mark->head);
-    r = checksum(ret, &sum);
+    r = riad_sha256_labelled("riad/v1/catalog-mark", ret, CONTENT_SIZE, &sum);
     if (r < 0) {
         return r;
     }

@@ -16,18 +16,11 @@ enum {
 };
 _Static_assert(KEY_SIZE + KEY_SUM == 35 && NODE_SIZE + NODE_SUM == 85, "texts of these sizes");
 
-static int digest(const char *label, const uint8_t *data, size_t size, struct riad_hash *ret)
-{
-    const struct riad_piece pieces[] = { { label, strlen(label) }, { data, size } };
-
-    return riad_sha256(pieces, 2, ret);
-}
-
 /* data has room for the checksum behind its size bytes. */
 static int show(const char *label, uint8_t *data, size_t size, size_t sum_size, char *ret)
 {
     struct riad_hash hash;
-    int r = digest(label, data, size, &hash);
+    int r = riad_sha256_labelled(label, data, size, &hash);
 
     if (r < 0) {
         return r;
@@ -45,7 +38,7 @@ static int parse(const char *label, const char *text, uint8_t *ret, size_t size,
     if (r < 0) {
         return r;
     }
-    r = digest(label, ret, size, &hash);
+    r = riad_sha256_labelled(label, ret, size, &hash);
     if (r < 0) {
         return r;
     }
@@ -110,7 +103,7 @@ int riad_key_fingerprint(const struct riad_public_key *key, char ret[RIAD_FINGER
 {
     char digits[RIAD_BASE32_SIZE(FINGERPRINT_BYTES)];
     struct riad_hash hash;
-    int r = digest("riad/v1/fingerprint", key->bytes, KEY_SIZE, &hash);
+    int r = riad_sha256_labelled("riad/v1/fingerprint", key->bytes, KEY_SIZE, &hash);
 
     if (r < 0) {
         return r;

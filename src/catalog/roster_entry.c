@@ -126,9 +126,7 @@ int riad_roster_entry_decode(const uint8_t *body, size_t size, struct riad_roste
 
 int riad_roster_entry_hash(const void *envelope, size_t size, struct riad_hash *ret)
 {
-    const struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/roster"), { envelope, size } };
-
-    return riad_sha256(pieces, 2, ret);
+    return riad_sha256_labelled("riad/v1/roster", envelope, size, ret);
 }
 
 int riad_roster_entry_sign(const struct riad_roster_entry *entry,

@@ -33,9 +33,7 @@ void riad_wrap_name(const struct riad_id *member, uint32_t epoch, char ret[RIAD_
 
 int riad_wrap_hash(const void *data, size_t size, struct riad_hash *ret)
 {
-    const struct riad_piece pieces[] = { RIAD_PIECE_LABEL(LABEL), { data, size } };
-
-    return riad_sha256(pieces, 2, ret);
+    return riad_sha256_labelled(LABEL, data, size, ret);
 }
 
 static void encode_info(const struct riad_wrap_scope *scope, const struct riad_hash *recipient,

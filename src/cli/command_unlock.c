@@ -42,7 +42,7 @@ int open_site_user(
     }
     ret->store.fd = -1;
     r = get_binding(ret->own, &ret->store.binding);
-    r = r < 0 ? r : get_hex(ret->own, "user", &file, &size);
+    r = r < 0 ? r : riad_control_get_bytes(ret->own, "user", &file, &size);
     r = r < 0 ? r : riad_user_peek(&ret->store.binding, file, size, NULL, &ret->user);
     if (r < 0) {
         return fail(riad_exit_of(r), "your user file was tampered with or is damaged (%s)",
@@ -67,8 +67,8 @@ static int open_root(const struct site_user *user, const json_t *item, struct ri
     size_t size = 0, wrap_size = 0;
     int r = get_fixed_hex(item, "id", ret_id, sizeof *ret_id);
 
-    r = r < 0 ? r : get_hex(item, "roster", &bytes, &size);
-    r = r < 0 ? r : get_hex(item, "wrap", &wrap, &wrap_size);
+    r = r < 0 ? r : riad_control_get_bytes(item, "roster", &bytes, &size);
+    r = r < 0 ? r : riad_control_get_bytes(item, "wrap", &wrap, &wrap_size);
     r = r < 0 ? r
               : riad_roster_parse(
                         &user->store.binding, ret_id, &user->keys.sign_key, bytes, size, &roster);
@@ -163,7 +163,7 @@ static int send_file(const struct site_client *client, struct site_user *user)
         return fail(riad_exit_of(r), "cannot sign the user file: %s", strerror(-r));
     }
     code = ask_site(client, "replace-user",
-            json_pack("{s:o}", "user", hex_json(file.data, file.size)), &reply);
+            json_pack("{s:o}", "user", riad_control_hex(file.data, file.size)), &reply);
     if (code == RIAD_EXIT_DONE) {
         json_decref(reply);
     }

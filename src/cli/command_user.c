@@ -92,10 +92,10 @@ static int send_enrolment(const struct site_client *client, const struct newcome
     json_t *reply;
     int code = ask_site(client, "enrol",
             json_pack("{s:o, s:o, s:o, s:o}", "user",
-                    hex_json(newcomer->file.data, newcomer->file.size), "workspace",
-                    hex_json(&newcomer->home.id, sizeof newcomer->home.id), "roster",
-                    hex_json(newcomer->home.roster.data, newcomer->home.roster.size), "wrap",
-                    hex_json(newcomer->home.wrap, sizeof newcomer->home.wrap)),
+                    riad_control_hex(newcomer->file.data, newcomer->file.size), "workspace",
+                    riad_control_hex(&newcomer->home.id, sizeof newcomer->home.id), "roster",
+                    riad_control_hex(newcomer->home.roster.data, newcomer->home.roster.size), "wrap",
+                    riad_control_hex(newcomer->home.wrap, sizeof newcomer->home.wrap)),
             &reply);
 
     if (code == RIAD_EXIT_DONE) {

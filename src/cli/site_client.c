@@ -63,12 +63,24 @@ int report_reply(json_t *reply, const char *what)
     return code;
 }
 
+/* Gives it out if it says that it went well, and frees it else. */
+static int take_reply(json_t *reply, json_t **ret)
+{
+    int code = report_reply(reply, "");
+
+    if (code != RIAD_EXIT_DONE) {
+        json_decref(reply);
+        return code;
+    }
+    *ret = reply;
+    return RIAD_EXIT_DONE;
+}
+
 int ask_site(
         const struct site_client *client, const char *operation, json_t *arguments, json_t **ret)
 {
     json_t *reply;
-    int code, r = riad_control_call_path(
-                      client->control, operation, arguments, SITE_TIMEOUT_MS, &reply);
+    int r = riad_control_call_path(client->control, operation, arguments, SITE_TIMEOUT_MS, &reply);
 
     json_decref(arguments);
     if (r == -ECONNREFUSED || r == -EACCES) {
@@ -80,42 +92,7 @@ int ask_site(
     if (r < 0) {
         return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
     }
-    code = report_reply(reply, "");
-    if (code != RIAD_EXIT_DONE) {
-        json_decref(reply);
-        return code;
-    }
-    *ret = reply;
-    return RIAD_EXIT_DONE;
-}
-
-json_t *hex_json(const void *data, size_t size)
-{
-    _cleanup_free_ char *text = malloc(2 * size + 1);
-
-    if (!text) {
-        return NULL;
-    }
-    riad_hex_encode(data, size, text);
-    return json_string(text);
-}
-
-int get_hex(const json_t *object, const char *name, uint8_t **ret, size_t *ret_size)
-{
-    const json_t *value = json_object_get(object, name);
-    size_t size = json_string_length(value) / 2;
-    _cleanup_free_ uint8_t *bytes = malloc(size + 1);
-
-    if (!bytes) {
-        return -ENOMEM;
-    }
-    if (!json_is_string(value) || json_string_length(value) % 2 != 0 ||
-            riad_hex_decode(json_string_value(value), bytes, size) < 0) {
-        return -EBADMSG;
-    }
-    *ret = riad_take_pointer(bytes);
-    *ret_size = size;
-    return 0;
+    return take_reply(reply, ret);
 }
 
 int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size)
@@ -160,7 +137,7 @@ int give_key(const struct site_client *client, const struct riad_id *workspace, 
 {
     _cleanup_close_ int fd = riad_control_connect(client->keys);
     json_t *reply;
-    int code, r;
+    int r;
 
     if (fd < 0) {
         return fail(
@@ -173,11 +150,5 @@ int give_key(const struct site_client *client, const struct riad_id *workspace, 
     if (r < 0) {
         return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
     }
-    code = report_reply(reply, "");
-    if (code != RIAD_EXIT_DONE) {
-        json_decref(reply);
-        return code;
-    }
-    *ret = reply;
-    return RIAD_EXIT_DONE;
+    return take_reply(reply, ret);
 }

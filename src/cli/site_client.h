@@ -32,10 +32,7 @@ int report_reply(json_t *reply, const char *what);
 int give_key(const struct site_client *client, const struct riad_id *workspace, uint32_t epoch,
         const struct riad_secret *root, json_t **ret);
 
-/* Bytes as JSON has them. */
-json_t *hex_json(const void *data, size_t size);
-int get_hex(
-        const json_t *object, const char *name, uint8_t **ret, size_t *ret_size) RIAD_MUST_CHECK;
+/* Bytes of a fixed size; -EBADMSG. */
 int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size) RIAD_MUST_CHECK;
 int get_binding(const json_t *reply, struct riad_store_binding *ret) RIAD_MUST_CHECK;
 

@@ -26,9 +26,6 @@ uint64_t riad_clock_boottime(void);
 struct timespec riad_clock_now(void);
 void riad_sleep_ms(uint64_t milliseconds);
 
-/* state.c. Writes the sentence and returns error, for `return riad_reason_set(...)`. */
-int riad_reason_set(struct riad_reason *reason, int error, const char *format, ...)
-        __attribute__((format(printf, 3, 4))) RIAD_MUST_CHECK;
 /* Turn the workspace, once, with an event. (mutation) */
 void riad_workspace_freeze(struct riad_workspace *workspace, const char *why, int error);
 void riad_workspace_supersede(struct riad_workspace *workspace);

@@ -5,7 +5,7 @@
 
 #include "lifecycle_priv.h"
 
-int riad_reason_set(struct riad_reason *reason, int error, const char *format, ...)
+int riad_reason_set(struct riad_reason *reason, int result, const char *format, ...)
 {
     va_list arguments;
 
@@ -14,7 +14,7 @@ int riad_reason_set(struct riad_reason *reason, int error, const char *format, .
         vsnprintf(reason->text, sizeof reason->text, format, arguments);
         va_end(arguments);
     }
-    return error;
+    return result;
 }
 
 static void raise_event(struct riad_workspace *workspace, const char *format, va_list arguments)

@@ -39,6 +39,13 @@ int riad_sha256(const struct riad_piece *pieces, size_t count, struct riad_hash 
     return 0;
 }
 
+int riad_sha256_labelled(const char *label, const void *data, size_t size, struct riad_hash *ret)
+{
+    const struct riad_piece pieces[] = { { label, strlen(label) }, { data, size } };
+
+    return riad_sha256(pieces, 2, ret);
+}
+
 int riad_hmac_raw(struct riad_key_span key, const struct riad_piece *pieces, size_t count,
         uint8_t ret[RIAD_PRK_SIZE])
 {

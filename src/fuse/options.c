@@ -43,7 +43,7 @@ static int parse_threads(
     unsigned long number = strtoul(value, NULL, 10); /* ULONG_MAX if it is too large */
 
     if (digits == 0 || value[digits] != '\0' || number < 1 || number > RIAD_THREADS_MAX) {
-        return riad_reason_fill(ret_reason, -EINVAL,
+        return riad_reason_set(ret_reason, -EINVAL,
                 "The mount option max_threads takes a number from 1 to %d.", RIAD_THREADS_MAX);
     }
     options->threads = (unsigned)number;
@@ -53,10 +53,10 @@ static int parse_threads(
 static int refuse(const char *option, struct riad_reason *ret_reason)
 {
     if (strcmp(option, "suid") == 0 || strcmp(option, "dev") == 0) {
-        return riad_reason_fill(ret_reason, -EINVAL,
+        return riad_reason_set(ret_reason, -EINVAL,
                 "The mount option %s is refused: workspaces are always nosuid and nodev.", option);
     }
-    return riad_reason_fill(ret_reason, -EINVAL,
+    return riad_reason_set(ret_reason, -EINVAL,
             "The mount option \"%.64s\" is not known. Known are ro, rw, noexec, exec, noatime, "
             "atime, sync, async, dirsync, allow_other, noxattr, nouring, max_threads=N.",
             option);
@@ -92,7 +92,7 @@ int riad_options_parse(
     int r;
 
     if (!copy) {
-        return riad_reason_fill(ret_reason, -ENOMEM, "Out of memory.");
+        return riad_reason_set(ret_reason, -ENOMEM, "Out of memory.");
     }
     while ((option = strsep(&rest, ","))) {
         if (option[0] == '\0') {

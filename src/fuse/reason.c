@@ -18,18 +18,6 @@ enum { FUSE_MAGIC = 0x65735546 };
 
 static _Thread_local char libfuse_message[256];
 
-int riad_reason_fill(struct riad_reason *ret_reason, int error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (vsnprintf(ret_reason->text, sizeof ret_reason->text, format, arguments) < 0) {
-        ret_reason->text[0] = '\0';
-    }
-    va_end(arguments);
-    return error;
-}
-
 int riad_reason_check_device(const char *device, struct riad_reason *ret_reason)
 {
     _cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC);
@@ -39,18 +27,18 @@ int riad_reason_check_device(const char *device, struct riad_reason *ret_reason)
         return 0;
     }
     if (r == -EACCES || r == -EPERM) {
-        return riad_reason_fill(ret_reason, -EACCES,
+        return riad_reason_set(ret_reason, -EACCES,
                 "%s may not be opened by user %u. Let root run `chmod 666 %s`, or for good add the "
                 "udev rule KERNEL==\"fuse\", MODE=\"0666\" in /etc/udev/rules.d.",
                 device, (unsigned)geteuid(), device);
     }
     if (r == -ENOENT || r == -ENODEV || r == -ENXIO) {
-        return riad_reason_fill(ret_reason, r == -ENOENT ? -ENOENT : -ENODEV,
+        return riad_reason_set(ret_reason, r == -ENOENT ? -ENOENT : -ENODEV,
                 "%s is missing: the kernel offers no FUSE here. Let root run `modprobe fuse`; in "
                 "a container, pass the device in (--device /dev/fuse).",
                 device);
     }
-    return riad_reason_fill(ret_reason, r, "%s cannot be opened: %s.", device, strerror(-r));
+    return riad_reason_set(ret_reason, r, "%s cannot be opened: %s.", device, strerror(-r));
 }
 
 static bool found_in_path(const char *name)
@@ -81,7 +69,7 @@ int riad_reason_check_helper(const char *helper, struct riad_reason *ret_reason)
     if (access(helper, X_OK) == 0 || found_in_path(name)) {
         return 0;
     }
-    return riad_reason_fill(ret_reason, -ENOENT,
+    return riad_reason_set(ret_reason, -ENOENT,
             "%s is missing, without which only root can mount. Install it: `apt install fuse3`.",
             name);
 }
@@ -105,7 +93,7 @@ int riad_reason_check_allow_other(const char *configuration, struct riad_reason 
             return 0;
         }
     }
-    return riad_reason_fill(ret_reason, -EACCES,
+    return riad_reason_set(ret_reason, -EACCES,
             "allow_other is not granted to users here. Let root put the line user_allow_other "
             "into %s, or mount without allow_other.",
             configuration);
@@ -117,12 +105,12 @@ static int check_empty(const char *path, struct riad_reason *ret_reason)
     struct dirent *entry;
 
     if (!dir) {
-        return riad_reason_fill(
+        return riad_reason_set(
                 ret_reason, -errno, "%s cannot be listed: %s.", path, strerror(errno));
     }
     while ((entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            return riad_reason_fill(ret_reason, -ENOTEMPTY,
+            return riad_reason_set(ret_reason, -ENOTEMPTY,
                     "%s is not empty, and a mount would hide what is in it. Choose an empty "
                     "directory.",
                     path);
@@ -152,23 +140,23 @@ int riad_reason_check_mountpoint(const char *path, struct riad_reason *ret_reaso
     int r;
 
     if (!path || path[0] != '/') {
-        return riad_reason_fill(ret_reason, -EINVAL, "The mount point must be an absolute path.");
+        return riad_reason_set(ret_reason, -EINVAL, "The mount point must be an absolute path.");
     }
     if (stat(path, &st) < 0) {
         r = -errno;
         if (r == -ENOTCONN || r == -ECONNABORTED) {
-            return riad_reason_fill(ret_reason, -EBUSY,
+            return riad_reason_set(ret_reason, -EBUSY,
                     "At %s lies a dead mount, whose process is gone. Remove it: "
                     "`fusermount3 -u %s`.",
                     path, path);
         }
-        return riad_reason_fill(ret_reason, r, "%s: %s.", path, strerror(-r));
+        return riad_reason_set(ret_reason, r, "%s: %s.", path, strerror(-r));
     }
     if (!S_ISDIR(st.st_mode)) {
-        return riad_reason_fill(ret_reason, -ENOTDIR, "%s is not a directory.", path);
+        return riad_reason_set(ret_reason, -ENOTDIR, "%s is not a directory.", path);
     }
     if (is_fuse_mount(path, &st)) {
-        return riad_reason_fill(ret_reason, -EBUSY, "Something is mounted at %s already.", path);
+        return riad_reason_set(ret_reason, -EBUSY, "Something is mounted at %s already.", path);
     }
     return check_empty(path, ret_reason);
 }

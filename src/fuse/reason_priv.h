@@ -4,10 +4,6 @@
 
 #include "riad/session.h"
 
-/* Fills the reason and returns `error`, which is negative. */
-int riad_reason_fill(struct riad_reason *ret_reason, int error, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
 /* /dev/fuse can be opened for reading and writing by this process; the parameter is that path.
  * -ENODEV, -ENOENT, -EACCES. */
 int riad_reason_check_device(const char *device, struct riad_reason *ret_reason) RIAD_MUST_CHECK;

@@ -31,7 +31,7 @@ static int check_config(const struct riad_session_config *config, struct riad_op
     }
     options.read_only = options.read_only || config->read_only;
     if (options.threads > RIAD_THREADS_MAX) {
-        return riad_reason_fill(
+        return riad_reason_set(
                 ret_reason, -EINVAL, "At most %d threads can serve a mount.", RIAD_THREADS_MAX);
     }
     *ret_options = options;
@@ -64,7 +64,7 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
     int r = riad_options_format(options, source, &text);
 
     if (r < 0) {
-        return riad_reason_fill(ret_reason, r, "The mount's source \"%.64s\" cannot be used: %s.",
+        return riad_reason_set(ret_reason, r, "The mount's source \"%.64s\" cannot be used: %s.",
                 source, strerror(-r));
     }
     if (fuse_opt_add_arg(&arguments, "riad") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0 &&
@@ -73,7 +73,7 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
     }
     fuse_opt_free_args(&arguments);
     if (!session->fuse) {
-        return riad_reason_fill(ret_reason, -ENOMEM, "libfuse refused the mount: %s.",
+        return riad_reason_set(ret_reason, -ENOMEM, "libfuse refused the mount: %s.",
                 riad_reason_libfuse()[0] ? riad_reason_libfuse() : "out of memory");
     }
     return 0;
@@ -82,7 +82,7 @@ static int make_fuse_session(struct riad_session *session, const struct riad_opt
 static int mount_by_itself(struct riad_session *session, struct riad_reason *ret_reason)
 {
     if (fuse_session_mount(session->fuse, session->mountpoint) < 0) {
-        return riad_reason_fill(ret_reason, -EACCES, "Mounting at %.128s failed: %s.",
+        return riad_reason_set(ret_reason, -EACCES, "Mounting at %.128s failed: %s.",
                 session->mountpoint,
                 riad_reason_libfuse()[0]
                         ? riad_reason_libfuse()
@@ -100,13 +100,13 @@ static int mount_by_service(
     char name[32];
 
     if (fd < 0) {
-        return riad_reason_fill(ret_reason, fd, "Mounting at %.128s failed: %s.",
+        return riad_reason_set(ret_reason, fd, "Mounting at %.128s failed: %s.",
                 session->mountpoint, strerror(-fd));
     }
     snprintf(name, sizeof name, "/dev/fd/%d", fd);
     if (fuse_session_mount(session->fuse, name) < 0) {
         close(fd);
-        return riad_reason_fill(ret_reason, -EIO, "libfuse refused the mounted connection.");
+        return riad_reason_set(ret_reason, -EIO, "libfuse refused the mounted connection.");
     }
     return 0;
 }
@@ -133,7 +133,7 @@ static int mount_session(struct riad_session *session, const struct riad_session
         r = riad_syncs_new(session->workspace, &session->syncs);
     }
     if (r < 0) {
-        return riad_reason_fill(
+        return riad_reason_set(
                 ret_reason, r, "The mount's threads cannot be prepared: %s.", strerror(-r));
     }
     return 0;
@@ -165,7 +165,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
     }
     if (!session || !session->mountpoint) {
         free(session);
-        return riad_reason_fill(ret_reason, -ENOMEM, "Out of memory.");
+        return riad_reason_set(ret_reason, -ENOMEM, "Out of memory.");
     }
     r = make_fuse_session(session, &options, config->source, ret_reason);
     if (r == 0) {

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "riad/bytes.h"
 #include "riad/cleanup.h"
 #include "riad/error.h"
 
@@ -23,6 +24,38 @@ int64_t riad_control_now(void)
 json_t *riad_control_failure(int code, const char *sentence)
 {
     return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", sentence, "exit", code);
+}
+
+json_t *riad_control_hex(const void *data, size_t size)
+{
+    _cleanup_free_ char *text = malloc(2 * size + 1);
+
+    if (!text) {
+        return NULL;
+    }
+    riad_hex_encode(data, size, text);
+    return json_string(text);
+}
+
+int riad_control_get_bytes(const json_t *object, const char *name, uint8_t **ret, size_t *ret_size)
+{
+    const json_t *value = json_object_get(object, name);
+    size_t length = json_string_length(value);
+    _cleanup_free_ uint8_t *bytes = NULL;
+
+    if (!json_is_string(value) || length == 0 || length % 2 != 0) {
+        return -EBADMSG;
+    }
+    bytes = malloc(length / 2);
+    if (!bytes) {
+        return -ENOMEM;
+    }
+    if (riad_hex_decode(json_string_value(value), bytes, length / 2) < 0) {
+        return -EBADMSG;
+    }
+    *ret = riad_take_pointer(bytes);
+    *ret_size = length / 2;
+    return 0;
 }
 
 int riad_control_address(int run_fd, int pid, struct sockaddr_un *ret)

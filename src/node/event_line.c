@@ -13,9 +13,7 @@
 
 int riad_event_hash(const char *line, size_t size, struct riad_hash *ret)
 {
-    const struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/event"), { line, size } };
-
-    return riad_sha256(pieces, 2, ret);
+    return riad_sha256_labelled("riad/v1/event", line, size, ret);
 }
 
 int riad_events_open(const struct riad_state *state, int flags)

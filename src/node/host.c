@@ -14,7 +14,7 @@
 
 /* The signals that ask for an orderly end are read from a descriptor: no handler runs anywhere.
  * Blocked before threads start, which inherit it. */
-int riad_host_block_signals(void)
+int riad_host_block_signals(bool children)
 {
     sigset_t set;
     int fd;
@@ -23,6 +23,9 @@ int riad_host_block_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    if (children) {
+        sigaddset(&set, SIGCHLD);
+    }
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
         return -errno;
     }
@@ -282,7 +285,7 @@ void riad_host_allow_descriptors(void)
 int riad_host_run(const struct riad_host_config *config, void (*ready)(void *context),
         void *context, struct riad_reason *ret_reason)
 {
-    _cleanup_close_ int signals = riad_host_block_signals();
+    _cleanup_close_ int signals = riad_host_block_signals(false);
     struct riad_host host = { .config = config, .state = { .fd = -1 } };
     int code, r;
 

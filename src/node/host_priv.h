@@ -67,8 +67,9 @@ struct riad_host {
 };
 
 /* --- the life of a host, for those who have another start (riadd's worker) --- */
-/* A descriptor of the signals that ask for the end; before threads start. */
-int riad_host_block_signals(void);
+/* A descriptor of the signals that ask for the end, and, if wanted, of SIGCHLD; before threads
+ * start. */
+int riad_host_block_signals(bool children);
 void riad_host_allow_descriptors(void);
 /* Locks, runner, reactor, queue; and away with them. */
 int riad_host_prepare(struct riad_host *host) RIAD_MUST_CHECK;

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,37 +22,10 @@
 #include "riad/sandbox.h"
 #include "riad/thread.h"
 
+#include "host_priv.h"
 #include "monitor_priv.h"
 
 enum { RESTART_MS = 1000, HIGH_FD = 10 /* above those that the worker gets */ };
-
-__attribute__((format(printf, 3, 4))) static int explain(
-        struct riad_reason *reason, int error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(reason->text, sizeof reason->text, format, arguments);
-    va_end(arguments);
-    return riad_exit_of(error);
-}
-
-static int block_signals(sigset_t *ret_before)
-{
-    sigset_t set;
-    int fd;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &set, ret_before) < 0) {
-        return -errno;
-    }
-    fd = signalfd(-1, &set, SFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
 
 /* --- the worker's start --- */
 
@@ -78,10 +50,11 @@ static void raise_limits(void)
 /* In the child: descriptors to their places, privileges away, and the program. The ends that it
  * gets are above all of these numbers. */
 __attribute__((noreturn)) static void become_worker(
-        const struct riad_monitor *monitor, const int descriptors[3], const sigset_t *signals)
+        const struct riad_monitor *monitor, const int descriptors[3])
 {
     char *arguments[] = { (char *)"riadd-worker", (char *)"--worker", monitor->config.path, NULL };
     const struct riad_account account = { monitor->uid, monitor->gid };
+    sigset_t none;
 
     for (int i = 0; i < 3; i++) {
         if (dup2(descriptors[i], RIAD_WORKER_SERVICE_FD + i) < 0) {
@@ -93,7 +66,8 @@ __attribute__((noreturn)) static void become_worker(
         _exit(RIAD_EXIT_NOT_PERMITTED);
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* after the change of user, which takes it away */
-    sigprocmask(SIG_SETMASK, signals, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     (void)fexecve(monitor->program_fd, arguments, environ);
     _exit(RIAD_EXIT_FAILED);
 }
@@ -117,7 +91,7 @@ static int make_channel(int *ret_own, int *ret_its)
     return 0;
 }
 
-static int spawn(struct riad_monitor *monitor, const int descriptors[3], const sigset_t *signals)
+static int spawn(struct riad_monitor *monitor, const int descriptors[3])
 {
     pid_t child = fork();
 
@@ -125,15 +99,14 @@ static int spawn(struct riad_monitor *monitor, const int descriptors[3], const s
         return -errno;
     }
     if (child == 0) {
-        become_worker(monitor, descriptors, signals);
+        become_worker(monitor, descriptors);
     }
     monitor->worker = child;
     return 0;
 }
 
 /* With its two channels and the socket for everybody. *ret_thread answers it. */
-static int start_worker(
-        struct riad_monitor *monitor, const sigset_t *signals, pthread_t *ret_thread)
+static int start_worker(struct riad_monitor *monitor, pthread_t *ret_thread)
 {
     _cleanup_close_ int service = -1, keys = -1, own_keys = -1, own_service = -1, control = -1;
     int descriptors[3], r;
@@ -152,7 +125,7 @@ static int start_worker(
     descriptors[0] = service;
     descriptors[1] = keys;
     descriptors[2] = control;
-    r = spawn(monitor, descriptors, signals);
+    r = spawn(monitor, descriptors);
     if (r < 0) {
         return r;
     }
@@ -226,8 +199,7 @@ static const char *show_status(int status, char text[64])
 }
 
 /* A worker that never served has said why; one that did is started again. */
-static int run(struct riad_monitor *monitor, int signals, const sigset_t *before,
-        struct riad_reason *reason)
+static int run(struct riad_monitor *monitor, int signals, struct riad_reason *reason)
 {
     bool stop = false;
     int status = 0;
@@ -235,10 +207,10 @@ static int run(struct riad_monitor *monitor, int signals, const sigset_t *before
     while (!stop) {
         char text[64];
         pthread_t thread;
-        int r = start_worker(monitor, before, &thread);
+        int r = start_worker(monitor, &thread);
 
         if (r < 0) {
-            return explain(reason, r, "cannot start the worker: %s", strerror(-r));
+            return riad_explain(reason, r, "cannot start the worker: %s", strerror(-r));
         }
         status = watch(monitor, signals, &stop);
         leave_worker(monitor, thread);
@@ -255,7 +227,8 @@ static int run(struct riad_monitor *monitor, int signals, const sigset_t *before
     if (WIFEXITED(status) && WEXITSTATUS(status) != RIAD_EXIT_DONE) {
         return WEXITSTATUS(status);
     }
-    return WIFSIGNALED(status) ? explain(reason, -EIO, "the worker was killed") : RIAD_EXIT_DONE;
+    return WIFSIGNALED(status) ? riad_explain(reason, -EIO, "the worker was killed")
+                               : RIAD_EXIT_DONE;
 }
 
 /* --- what it needs --- */
@@ -265,14 +238,14 @@ static int find_user(struct riad_monitor *monitor, struct riad_reason *reason)
     struct riad_account account = { geteuid(), getegid() };
 
     if (monitor->config.user && riad_account_find(monitor->config.user, &account) < 0) {
-        return explain(reason, -ENOENT, "%s: there is no account `%s`: adduser --system it",
+        return riad_explain(reason, -ENOENT, "%s: there is no account `%s`: adduser --system it",
                 monitor->config.path, monitor->config.user);
     }
     monitor->uid = account.uid;
     monitor->gid = account.gid;
     monitor->other_user = account.uid != geteuid();
     if (monitor->other_user && geteuid() != 0) {
-        return explain(reason, -EPERM,
+        return riad_explain(reason, -EPERM,
                 "only root can have a worker of another user, as `user` in "
                 "%s says",
                 monitor->config.path);
@@ -289,7 +262,8 @@ static int load(struct riad_monitor *monitor, const char *config_path, struct ri
     }
     r = riad_node_key_load(monitor->config.node_key, &monitor->self, &monitor->keys);
     if (r < 0) {
-        return explain(reason, r, "cannot read the node's key %s: %s", monitor->config.node_key,
+        return riad_explain(reason, r, "cannot read the node's key %s: %s",
+                monitor->config.node_key,
                 r == -EPERM ? "others can read it, or it is not ours" : strerror(-r));
     }
     return find_user(monitor, reason);
@@ -314,7 +288,7 @@ static int open_sockets(struct riad_monitor *monitor, struct riad_reason *reason
         r = lock_run(monitor);
     }
     if (r == -EWOULDBLOCK) {
-        return explain(reason, -EBUSY, "another riadd runs in %s", monitor->config.run);
+        return riad_explain(reason, -EBUSY, "another riadd runs in %s", monitor->config.run);
     }
     if (r == 0) {
         r = path ? riad_control_listen(path, 0666) : -ENOMEM;
@@ -323,7 +297,7 @@ static int open_sockets(struct riad_monitor *monitor, struct riad_reason *reason
         monitor->control_fd = r;
         r = riad_monitor_listen_keys(monitor);
     }
-    return r < 0 ? explain(reason, r, "cannot open the sockets in %s: %s", monitor->config.run,
+    return r < 0 ? riad_explain(reason, r, "cannot open the sockets in %s: %s", monitor->config.run,
                            strerror(-r))
                  : RIAD_EXIT_DONE;
 }
@@ -367,21 +341,20 @@ int riad_monitor_run(const char *config_path, const char *program, void (*ready)
         .service_fd = -1,
         .ready = ready,
         .context = context };
-    sigset_t before;
-    _cleanup_close_ int signals = block_signals(&before);
+    _cleanup_close_ int signals = riad_host_block_signals(true);
     int code;
 
     pthread_mutex_init(&monitor.lock, NULL);
     if (signals < 0 || monitor.program_fd < 0) {
         riad_close_fd(&monitor.program_fd);
-        return explain(ret_reason, -EIO, "cannot start");
+        return riad_explain(ret_reason, -EIO, "cannot start");
     }
     code = load(&monitor, config_path, ret_reason);
     if (code == RIAD_EXIT_DONE) {
         code = open_sockets(&monitor, ret_reason);
     }
     if (code == RIAD_EXIT_DONE) {
-        code = run(&monitor, signals, &before, ret_reason);
+        code = run(&monitor, signals, ret_reason);
     }
     release(&monitor);
     return code;

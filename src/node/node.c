@@ -1,7 +1,6 @@
 /* Opening a site's store as one of its nodes, with all that must verify before it is believed. */
 #include "riad/node.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,25 +10,14 @@
 #include "riad/host.h"
 #include "riad/sandbox.h"
 
-__attribute__((format(printf, 3, 4))) static int explain(
-        struct riad_reason *reason, int error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(reason->text, sizeof reason->text, format, arguments);
-    va_end(arguments);
-    return riad_exit_of(error);
-}
-
 /* What the store holds is not what was signed, or not all of it: the trail has it. */
 static int refuse(const struct riad_node *node, struct riad_reason *reason, int error,
         const char *what, const char *sentence)
 {
     riad_events_record(&node->state, "refused", &node->store.binding.store, NULL, "%s %s (%s)",
             what, sentence, strerror(-error));
-    return explain(reason, error, "%s of the store %s %s (%s)", what, node->config.store, sentence,
-            strerror(-error));
+    return riad_explain(reason, error, "%s of the store %s %s (%s)", what, node->config.store,
+            sentence, strerror(-error));
 }
 
 static int open_store(struct riad_node *node, struct riad_reason *reason)
@@ -37,14 +25,15 @@ static int open_store(struct riad_node *node, struct riad_reason *reason)
     int r = riad_store_open(node->config.store, &node->store);
 
     if (r == -EMEDIUMTYPE || r == -ENOENT || r == -ENOTDIR) {
-        return explain(reason, -EMEDIUMTYPE, "%s, which %s names, is not a riad store",
+        return riad_explain(reason, -EMEDIUMTYPE, "%s, which %s names, is not a riad store",
                 node->config.store, node->config.path);
     }
     if (r < 0) {
-        return explain(reason, r, "cannot open the store %s: %s", node->config.store, strerror(-r));
+        return riad_explain(
+                reason, r, "cannot open the store %s: %s", node->config.store, strerror(-r));
     }
     if (!node->store.site) {
-        return explain(reason, -EMEDIUMTYPE,
+        return riad_explain(reason, -EMEDIUMTYPE,
                 "%s, which %s names, is one person's store, not a site's: `riad site init` makes "
                 "one",
                 node->config.store, node->config.path);
@@ -83,8 +72,8 @@ static int load_site(struct riad_node *node, struct riad_reason *reason)
         return refuse(node, reason, r, "the list of nodes",
                 "is older than this node has seen: the store was rolled back");
     }
-    return r < 0 ? explain(reason, r, "cannot use the state directory %s: %s", node->state.path,
-                           strerror(-r))
+    return r < 0 ? riad_explain(reason, r, "cannot use the state directory %s: %s",
+                           node->state.path, strerror(-r))
                  : RIAD_EXIT_DONE;
 }
 
@@ -112,8 +101,8 @@ static int become_user(const struct riad_node *node, struct riad_reason *reason)
     if (r == 0) {
         r = riad_account_become(&account);
     }
-    return r < 0 ? explain(reason, r, "cannot become `%s`, the user in %s: %s", node->config.user,
-                           node->config.path, strerror(-r))
+    return r < 0 ? riad_explain(reason, r, "cannot become `%s`, the user in %s: %s",
+                           node->config.user, node->config.path, strerror(-r))
                  : RIAD_EXIT_DONE;
 }
 
@@ -128,7 +117,7 @@ static int find_key(
         r = riad_node_key_load(node->config.node_key, &node->self, NULL);
     }
     if (r < 0 && r != -ENOENT) {
-        return explain(reason, r, "the node's key %s %s", node->config.node_key,
+        return riad_explain(reason, r, "the node's key %s %s", node->config.node_key,
                 r == -EPERM    ? "can be read by others, or is not ours: chown and chmod 600 it"
                 : r == -EACCES ? "is not ours to read: this is for root"
                                : "is damaged: remove this node from the site, and join again");
@@ -140,7 +129,7 @@ static int open_state(struct riad_node *node, struct riad_reason *reason)
 {
     int r = riad_state_open(node->config.state, &node->state);
 
-    return r < 0 ? explain(reason, r, "cannot use the state directory%s%s: %s",
+    return r < 0 ? riad_explain(reason, r, "cannot use the state directory%s%s: %s",
                            node->config.state ? " " : "",
                            node->config.state ? node->config.state : "", strerror(-r))
                  : RIAD_EXIT_DONE;
@@ -218,8 +207,8 @@ int riad_node_load_catalog(
                 "is older than this node has seen: the store was rolled back");
     }
     if (r < 0) {
-        return explain(ret_reason, r, "cannot use the state directory %s: %s", node->state.path,
-                strerror(-r));
+        return riad_explain(ret_reason, r, "cannot use the state directory %s: %s",
+                node->state.path, strerror(-r));
     }
     *ret = catalog;
     catalog = (struct riad_catalog){ 0 };

@@ -15,14 +15,6 @@ enum { FILE_SIZE = CONTENT_SIZE + 32 };
 
 static const uint8_t magic[4] = { 'R', 'I', 'A', 'N' };
 
-static int checksum(const uint8_t *content, struct riad_hash *ret)
-{
-    const struct riad_piece pieces[] = { RIAD_PIECE_LABEL("riad/v1/node-key"),
-        { content, CONTENT_SIZE } };
-
-    return riad_sha256(pieces, 2, ret);
-}
-
 /* ret: FILE_SIZE bytes of locked memory. */
 static int encode(const struct riad_id *id, const struct riad_keypair *keys, uint8_t *ret)
 {
@@ -35,7 +27,7 @@ static int encode(const struct riad_id *id, const struct riad_keypair *keys, uin
     riad_put_u32(&writer, VERSION);
     riad_put_id(&writer, id);
     riad_put_bytes(&writer, riad_secret_peek(keys->secret), SECRET_SIZE);
-    r = checksum(ret, &sum);
+    r = riad_sha256_labelled("riad/v1/node-key", ret, CONTENT_SIZE, &sum);
     if (r < 0) {
         return r;
     }
@@ -138,7 +130,7 @@ static int decode(const struct riad_secret *content, struct riad_id *ret, struct
     _cleanup_secret_ struct riad_secret *secret = NULL;
     struct riad_hash sum, found;
     struct riad_reader reader;
-    int r = checksum(bytes, &sum);
+    int r = riad_sha256_labelled("riad/v1/node-key", bytes, CONTENT_SIZE, &sum);
 
     if (r < 0) {
         return r;

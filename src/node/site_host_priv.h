@@ -75,9 +75,7 @@ json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t
 json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t *request);
 
-/* site_request.c. Bytes as JSON has them; NULL if memory is short. */
-json_t *riad_site_hex(const void *data, size_t size);
-/* The handler of the socket for everybody. */
+/* site_request.c. The handler of the socket for everybody. */
 json_t *riad_site_request(void *site, uid_t uid, const char *operation, const json_t *request);
 
 #endif

@@ -1,5 +1,4 @@
 /* Workspaces that were unlocked: opened, and mounted by the monitor. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +11,6 @@
 
 #include "control_priv.h"
 #include "site_host_priv.h"
-
-__attribute__((format(printf, 3, 4))) static int explain(
-        struct riad_reason *reason, int code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(reason->text, sizeof reason->text, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 /* --- the mount service: the monitor, by the worker's end of the channel --- */
 
@@ -92,15 +80,16 @@ static int find_entry(struct riad_site_host *site, const struct riad_key_grant *
             riad_catalog_find(&site->catalog, &grant->workspace);
 
     if (!user) {
-        return explain(reason, RIAD_EXIT_NOT_PERMITTED,
+        return riad_reason_set(reason, RIAD_EXIT_NOT_PERMITTED,
                 "uid %u is no user of this site: `riad user enroll`", grant->uid);
     }
     owner = entry ? riad_catalog_find_user(&site->catalog, &entry->owner) : NULL;
     if (!entry || entry->deleted || !owner) {
-        return explain(reason, RIAD_EXIT_FAILED, "the site has no such workspace");
+        return riad_reason_set(reason, RIAD_EXIT_FAILED, "the site has no such workspace");
     }
     if (owner->disabled) {
-        return explain(reason, RIAD_EXIT_NOT_PERMITTED, "its owner is disabled at this site");
+        return riad_reason_set(
+                reason, RIAD_EXIT_NOT_PERMITTED, "its owner is disabled at this site");
     }
     ret->entry = *entry;
     ret->user = *user;
@@ -130,11 +119,12 @@ static int check_grant(const struct riad_key_grant *grant, const struct riad_ros
 
     if (!member ||
             memcmp(&member->sign_key, &target->user.sign_key, sizeof member->sign_key) != 0) {
-        return explain(reason, RIAD_EXIT_NOT_PERMITTED, "you are no member of this workspace");
+        return riad_reason_set(
+                reason, RIAD_EXIT_NOT_PERMITTED, "you are no member of this workspace");
     }
     if (grant->epoch != roster->epoch || !riad_equal_constant_time(&grant->commitment,
                                                  &roster->commitment, sizeof roster->commitment)) {
-        return explain(reason, RIAD_EXIT_WRONG_SECRET, "this is not the workspace's key");
+        return riad_reason_set(reason, RIAD_EXIT_WRONG_SECRET, "this is not the workspace's key");
     }
     return RIAD_EXIT_DONE;
 }
@@ -155,8 +145,8 @@ static int take_keys(const struct riad_key_grant *grant, const struct riad_roste
             target->keys = NULL;
         }
     }
-    return r < 0 ? explain(reason, riad_exit_of(r), "the workspace's keys cannot be used: %s",
-                           strerror(-r))
+    return r < 0 ? riad_reason_set(reason, riad_exit_of(r),
+                           "the workspace's keys cannot be used: %s", strerror(-r))
                  : RIAD_EXIT_DONE;
 }
 
@@ -171,7 +161,7 @@ static int unlock(struct riad_site_host *site, const struct riad_key_grant *gran
     if (r < 0) {
         riad_events_record(&site->node.state, "refused", &site->node.store.binding.store,
                 &grant->workspace, "the roster is damaged or was tampered with (%s)", strerror(-r));
-        return explain(reason, riad_exit_of(r),
+        return riad_reason_set(reason, riad_exit_of(r),
                 "the list of members is damaged or was tampered with (%s)", strerror(-r));
     }
     code = check_grant(grant, &roster, target, reason);
@@ -285,7 +275,7 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
     target->keys = NULL;
     if (!own) {
         riad_keys_free(opening.keys);
-        return explain(reason, RIAD_EXIT_FAILED, "no memory");
+        return riad_reason_set(reason, RIAD_EXIT_FAILED, "no memory");
     }
     mount->site = own;
     mount->owner = target->owner.uid;
@@ -305,7 +295,7 @@ static int open_target(struct riad_site_host *site, const struct riad_key_grant 
     int code = RIAD_EXIT_DONE;
 
     if (!mount) {
-        return explain(reason, RIAD_EXIT_FAILED,
+        return riad_reason_set(reason, RIAD_EXIT_FAILED,
                 "%d workspaces are open on this node: that is "
                 "all there can be",
                 RIAD_SITE_MOUNTS_MAX);
@@ -319,7 +309,7 @@ static int open_target(struct riad_site_host *site, const struct riad_key_grant 
         riad_event_queue_wake(site->host.events); /* the main loop has one more to watch */
     }
     *ret_directory = riad_config_home(&site->node.config, target->owner.name);
-    return *ret_directory ? RIAD_EXIT_DONE : explain(reason, RIAD_EXIT_FAILED, "no memory");
+    return *ret_directory ? RIAD_EXIT_DONE : riad_reason_set(reason, RIAD_EXIT_FAILED, "no memory");
 }
 
 int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *grant,
@@ -331,7 +321,8 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
 
     if (code == RIAD_EXIT_DONE && (riad_site_account(target.owner.uid, name, &target.gid) < 0 ||
                                           strcmp(name, target.owner.name) != 0)) {
-        code = explain(ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
+        code = riad_reason_set(
+                ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
     }
     if (code == RIAD_EXIT_DONE) {
         code = unlock(site, grant, &target, ret_reason);

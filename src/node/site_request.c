@@ -15,33 +15,6 @@
 
 typedef json_t *(*answer_function)(struct riad_site_host *site, uid_t uid, const json_t *request);
 
-json_t *riad_site_hex(const void *data, size_t size)
-{
-    _cleanup_free_ char *text = malloc(2 * size + 1);
-
-    if (!text) {
-        return NULL;
-    }
-    riad_hex_encode(data, size, text);
-    return json_string(text);
-}
-
-/* The bytes of a member, on the heap; NULL: it is not there, or no digits. */
-static uint8_t *get_bytes(const json_t *request, const char *name, size_t *ret_size)
-{
-    const json_t *value = json_object_get(request, name);
-    size_t size = json_string_length(value) / 2;
-    uint8_t *bytes = json_is_string(value) && size > 0 ? malloc(size) : NULL;
-
-    if (bytes && (json_string_length(value) % 2 != 0 ||
-                         riad_hex_decode(json_string_value(value), bytes, size) < 0)) {
-        free(bytes);
-        return NULL;
-    }
-    *ret_size = size;
-    return bytes;
-}
-
 static json_t *refuse(int code, const char *sentence)
 {
     return riad_control_failure(code, sentence);
@@ -51,8 +24,9 @@ static json_t *pack_binding(const struct riad_site_host *site)
 {
     const struct riad_store_binding *binding = &site->node.store.binding;
 
-    return json_pack("{s:o, s:o}", "store", riad_site_hex(&binding->store, sizeof binding->store),
-            "json", riad_site_hex(&binding->json, sizeof binding->json));
+    return json_pack("{s:o, s:o}", "store",
+            riad_control_hex(&binding->store, sizeof binding->store), "json",
+            riad_control_hex(&binding->json, sizeof binding->json));
 }
 
 /* --- what somebody needs to know before she enrols --- */
@@ -215,11 +189,12 @@ static json_t *answer_enrol(struct riad_site_host *site, uid_t uid, const json_t
     const char *home = json_string_value(json_object_get(request, "workspace"));
     int r;
 
-    enrolment.user_file = get_bytes(request, "user", &enrolment.user_size);
-    enrolment.roster = get_bytes(request, "roster", &enrolment.roster_size);
-    enrolment.wrap = get_bytes(request, "wrap", &enrolment.wrap_size);
-    if (!enrolment.user_file || !enrolment.roster || !enrolment.wrap || !home ||
-            riad_hex_decode(home, &enrolment.home.id, sizeof enrolment.home.id) < 0) {
+    r = riad_control_get_bytes(request, "user", &enrolment.user_file, &enrolment.user_size);
+    r = r < 0 ? r
+              : riad_control_get_bytes(
+                        request, "roster", &enrolment.roster, &enrolment.roster_size);
+    r = r < 0 ? r : riad_control_get_bytes(request, "wrap", &enrolment.wrap, &enrolment.wrap_size);
+    if (r < 0 || !home || riad_hex_decode(home, &enrolment.home.id, sizeof enrolment.home.id) < 0) {
         return refuse(RIAD_EXIT_USAGE, "an enrolment has user, workspace, roster and wrap");
     }
     r = check_user(site, uid, &enrolment);
@@ -253,12 +228,12 @@ static json_t *pack_workspace(struct riad_site_host *site, const struct riad_cat
         r = riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size);
     }
     if (r < 0 || !member) {
-        return json_pack("{s:o, s:s}", "id", riad_site_hex(&entry->id, sizeof entry->id), "error",
-                r < 0 ? strerror(-r) : "not a member");
+        return json_pack("{s:o, s:s}", "id", riad_control_hex(&entry->id, sizeof entry->id),
+                "error", r < 0 ? strerror(-r) : "not a member");
     }
-    return json_pack("{s:o, s:s, s:o, s:o}", "id", riad_site_hex(&entry->id, sizeof entry->id),
+    return json_pack("{s:o, s:s, s:o, s:o}", "id", riad_control_hex(&entry->id, sizeof entry->id),
             "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project", "roster",
-            riad_site_hex(bytes, size), "wrap", riad_site_hex(wrap, wrap_size));
+            riad_control_hex(bytes, size), "wrap", riad_control_hex(wrap, wrap_size));
 }
 
 /* (lock) */
@@ -281,9 +256,9 @@ static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_u
         return refuse(riad_exit_of(r), "your user file cannot be read from the store");
     }
     return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "binding", pack_binding(site), "id",
-            riad_site_hex(&user->id, sizeof user->id), "key",
-            riad_site_hex(&user->sign_key, sizeof user->sign_key), "user",
-            riad_site_hex(file, size), "workspaces", list);
+            riad_control_hex(&user->id, sizeof user->id), "key",
+            riad_control_hex(&user->sign_key, sizeof user->sign_key), "user",
+            riad_control_hex(file, size), "workspaces", list);
 }
 
 static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *request)
@@ -334,11 +309,11 @@ static int replace_file(struct riad_site_host *site, uid_t uid, const uint8_t *b
 
 static json_t *answer_replace(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
+    _cleanup_free_ uint8_t *bytes = NULL;
     size_t size;
-    _cleanup_free_ uint8_t *bytes = get_bytes(request, "user", &size);
-    int r;
+    int r = riad_control_get_bytes(request, "user", &bytes, &size);
 
-    if (!bytes) {
+    if (r < 0) {
         return refuse(RIAD_EXIT_USAGE, "a change of secrets has user");
     }
     pthread_mutex_lock(&site->lock);

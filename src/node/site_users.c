@@ -14,7 +14,7 @@ static json_t *pack_user(const struct riad_catalog_user *user)
     int r = riad_key_fingerprint(&user->sign_key, fingerprint);
 
     return json_pack("{s:s, s:I, s:o, s:s, s:b}", "user", user->name, "uid", (json_int_t)user->uid,
-            "id", riad_site_hex(&user->id, sizeof user->id), "fingerprint",
+            "id", riad_control_hex(&user->id, sizeof user->id), "fingerprint",
             r < 0 ? "" : fingerprint, "disabled", user->disabled);
 }
 

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "riad/cleanup.h"
@@ -33,35 +32,24 @@ int riad_exit_of(int error)
     }
 }
 
-__attribute__((format(printf, 3, 4))) static int explain(
-        struct riad_reason *reason, int error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(reason->text, sizeof reason->text, format, arguments);
-    va_end(arguments);
-    return riad_exit_of(error);
-}
-
 static int open_store(const char *path, struct riad_store *ret, struct riad_reason *reason)
 {
     int r = riad_store_open(path, ret);
 
     if (r == -EMEDIUMTYPE || r == -ENOENT || r == -ENOTDIR) {
-        return explain(reason, -EMEDIUMTYPE, "%s is not a riad store: make one with `riad init %s`",
-                path, path);
+        return riad_explain(reason, -EMEDIUMTYPE,
+                "%s is not a riad store: make one with `riad init %s`", path, path);
     }
     if (r == -EPROTONOSUPPORT) {
-        return explain(reason, r,
+        return riad_explain(reason, r,
                 "the store %s has a newer format than this riad (%s) reads: use a newer riad", path,
                 RIAD_VERSION);
     }
     if (r < 0) {
-        return explain(reason, r, "cannot open the store %s: %s", path, strerror(-r));
+        return riad_explain(reason, r, "cannot open the store %s: %s", path, strerror(-r));
     }
     if (ret->site) {
-        return explain(reason, -EOPNOTSUPP,
+        return riad_explain(reason, -EOPNOTSUPP,
                 "%s is a site's store, which its nodes open; this command is for a person's own "
                 "store",
                 path);
@@ -94,14 +82,14 @@ static int load_user(const char *path, struct riad_unlocked *unlocked, struct ri
     int r = riad_store_list_users(&unlocked->store, &ids, &count);
 
     if (r == 0 && count != 1) {
-        return explain(reason, -EUCLEAN,
+        return riad_explain(reason, -EUCLEAN,
                 "the store %s has %zu user files where a personal store has one", path, count);
     }
     if (r == 0) {
         r = riad_user_load(&unlocked->store, &ids[0], &unlocked->user);
     }
     if (r < 0) {
-        return explain(reason, r,
+        return riad_explain(reason, r,
                 "the user file of the store %s cannot be read (%s): restore it from a backup", path,
                 strerror(-r));
     }
@@ -115,16 +103,17 @@ static int open_slot(const char *path, enum riad_slot_kind kind, const struct ri
     struct riad_signer owner;
 
     if (r == -ENOKEY) {
-        return explain(reason, r, "wrong %s for the store %s", riad_slot_name(kind), path);
+        return riad_explain(reason, r, "wrong %s for the store %s", riad_slot_name(kind), path);
     }
     if (r < 0) {
-        return explain(reason, r,
+        return riad_explain(reason, r,
                 "the user file of the store %s was tampered with or is damaged (%s)", path,
                 strerror(-r));
     }
     owner = riad_signer_always(&unlocked->keypair.sign_key);
     r = riad_signers_new(&owner, 1, &unlocked->signers);
-    return r < 0 ? explain(reason, r, "cannot open %s: %s", path, strerror(-r)) : RIAD_EXIT_DONE;
+    return r < 0 ? riad_explain(reason, r, "cannot open %s: %s", path, strerror(-r))
+                 : RIAD_EXIT_DONE;
 }
 
 /* On -ESTALE another process may have added a batch, and marked it, since ours was loaded: looks
@@ -156,24 +145,24 @@ static int load_catalog(const char *path, const struct riad_state *state,
     int r = riad_catalog_load(&unlocked->store, &owner, 1, &unlocked->catalog);
 
     if (r < 0) {
-        return explain(reason, r,
+        return riad_explain(reason, r,
                 "the catalog of the store %s was tampered with or is damaged (%s)", path,
                 strerror(-r));
     }
     if (unlocked->catalog.ends.count == 0) {
-        return explain(reason, -EUCLEAN,
+        return riad_explain(reason, -EUCLEAN,
                 "the store %s has no catalog: its files are missing, or `riad init` was cut short",
                 path);
     }
     r = riad_mark_catalog(&unlocked->store, state, &unlocked->catalog);
     if (r == -ESTALE) {
-        return explain(reason, r,
+        return riad_explain(reason, r,
                 "the catalog of the store %s is older than this node has seen: the store was "
                 "rolled back",
                 path);
     }
     if (r < 0) {
-        return explain(
+        return riad_explain(
                 reason, r, "cannot use the state directory %s: %s", state->path, strerror(-r));
     }
     return RIAD_EXIT_DONE;

@@ -1,7 +1,6 @@
 /* riadd's worker: its start, its main loop, its end. */
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +15,6 @@
 #include "riad/thread.h"
 
 #include "site_host_priv.h"
-
-static int explain(struct riad_reason *reason, int r, const char *what)
-{
-    snprintf(reason->text, sizeof reason->text, "%s: %s", what, strerror(-r));
-    return riad_exit_of(r);
-}
 
 /* The node's key signs in the monitor. */
 static int sign_by_monitor(
@@ -76,7 +69,7 @@ static int open_node(
     int r = ask_self(site, &self), code;
 
     if (r < 0) {
-        return explain(reason, r, "the monitor does not answer");
+        return riad_explain(reason, r, "the monitor does not answer: %s", strerror(-r));
     }
     code = riad_node_open(config_path, &self, &site->node, reason);
     if (code != RIAD_EXIT_DONE) {
@@ -88,7 +81,7 @@ static int open_node(
         .context = site };
     r = riad_signers_new(NULL, 0, &site->signers);
     if (r < 0) {
-        return explain(reason, r, "cannot start");
+        return riad_explain(reason, r, "cannot start: %s", strerror(-r));
     }
     riad_signers_on_unknown(site->signers, refresh_signers, site);
     pthread_mutex_lock(&site->lock);
@@ -114,7 +107,7 @@ static int prepare_host(struct riad_site_host *site, struct riad_reason *reason)
     host->mounts = calloc(RIAD_SITE_MOUNTS_MAX, sizeof *host->mounts);
     host->mount_count = RIAD_SITE_MOUNTS_MAX;
     r = host->mounts ? riad_host_prepare(host) : -ENOMEM;
-    return r < 0 ? explain(reason, r, "cannot start") : RIAD_EXIT_DONE;
+    return r < 0 ? riad_explain(reason, r, "cannot start: %s", strerror(-r)) : RIAD_EXIT_DONE;
 }
 
 static int say_ready(struct riad_site_host *site)
@@ -185,7 +178,7 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
     }
     if (r < 0) {
         riad_control_stop(host->control);
-        return explain(reason, r, "cannot serve");
+        return riad_explain(reason, r, "cannot serve: %s", strerror(-r));
     }
     r = say_ready(site);
     while (r == 0 && !riad_host_stopping(host)) {
@@ -234,12 +227,12 @@ static int run(struct riad_site_host *site, int signals, const char *config_path
 int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
 {
     struct riad_site_host *site = calloc(1, sizeof *site);
-    _cleanup_close_ int signals = riad_host_block_signals();
+    _cleanup_close_ int signals = riad_host_block_signals(false);
     int code, r;
 
     if (!site || signals < 0) {
         free(site);
-        return explain(ret_reason, -ENOMEM, "cannot start");
+        return riad_explain(ret_reason, -ENOMEM, "cannot start: %s", strerror(ENOMEM));
     }
     site->node.state.fd = site->node.store.fd = -1;
     site->keys_fd = RIAD_WORKER_KEYS_FD;
@@ -251,10 +244,10 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
     r = riad_sandbox_enter();
     if (r < 0) {
         free(site);
-        return explain(ret_reason, r, "cannot enter the sandbox");
+        return riad_explain(ret_reason, r, "cannot enter the sandbox: %s", strerror(-r));
     }
     r = riad_service_new(RIAD_WORKER_SERVICE_FD, &site->service);
-    code = r < 0 ? explain(ret_reason, r, "cannot start")
+    code = r < 0 ? riad_explain(ret_reason, r, "cannot start: %s", strerror(-r))
                  : run(site, signals, config_path, ret_reason);
     riad_service_free(site->service);
     free(site->tries);

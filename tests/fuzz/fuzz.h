@@ -88,4 +88,21 @@ static inline bool fuzz_is_model(const struct fuzz_bytes *bytes, const struct fu
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* One run on what libFuzzer gives: from a model, made once, which `run` must take. */
+static inline int fuzz_one(const uint8_t *data, size_t size, struct fuzz_model *model,
+        void (*make_model)(void), int (*run)(const struct fuzz_bytes *bytes))
+{
+    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
+
+    if (model->size == 0) {
+        make_model();
+    }
+    if (fuzz_take(data, size, model, &bytes)) {
+        int r = run(&bytes);
+
+        FUZZ_ASSERT(r == 0 || !fuzz_is_model(&bytes, model));
+    }
+    return 0;
+}
+
 #endif

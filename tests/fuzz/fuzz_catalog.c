@@ -42,15 +42,5 @@ static int apply(const struct fuzz_bytes *bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_fuzz_ struct fuzz_bytes bytes = { 0 };
-
-    if (model.size == 0) {
-        make_model();
-    }
-    if (fuzz_take(data, size, &model, &bytes)) {
-        int r = apply(&bytes);
-
-        FUZZ_ASSERT(r == 0 || !fuzz_is_model(&bytes, &model));
-    }
-    return 0;
+    return fuzz_one(data, size, &model, make_model, apply);
 }
