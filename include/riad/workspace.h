@@ -27,7 +27,7 @@ struct riad_reason {
 };
 /* Fills it, unless it is NULL, and returns `result`: an error, or an exit code. */
 int riad_reason_set(struct riad_reason *reason, int result, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4))) RIAD_MUST_CHECK;
 
 struct riad_workspace_config {
     int workspace_fd;       /* STORE/ws/<id>; duplicated */

@@ -94,8 +94,8 @@ static int send_enrolment(const struct site_client *client, const struct newcome
             json_pack("{s:o, s:o, s:o, s:o}", "user",
                     riad_control_hex(newcomer->file.data, newcomer->file.size), "workspace",
                     riad_control_hex(&newcomer->home.id, sizeof newcomer->home.id), "roster",
-                    riad_control_hex(newcomer->home.roster.data, newcomer->home.roster.size), "wrap",
-                    riad_control_hex(newcomer->home.wrap, sizeof newcomer->home.wrap)),
+                    riad_control_hex(newcomer->home.roster.data, newcomer->home.roster.size),
+                    "wrap", riad_control_hex(newcomer->home.wrap, sizeof newcomer->home.wrap)),
             &reply);
 
     if (code == RIAD_EXIT_DONE) {

@@ -48,11 +48,8 @@ static int check_new(const struct identity *identity)
     return RIAD_EXIT_DONE;
 }
 
-/* A key that is there is one that joined before, and was not added yet: it is used again. */
-int make_identity(const struct options *options, const char *name, struct identity *ret)
+static int check_asked(const struct options *options, const char *name, struct identity *ret)
 {
-    int code, r;
-
     if (name && !riad_site_is_node_name(name)) {
         return usage_error(
                 "`%s` is no node's name: letters, digits, dots, dashes, underscores; at most %d",
@@ -65,11 +62,16 @@ int make_identity(const struct options *options, const char *name, struct identi
                 "there (adduser --system %s)",
                 ret->user, ret->user);
     }
-    r = make_config_directory(config_path(options));
+    return RIAD_EXIT_DONE;
+}
+
+static int choose_paths(const struct options *options, struct identity *ret)
+{
+    int r = make_config_directory(config_path(options));
+
     if (r < 0) {
         return fail(RIAD_EXIT_FAILED,
-                "cannot make the directory of %s: %s (--config names another "
-                "place)",
+                "cannot make the directory of %s: %s (--config names another place)",
                 config_path(options), strerror(-r));
     }
     ret->path = absolute_path(config_path(options));
@@ -77,24 +79,38 @@ int make_identity(const struct options *options, const char *name, struct identi
     if (!ret->key_path) {
         return fail(RIAD_EXIT_FAILED, "cannot use %s: %s", config_path(options), strerror(errno));
     }
-    code = check_new(ret);
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    r = riad_node_key_create(ret->key_path, &ret->node);
+    return check_new(ret);
+}
+
+/* A key that is there is one that joined before, and was not added yet: it is used again. */
+static int make_key(struct identity *ret)
+{
+    int r = riad_node_key_create(ret->key_path, &ret->node);
+
     if (r == -EEXIST) {
         r = riad_node_key_load(ret->key_path, &ret->node, NULL);
     }
-    if (r < 0) {
-        return fail(RIAD_EXIT_FAILED,
-                "cannot write the node's key %s: %s (--config names another "
-                "place for both)",
-                ret->key_path, strerror(-r));
+    return r < 0 ? fail(RIAD_EXIT_FAILED,
+                           "cannot write the node's key %s: %s (--config names another place for "
+                           "both)",
+                           ret->key_path, strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int make_identity(const struct options *options, const char *name, struct identity *ret)
+{
+    int code = check_asked(options, name, ret);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = choose_paths(options, ret);
     }
-    if (name) {
+    if (code == RIAD_EXIT_DONE) {
+        code = make_key(ret);
+    }
+    if (code == RIAD_EXIT_DONE && name) {
         snprintf(ret->node.name, sizeof ret->node.name, "%s", name);
     }
-    return RIAD_EXIT_DONE;
+    return code;
 }
 
 int write_config(

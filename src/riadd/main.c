@@ -54,53 +54,65 @@ static int usage(void)
     return RIAD_EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+struct arguments {
+    const char *config, *worker;
+    bool check;
+};
+
+/* 0; or, less one, the exit code with which it ends here. */
+static int parse(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = { { "config", required_argument, NULL, 'c' },
         { "foreground", no_argument, NULL, 'f' }, { "check-config", no_argument, NULL, 'k' },
         { "worker", required_argument, NULL, 'w' }, { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
-    const char *given = getenv("RIAD_CONFIG"), *config = given ? given : RIAD_CONFIG_DEFAULT;
-    const char *worker = NULL;
-    struct riad_reason reason = { "" };
-    bool check = false;
     int letter;
 
     while ((letter = getopt_long(argc, argv, "c:fh", options, NULL)) != -1) {
         switch (letter) {
         case 'c':
-            config = optarg;
+            ret->config = optarg;
             break;
         case 'f':
             break;
         case 'k':
-            check = true;
+            ret->check = true;
             break;
         case 'w':
-            worker = optarg;
+            ret->worker = optarg;
             break;
         case 'h':
             fputs(help, stdout);
-            return RIAD_EXIT_DONE;
+            return 1 + RIAD_EXIT_DONE;
         case 'V':
             puts("riadd " RIAD_VERSION);
-            return RIAD_EXIT_DONE;
+            return 1 + RIAD_EXIT_DONE;
         default:
-            return usage();
+            return 1 + usage();
         }
     }
-    if (optind != argc) {
-        return usage();
+    return optind == argc ? 0 : 1 + usage();
+}
+
+int main(int argc, char **argv)
+{
+    const char *given = getenv("RIAD_CONFIG");
+    struct arguments arguments = { .config = given ? given : RIAD_CONFIG_DEFAULT };
+    struct riad_reason reason = { "" };
+    int code = parse(argc, argv, &arguments);
+
+    if (code > 0) {
+        return code - 1;
     }
-    if (check) {
-        return check_config(config);
+    if (arguments.check) {
+        return check_config(arguments.config);
     }
     if (riad_secret_harden_process() < 0) {
         fputs("riadd: cannot switch core dumps off\n", stderr);
         return RIAD_EXIT_FAILED;
     }
-    return worker ? complain(riad_worker_run(worker, &reason), &reason)
-                  : complain(riad_monitor_run(
-                                     config, "/proc/self/exe", ready, (void *)config, &reason),
-                            &reason);
+    code = arguments.worker ? riad_worker_run(arguments.worker, &reason)
+                            : riad_monitor_run(arguments.config, "/proc/self/exe", ready,
+                                      (void *)arguments.config, &reason);
+    return complain(code, &reason);
 }
