@@ -9,6 +9,8 @@
 
 #include "cli.h"
 
+enum { STATUS_MS = 5000, BUSY_TRIES = 200, BUSY_WAIT_US = 50000 };
+
 char *absolute_path(const char *path)
 {
     _cleanup_free_ char *copy = strdup(path);
@@ -146,23 +148,50 @@ static void add_mounts(json_t *list, int pid, json_t *reply)
     }
 }
 
+/* Asks a process, or the daemon at a socket. One that has too many clients just now says so: it is
+ * asked again for a while, or what it has would seem not to be mounted. -EBUSY: it goes on saying
+ * so. */
+static int ask_status(const struct riad_state *state, int pid, const char *socket, json_t **ret)
+{
+    json_t *reply = NULL;
+    int r = -EBUSY;
+
+    for (unsigned tries = 0; r == -EBUSY && tries < BUSY_TRIES; tries++) {
+        if (tries > 0) {
+            usleep(BUSY_WAIT_US);
+        }
+        r = socket ? riad_control_call_path(socket, "status", NULL, STATUS_MS, &reply)
+                   : riad_control_call(state, pid, "status", NULL, STATUS_MS, &reply);
+        if (r == 0 && !json_is_true(json_object_get(reply, "ok"))) {
+            json_decref(reply);
+            r = -EBUSY;
+        }
+    }
+    if (r == 0) {
+        *ret = reply;
+    }
+    return r;
+}
+
 /* Those of a site's daemon, if there is one here and it answers. */
-static void add_site_mounts(json_t *list)
+static int add_site_mounts(json_t *list)
 {
     _cleanup_free_ char *socket = NULL;
     const struct options none = { 0 };
     struct riad_reason reason;
     struct riad_config config;
-    json_t *reply, *mount;
+    json_t *reply = NULL, *mount;
     size_t i;
+    int r;
 
     if (riad_config_load(config_path(&none), &config, &reason) < 0) {
-        return;
+        return 0;
     }
     socket = riad_config_socket(&config, "control");
     riad_config_done(&config);
-    if (!socket || riad_control_call_path(socket, "status", NULL, 5000, &reply) < 0) {
-        return;
+    r = socket ? ask_status(NULL, 0, socket, &reply) : -ENOMEM;
+    if (r < 0) {
+        return r == -EBUSY ? r : 0;
     }
     json_array_foreach(json_object_get(reply, "mounts"), i, mount)
     {
@@ -170,6 +199,7 @@ static void add_site_mounts(json_t *list)
         json_array_append(list, mount);
     }
     json_decref(reply);
+    return 0;
 }
 
 int list_mounts(const struct riad_state *state, json_t **ret)
@@ -180,19 +210,21 @@ int list_mounts(const struct riad_state *state, json_t **ret)
     int r = state->fd < 0 ? 0 : riad_control_list(state, &pids, &count);
 
     for (size_t i = 0; r == 0 && i < count; i++) {
-        json_t *reply;
+        json_t *reply = NULL;
+        int asked = ask_status(state, pids[i], NULL, &reply);
 
-        /* A process that does not answer now must not hide the others. */
-        if (riad_control_call(state, pids[i], "status", NULL, 5000, &reply) == 0) {
+        if (asked == 0) {
             add_mounts(list, pids[i], reply);
             json_decref(reply);
-        }
+        } else if (asked == -EBUSY) {
+            r = asked;
+        } /* else: one that does not answer now must not hide the others */
     }
+    r = r < 0 ? r : add_site_mounts(list);
     if (r < 0) {
         json_decref(list);
         return r;
     }
-    add_site_mounts(list);
     *ret = list;
     return 0;
 }
@@ -210,7 +242,8 @@ int open_mounts(const struct options *options, struct riad_state *ret_state, jso
     r = list_mounts(ret_state, ret);
     if (r < 0) {
         riad_state_close(ret_state);
-        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s", strerror(-r));
+        return fail(RIAD_EXIT_FAILED, "cannot list the mounts: %s",
+                r == -EBUSY ? "too many requests are under way: try again" : strerror(-r));
     }
     return RIAD_EXIT_DONE;
 }

@@ -307,6 +307,21 @@ def test_one_user_s_mounts_are_hidden_from_another(make_store, unprivileged):
         as_user(unprivileged.uid, unprivileged.gid, connect)
 
 
+def test_who_is_turned_away_for_a_moment_asks_again(store, mount):
+    """All places are taken: what is mounted does not seem not to be."""
+    address = str(store.state / "run" / f"{store.hosts()[0]}.sock")
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+    try:
+        for client in silent:
+            client.connect(address)
+        begun = time.monotonic()
+        store.run("sync", mount)  # the silent ones lose their places after 5 s
+        assert 1 < time.monotonic() - begun < 20
+    finally:
+        for client in silent:
+            client.close()
+
+
 def test_control_socket_bears_anything(store, mount):
     """P9: malformed, huge, slow and half requests; the mount and other clients go on."""
     path = next((store.state / "run").glob("*.sock"))
