@@ -15,6 +15,8 @@ class Child:
 
     def __init__(self, function, *arguments, talks=False):
         reader, writer = os.pipe()
+        self.name = getattr(function, "__qualname__", "") + repr([getattr(cell.cell_contents, "__name__", "")
+                                                                   for cell in getattr(function, "__closure__", None) or ()])
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reader)
@@ -32,12 +34,22 @@ class Child:
     def hear(self, seconds=20):
         """The next thing that the child said; raises what it raised."""
         ready, _, _ = select.select([self.source], [], [], seconds)
-        assert ready, f"the child said nothing for {seconds} s; it is in state {self.state()}"
+        assert ready, f"the child said nothing for {seconds} s; it is in state {self.state()}, {self.where()}"
         kind, value = pickle.load(self.source)
         if kind == "error" and isinstance(value, tuple):
             raise OSError(*value)
         assert kind == "said", value
         return value
+
+    def where(self):
+        """What it runs and where it is, as far as the kernel tells: for messages."""
+        told = [getattr(self, "name", "")]
+        for name in ("syscall", "wchan", "stack"):
+            try:
+                told.append(Path(f"/proc/{self.pid}/{name}").read_text(encoding="utf-8").strip().replace("\n", " "))
+            except OSError:
+                pass
+        return "; ".join(told)
 
     def is_silent(self, seconds):
         return not select.select([self.source], [], [], seconds)[0]

@@ -120,8 +120,9 @@ def keep_making(folder, say):
 def keep_listing(folder, say):
     say("at it")
     while True:
-        (folder / f"list-{os.getpid()}").touch()
-        os.listdir(folder)
+        (folder / f"list-{os.getpid()}").touch()  # goes on where only the setting of the times fails
+        os.listdir(folder)                        # may come from what the kernel has in memory
+        os.statvfs(folder)                        # always a request
 
 
 def keep_locking(folder, say):
