@@ -214,7 +214,9 @@ int riad_fallocate(struct riad_workspace *workspace, const struct riad_caller *c
         allocation.to = riad_block_ceil(allocation.to);
     }
     while (r == 0 && allocation.from < allocation.to) {
-        r = step(workspace, &allocation, first);
+        do {
+            r = step(workspace, &allocation, first);
+        } while (riad_orphan_awaited(workspace, &r));
         first = false;
     }
     return r;

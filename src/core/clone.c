@@ -225,7 +225,7 @@ int riad_copy_range(struct riad_workspace *workspace, const struct riad_caller *
         if (r == 0) {
             r = attempt(&clone);
         }
-    } while (r == -EAGAIN);
+    } while (r == -EAGAIN || riad_orphan_awaited(workspace, &r));
     if (r == 0) {
         *ret_length = clone.length;
     }

@@ -115,22 +115,35 @@ static int create(struct riad_workspace *workspace, struct creation *creation)
     return commit_referenced(workspace, creation->row.inode);
 }
 
-static int run(struct riad_workspace *workspace, struct creation *creation, struct riad_inode *ret)
+static int attempt(struct riad_workspace *workspace, struct creation *creation)
 {
-    int r = creation->name ? riad_name_check(creation->name) : 0;
+    int r = riad_mutation_begin(workspace, creation->caller);
 
-    if (r == 0) {
-        r = riad_mutation_begin(workspace, creation->caller);
-    }
     if (r < 0) {
         return r;
     }
     r = create(workspace, creation);
     riad_mutation_end(workspace);
+    return r;
+}
+
+static int run(
+        struct riad_workspace *workspace, const struct creation *wanted, struct riad_inode *ret)
+{
+    struct creation creation;
+    int r = wanted->name ? riad_name_check(wanted->name) : 0;
+
     if (r < 0) {
         return r;
     }
-    *ret = creation->row;
+    do {
+        creation = *wanted;
+        r = attempt(workspace, &creation);
+    } while (riad_orphan_awaited(workspace, &r));
+    if (r < 0) {
+        return r;
+    }
+    *ret = creation.row;
     return 0;
 }
 

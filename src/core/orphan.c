@@ -1,8 +1,14 @@
 /* The end of an inode: names gone, references gone, then its extents. */
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
+
+#include "riad/patience.h"
+#include "riad/thread.h"
 
 #include "rows_priv.h"
+
+enum { ORPHAN_WAIT_MS = 500 };
 
 /* Returns 1 if it was removed. */
 static int remove_orphan(struct riad_workspace *workspace, uint64_t inode)
@@ -18,7 +24,12 @@ static int remove_orphan(struct riad_workspace *workspace, uint64_t inode)
     }
     riad_change_remove_inode(&workspace->change, inode);
     r = riad_mutation_commit(workspace, NULL);
-    return r < 0 ? r : 1;
+    if (r < 0) {
+        return r;
+    }
+    workspace->orphans -= workspace->orphans > 0;
+    pthread_cond_broadcast(&workspace->orphan_freed);
+    return 1;
 }
 
 int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode)
@@ -34,6 +45,45 @@ int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode)
         riad_reap(workspace);
     }
     return r < 0 ? r : 0;
+}
+
+void riad_orphan_made(struct riad_workspace *workspace)
+{
+    workspace->orphans++;
+    workspace->orphaned_at = riad_now_ns();
+}
+
+/* Returns whether it waited. (mutation) */
+static bool await(struct riad_workspace *workspace)
+{
+    uint64_t end = workspace->orphaned_at + (uint64_t)ORPHAN_WAIT_MS * 1000000;
+    struct timespec until = { .tv_sec = (time_t)(end / 1000000000),
+        .tv_nsec = (long)(end % 1000000000) };
+
+    if (workspace->orphans == 0 || riad_now_ns() >= end) {
+        return false;
+    }
+    if (riad_is_patient()) {
+        (void)pthread_cond_timedwait(&workspace->orphan_freed, &workspace->mutation, &until);
+    }
+    return true;
+}
+
+bool riad_orphan_awaited(struct riad_workspace *workspace, int *result)
+{
+    bool waited;
+
+    if (*result != -EDQUOT) {
+        return false;
+    }
+    pthread_mutex_lock(&workspace->mutation);
+    waited = await(workspace);
+    pthread_mutex_unlock(&workspace->mutation);
+    if (waited && !riad_is_patient()) {
+        *result = RIAD_WOULD_WAIT;
+        return false;
+    }
+    return waited;
 }
 
 void riad_reap(struct riad_workspace *workspace)

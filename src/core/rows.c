@@ -203,6 +203,9 @@ bool riad_drop_name(struct riad_workspace *workspace, struct riad_inode *row)
         riad_change_remove_inode(&workspace->change, row->inode);
         return true;
     }
+    if (row->nlink == 0) {
+        riad_orphan_made(workspace);
+    }
     riad_put_row(workspace, row);
     return false;
 }

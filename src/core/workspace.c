@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "riad/thread.h"
+
 #include "lifecycle_priv.h"
 #include "references_priv.h"
 
@@ -27,7 +29,7 @@ static int init_locks(struct riad_workspace *workspace)
     for (size_t i = 0; i < sizeof locks / sizeof locks[0] && r >= 0; i++) {
         r = -pthread_mutex_init(locks[i], NULL);
     }
-    return r;
+    return r < 0 ? r : riad_condition_init(&workspace->orphan_freed);
 }
 
 static void close_fds(struct riad_workspace *workspace)

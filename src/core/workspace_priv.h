@@ -68,7 +68,10 @@ struct riad_workspace {
     uint64_t store_blocks_free;
     bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
-    bool protected; /* mutation: callers change nothing */
+    bool protected;              /* mutation: callers change nothing */
+    uint64_t orphans;            /* inodes without a name that the kernel still held when it went */
+    uint64_t orphaned_at;        /* when the last one became so, ns of CLOCK_MONOTONIC */
+    pthread_cond_t orphan_freed; /* with mutation: the space of one came back */
     char event[160];
     void (*hear)(void *context, const char *text); /* of the configuration; constant */
     void *hear_context;
@@ -119,6 +122,15 @@ static inline struct timespec riad_mutation_time(const struct riad_workspace *wo
 /* Removes an inode without names and references: one change, and the reaping of its extents in
  * slices (L8). Called without the lock. */
 int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
+/* Notes that an inode lost its last name while the kernel holds it. (mutation) */
+void riad_orphan_made(struct riad_workspace *workspace);
+/* Is an operation that ended with *result to be tried again? The space of a deleted file comes back
+ * with the kernel's FORGET, which it sends when unlink(2) has returned: a program that deletes and
+ * then writes would be told that there is no room, at times. So -EDQUOT is not believed while a
+ * file deleted within the last half second is still held: this waits until one is freed, or the
+ * half second is over, and returns true; an impatient thread gets false, and RIAD_WOULD_WAIT as
+ * result. Called without the lock. */
+bool riad_orphan_awaited(struct riad_workspace *workspace, int *result);
 /* Finishes a truncation that was cut short (truncate mark, L8), in slices. Called without the lock.
  */
 int riad_truncate_finish(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;

@@ -199,7 +199,7 @@ int riad_write(struct riad_workspace *workspace, const struct riad_caller *calle
     }
     do {
         r = write.size > 0 ? attempt(workspace, &write) : 0;
-    } while (r == -EAGAIN);
+    } while (r == -EAGAIN || riad_orphan_awaited(workspace, &r));
     if (r < 0) {
         return r;
     }

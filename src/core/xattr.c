@@ -176,6 +176,7 @@ static int put_attribute(struct riad_workspace *workspace, const struct riad_cal
     return r < 0 ? r : 1;
 }
 
+/* (mutation) */
 static int set_locked(struct riad_workspace *workspace, const struct riad_caller *caller,
         uint64_t inode, const struct attribute *set)
 {
@@ -191,6 +192,19 @@ static int set_locked(struct riad_workspace *workspace, const struct riad_caller
     return r <= 0 ? r : commit(workspace, &row);
 }
 
+static int attempt_set(struct riad_workspace *workspace, const struct riad_caller *caller,
+        uint64_t inode, const struct attribute *set)
+{
+    int r = riad_mutation_begin(workspace, caller);
+
+    if (r < 0) {
+        return r;
+    }
+    r = set_locked(workspace, caller, inode, set);
+    riad_mutation_end(workspace);
+    return r;
+}
+
 int riad_setxattr(struct riad_workspace *workspace, const struct riad_caller *caller,
         uint64_t inode, const char *name, const void *value, size_t size, int flags)
 {
@@ -203,14 +217,12 @@ int riad_setxattr(struct riad_workspace *workspace, const struct riad_caller *ca
     if (r == 0 && size > RIAD_XATTR_VALUE_MAX) {
         r = -E2BIG;
     }
-    if (r == 0) {
-        r = riad_mutation_begin(workspace, caller);
-    }
     if (r < 0) {
         return r;
     }
-    r = set_locked(workspace, caller, inode, &set);
-    riad_mutation_end(workspace);
+    do {
+        r = attempt_set(workspace, caller, inode, &set);
+    } while (riad_orphan_awaited(workspace, &r));
     return r;
 }
 

@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <linux/falloc.h>
 
+#include "riad/patience.h"
+#include "riad/thread.h"
+
 #include "operations.h"
 
 static int try_write(
@@ -193,6 +196,101 @@ static void limits_hold_after_reopening(void **state)
     assert_int_equal(try_write(bench, file, 1 << 20, 1, &size), -EDQUOT);
 }
 
+/* The kernel, which says a moment after unlink(2) has returned that it has let go. */
+struct late_forget {
+    struct riad_workspace *workspace;
+    uint64_t inode;
+};
+
+static void *forget_late(void *context)
+{
+    const struct late_forget *late = context;
+
+    usleep(30000);
+    riad_forget(late->workspace, late->inode, 1);
+    return NULL;
+}
+
+static pthread_t delete_and_forget_late(struct late_forget *late, const char *name)
+{
+    pthread_t thread;
+
+    assert_int_equal(riad_unlink(late->workspace, &alice, 1, name), 0);
+    assert_int_equal(riad_thread_start("forget", forget_late, late, &thread), 0);
+    return thread;
+}
+
+static int grow(struct bench *bench, uint64_t file, uint64_t source, unsigned way)
+{
+    const char *const name = "user.a";
+    struct riad_inode row;
+    uint64_t done;
+    uint32_t size;
+
+    switch (way) {
+    case 0:
+        return try_write(bench, file, 0, 1, &size);
+    case 1:
+        return try_write(bench, file, 0, 1 << 20, &size);
+    case 2:
+        return riad_fallocate(bench->workspace, &alice, file, 0, 0, 4096);
+    case 3:
+        return riad_copy_range(bench->workspace, &alice, source, 0, file, 0, 4096, &done);
+    case 4:
+        return riad_mkdir(bench->workspace, &alice, 1, "d", 0755, &row);
+    case 5:
+        return riad_symlink(bench->workspace, &alice, 1, "s", "t", &row);
+    default:
+        return riad_setxattr(bench->workspace, &alice, file, name, name, 6, 0);
+    }
+}
+
+/* rm and then cp, in a workspace that was full. */
+static void room_of_a_deleted_file_is_there_at_once(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    uint64_t source = make_file(bench->workspace, 1, "source");
+
+    write_fill(bench->workspace, source, 0, 's', 4096);
+    for (unsigned way = 0; way <= 6; way++) {
+        uint64_t full = make_file(bench->workspace, 1, "full");
+        struct late_forget late = { bench->workspace, full };
+        pthread_t thread;
+
+        bench_limit(bench, 0, 0);
+        write_fill(bench->workspace, full, 0, 'a', 600 * 4096);
+        bench_limit(bench, usage_of(bench->workspace).blocks, 0);
+        thread = delete_and_forget_late(&late, "full");
+        assert_int_equal(grow(bench, file, source, way), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(set_size(bench->workspace, file, 0), 0);
+    }
+}
+
+static void room_of_an_open_file_is_not_waited_for_long(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t file = make_file(bench->workspace, 1, "f");
+    uint64_t open = make_file(bench->workspace, 1, "open");
+    uint64_t start = riad_now_ns();
+    uint32_t size;
+
+    write_fill(bench->workspace, open, 0, 'a', 9 * 4096);
+    bench_limit(bench, 10, 0);
+    assert_int_equal(riad_unlink(bench->workspace, &alice, 1, "open"), 0);
+    riad_set_patient(false);
+    assert_int_equal(try_write(bench, file, 0, 1, &size), RIAD_WOULD_WAIT);
+    riad_set_patient(true);
+    assert_int_equal(try_write(bench, file, 0, 1, &size), -EDQUOT);
+    assert_in_range(riad_now_ns() - start, 400000000, 5000000000);
+    start = riad_now_ns();
+    assert_int_equal(try_write(bench, file, 0, 1, &size), -EDQUOT);
+    assert_in_range(riad_now_ns() - start, 0, 300000000);
+    riad_forget(bench->workspace, open, 1);
+    assert_int_equal(try_write(bench, file, 0, 1, &size), 0);
+}
+
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
 
 int main(void)
@@ -207,6 +305,8 @@ int main(void)
         BENCH(allocation_is_all_or_nothing),
         BENCH(clones_are_charged_in_full),
         BENCH(limits_hold_after_reopening),
+        BENCH(room_of_a_deleted_file_is_there_at_once),
+        BENCH(room_of_an_open_file_is_not_waited_for_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
