@@ -50,6 +50,21 @@ static int remove_member(struct riad_roster *roster, const struct riad_id *user)
     return 0;
 }
 
+static size_t count_managers(const struct riad_roster *roster)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < roster->member_count; i++) {
+        count += roster->members[i].role == RIAD_ROLE_MANAGER;
+    }
+    return count;
+}
+
+bool riad_roster_is_last_manager(const struct riad_roster *roster, const struct riad_member *member)
+{
+    return member->role == RIAD_ROLE_MANAGER && count_managers(roster) == 1;
+}
+
 static int apply_create(struct riad_roster *roster, const struct riad_roster_entry *entry)
 {
     roster->kind = entry->workspace_kind;
@@ -60,17 +75,8 @@ static int apply_create(struct riad_roster *roster, const struct riad_roster_ent
     return put_member(roster, &entry->member);
 }
 
-/* The chain binds each entry to its place: number, hash of the one before, workspace; only the
- * first creates. */
-static int apply(struct riad_roster *roster, const struct riad_roster_entry *entry)
+static int apply_kind(struct riad_roster *roster, const struct riad_roster_entry *entry)
 {
-    bool first = roster->entries == 0;
-
-    if (!riad_id_equal(&entry->workspace, &roster->workspace) || entry->number != roster->entries ||
-            !riad_hash_equal(&entry->previous, &roster->head) ||
-            (entry->kind == RIAD_ROSTER_CREATE) != first) {
-        return -EBADMSG;
-    }
     switch (entry->kind) {
     case RIAD_ROSTER_CREATE:
         return apply_create(roster, entry);
@@ -79,6 +85,42 @@ static int apply(struct riad_roster *roster, const struct riad_roster_entry *ent
     default:
         return remove_member(roster, &entry->member.user);
     }
+}
+
+/* The chain binds each entry to its place: number, hash of the one before, workspace; only the
+ * first creates. Without a manager nobody could sign the next one. */
+static int apply(struct riad_roster *roster, const struct riad_roster_entry *entry)
+{
+    bool first = roster->entries == 0;
+    int r;
+
+    if (!riad_id_equal(&entry->workspace, &roster->workspace) || entry->number != roster->entries ||
+            !riad_hash_equal(&entry->previous, &roster->head) ||
+            (entry->kind == RIAD_ROSTER_CREATE) != first) {
+        return -EBADMSG;
+    }
+    r = apply_kind(roster, entry);
+    return r == 0 && count_managers(roster) == 0 ? -EBADMSG : r;
+}
+
+static int add_head(struct riad_roster *roster, const struct riad_hash *head)
+{
+    struct riad_hash *grown = reallocarray(roster->heads, roster->entries + 1, sizeof *grown);
+
+    if (!grown) {
+        return -ENOMEM;
+    }
+    roster->heads = grown;
+    grown[roster->entries++] = *head;
+    roster->head = *head;
+    return 0;
+}
+
+bool riad_roster_passed(
+        const struct riad_roster *roster, uint64_t entries, const struct riad_hash *head)
+{
+    return entries == 0 ||
+           (entries <= roster->entries && riad_hash_equal(&roster->heads[entries - 1], head));
 }
 
 /* The first entry is its owner's; of the others each is signed by one who is a manager then. */
@@ -127,12 +169,7 @@ static int read_entry(struct riad_reader *reader, const struct riad_store_bindin
         return r;
     }
     r = apply(roster, &entry);
-    if (r < 0) {
-        return r;
-    }
-    roster->head = head;
-    roster->entries++;
-    return 0;
+    return r < 0 ? r : add_head(roster, &head);
 }
 
 static int read_entries(const uint8_t *data, size_t size, const struct riad_store_binding *binding,
@@ -159,7 +196,7 @@ int riad_roster_parse(const struct riad_store_binding *binding, const struct ria
         return r;
     }
     *ret = roster;
-    roster.members = NULL;
+    roster = (struct riad_roster){ 0 };
     return 0;
 }
 
@@ -191,8 +228,8 @@ int riad_roster_load(const struct riad_store *store, const struct riad_id *works
 void riad_roster_done(struct riad_roster *roster)
 {
     free(roster->members);
-    roster->members = NULL;
-    roster->member_count = 0;
+    free(roster->heads);
+    *roster = (struct riad_roster){ 0 };
 }
 
 /* The roster says that this very file exists: missing, it is damage. */
@@ -209,7 +246,7 @@ int riad_roster_read_wrap(const struct riad_store *store, const struct riad_rost
         return fd;
     }
     riad_wrap_name(&member->user, roster->epoch, name);
-    r = riad_object_read(fd, "wrap", name, RIAD_WRAP_SIZE, &data, &size);
+    r = riad_object_read(fd, RIAD_WRAPS_NAME, name, RIAD_WRAP_SIZE, &data, &size);
     if (r < 0) {
         return r == -ENOENT ? -EUCLEAN : r;
     }
@@ -223,7 +260,7 @@ int riad_roster_read_wrap(const struct riad_store *store, const struct riad_rost
 }
 
 /* K2: no AEAD here commits to its key, the signed roster does. */
-static int check_commitment(const struct riad_roster *roster, const struct riad_secret *root)
+int riad_roster_check_root(const struct riad_roster *roster, const struct riad_secret *root)
 {
     struct riad_hash commitment;
     int r;
@@ -247,7 +284,7 @@ int riad_roster_open_root(const struct riad_id *store, const struct riad_roster 
     if (r < 0) {
         return r;
     }
-    r = check_commitment(roster, root);
+    r = riad_roster_check_root(roster, root);
     if (r < 0) {
         return r;
     }

@@ -1,57 +1,11 @@
-/* Making a workspace: directories, root key, the owner's wrap, the first roster entry. */
+/* Making a workspace: root key, the owner's wrap, the first roster entry. */
 #include "riad/cleanup.h"
 #include "riad/digest.h"
 #include "riad/error.h"
 #include "riad/roster.h"
 
 #include "label_priv.h"
-#include "object_priv.h"
 #include "roster_priv.h"
-
-static const char *const directories[] = { "wrap", "term", "log", "data", "ckpt", "dead" };
-
-static int make_directories(int fd)
-{
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
-        int r = riad_mkdir_at(fd, directories[i]);
-
-        if (r < 0) {
-            return r;
-        }
-    }
-    return riad_fsync_dir(fd);
-}
-
-/* Returns the descriptor of the new ws/<id>. */
-static int make_workspace(const struct riad_store *store, const struct riad_id *workspace)
-{
-    _cleanup_close_ int parent = riad_open_dir_at(store->fd, "ws");
-    _cleanup_close_ int fd = -1;
-    char name[RIAD_ID_NAME_SIZE];
-    int r;
-
-    if (parent < 0) {
-        return parent;
-    }
-    riad_id_name(workspace, name);
-    r = riad_mkdir_at(parent, name);
-    if (r < 0) {
-        return r;
-    }
-    fd = riad_open_dir_at(parent, name);
-    if (fd < 0) {
-        return fd;
-    }
-    r = make_directories(fd);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_fsync_dir(parent);
-    if (r < 0) {
-        return r;
-    }
-    return riad_take_fd(&fd);
-}
 
 static int seal_name(
         const struct riad_secret *root, const char *name, struct riad_roster_entry *entry)
@@ -68,11 +22,12 @@ static int seal_name(
 }
 
 /* All of the first entry but the wrap's hash. */
-static int fill_entry(enum riad_workspace_kind kind, const char *name,
+static int fill_entry(const struct riad_id *id, enum riad_workspace_kind kind, const char *name,
         const struct riad_user *owner, const struct riad_secret *root,
         struct riad_roster_entry *ret)
 {
     struct riad_roster_entry entry = {
+        .workspace = *id,
         .kind = RIAD_ROSTER_CREATE,
         .workspace_kind = kind,
         .epoch = 1,
@@ -83,10 +38,6 @@ static int fill_entry(enum riad_workspace_kind kind, const char *name,
     };
     int r;
 
-    r = riad_random_id(&entry.workspace);
-    if (r < 0) {
-        return r;
-    }
     if (clock_gettime(CLOCK_REALTIME, &entry.time) < 0) {
         return -errno;
     }
@@ -122,9 +73,18 @@ static int encode_draft(const struct riad_store_binding *binding, const struct r
     return riad_roster_entry_sign(entry, binding, keys, &draft->roster, &head);
 }
 
-int riad_roster_draft(const struct riad_store_binding *binding, enum riad_workspace_kind kind,
-        const char *name, const struct riad_user *owner, const struct riad_keypair *keys,
-        struct riad_workspace_draft *ret)
+static int choose_id(const struct riad_id *wanted, struct riad_id *ret)
+{
+    if (!wanted) {
+        return riad_random_id(ret);
+    }
+    *ret = *wanted;
+    return 0;
+}
+
+int riad_roster_draft(const struct riad_store_binding *binding, const struct riad_id *id,
+        enum riad_workspace_kind kind, const char *name, const struct riad_user *owner,
+        const struct riad_keypair *keys, struct riad_workspace_draft *ret)
 {
     _cleanup_(riad_workspace_draft_done) struct riad_workspace_draft draft = { 0 };
     struct riad_roster_entry entry;
@@ -133,15 +93,18 @@ int riad_roster_draft(const struct riad_store_binding *binding, enum riad_worksp
     if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
         return -EINVAL;
     }
+    r = choose_id(id, &draft.id);
+    if (r < 0) {
+        return r;
+    }
     r = riad_secret_new_random(RIAD_ROOT_SIZE, &draft.root);
     if (r < 0) {
         return r;
     }
-    r = fill_entry(kind, name, owner, draft.root, &entry);
+    r = fill_entry(&draft.id, kind, name, owner, draft.root, &entry);
     if (r < 0) {
         return r;
     }
-    draft.id = entry.workspace;
     r = encode_draft(binding, keys, &entry, &draft);
     if (r < 0) {
         return r;
@@ -156,30 +119,6 @@ void riad_workspace_draft_done(struct riad_workspace_draft *draft)
     riad_secret_free(draft->root);
     draft->root = NULL;
     riad_writer_done(&draft->roster);
-}
-
-/* The roster comes last: a directory without one is no workspace yet. */
-int riad_roster_publish(const struct riad_store *store, const struct riad_id *workspace,
-        const struct riad_id *owner, const void *wrap, size_t wrap_size, const void *roster,
-        size_t roster_size)
-{
-    char name[RIAD_WRAP_NAME_SIZE];
-    _cleanup_close_ int fd = -1;
-    int r;
-
-    if (store->read_only) {
-        return -EROFS;
-    }
-    fd = make_workspace(store, workspace);
-    if (fd < 0) {
-        return fd;
-    }
-    riad_wrap_name(owner, 1, name);
-    r = riad_object_publish(fd, "wrap", name, wrap, wrap_size, RIAD_PUBLISH_NEW);
-    if (r < 0) {
-        return r;
-    }
-    return riad_publish_file_at(fd, RIAD_ROSTER_NAME, roster, roster_size, RIAD_PUBLISH_NEW);
 }
 
 int riad_roster_check_wrap(const struct riad_member *member, const void *wrap, size_t size)
@@ -204,7 +143,7 @@ int riad_roster_create(const struct riad_store *store, enum riad_workspace_kind 
     if (store->read_only) {
         return -EROFS;
     }
-    r = riad_roster_draft(&store->binding, kind, name, owner, keys, &draft);
+    r = riad_roster_draft(&store->binding, NULL, kind, name, owner, keys, &draft);
     if (r < 0) {
         return r;
     }

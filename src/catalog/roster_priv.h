@@ -6,6 +6,7 @@
 #include "riad/roster.h"
 
 #define RIAD_ROSTER_NAME "roster"
+#define RIAD_WRAPS_NAME "wrap"
 enum {
     RIAD_ROSTER_FILE_MAX = 16 << 20,
     RIAD_MEMBERS_MAX = 4096,
@@ -47,6 +48,13 @@ int riad_roster_entry_sign(const struct riad_roster_entry *entry,
         struct riad_writer *file, struct riad_hash *ret_hash) RIAD_MUST_CHECK;
 int riad_roster_entry_hash(
         const void *envelope, size_t size, struct riad_hash *ret) RIAD_MUST_CHECK;
+
+/* member: one of the roster's. */
+bool riad_roster_is_last_manager(
+        const struct riad_roster *roster, const struct riad_member *member);
+/* -EBADMSG: not the root key that the roster commits to. */
+int riad_roster_check_root(
+        const struct riad_roster *roster, const struct riad_secret *root) RIAD_MUST_CHECK;
 
 /* What a wrap is bound to besides its recipient. */
 struct riad_wrap_scope {

@@ -83,7 +83,7 @@ static int make(struct newcomer *newcomer, const struct riad_secret *passphrase)
                 &newcomer->user, &newcomer->store.binding, &newcomer->keys, &newcomer->file);
     }
     return r < 0 ? r
-                 : riad_roster_draft(&newcomer->store.binding, RIAD_KIND_HOME, "home",
+                 : riad_roster_draft(&newcomer->store.binding, NULL, RIAD_KIND_HOME, "home",
                            &newcomer->user, &newcomer->keys, &newcomer->home);
 }
 

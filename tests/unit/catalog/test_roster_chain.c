@@ -112,12 +112,12 @@ static void members_are_put_and_removed(void **state)
     chain.entry.member.user.bytes[0] ^= 1;
     chain.entry.member.role = RIAD_ROLE_READER;
     chain_add(&chain, &fixture.keys);
-    chain.entry.member.role = RIAD_ROLE_WRITER;
+    chain.entry.member.role = RIAD_ROLE_MANAGER;
     chain_add(&chain, &fixture.keys);
     assert_int_equal(chain_load(&chain, &roster), 0);
     assert_int_equal(roster.entries, 3);
     assert_int_equal(roster.member_count, 2);
-    assert_int_equal(roster.members[1].role, RIAD_ROLE_WRITER);
+    assert_int_equal(roster.members[1].role, RIAD_ROLE_MANAGER);
     assert_memory_equal(&roster.head, &chain.entry.previous, sizeof roster.head);
     riad_roster_done(&roster);
     chain.entry.kind = RIAD_ROSTER_MEMBER_REMOVE;
@@ -130,24 +130,99 @@ static void members_are_put_and_removed(void **state)
     assert_int_equal(chain_try(&chain), -EBADMSG);
 }
 
-/* An older roster is a true prefix: its head and number of entries say so to whoever knows a later
- * one. */
-static void an_older_roster_has_another_head(void **state)
+/* A chain of that many entries after the first, in each of which a member of that id is put. */
+static void load_chain(unsigned entries, uint8_t id, struct riad_roster *ret)
 {
+    _cleanup_chain_ struct chain chain;
+
+    chain_init(&chain);
+    chain_add(&chain, &fixture.keys);
+    chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
+    for (unsigned i = 0; i < entries; i++) {
+        chain.entry.member.user = (struct riad_id){ { id } };
+        chain_add(&chain, &fixture.keys);
+    }
+    assert_int_equal(chain_load(&chain, ret), 0);
+}
+
+/* An older roster is a true prefix: its number of entries says so to whoever knows a later head. */
+static void a_roster_rolled_back_did_not_pass_the_newer_head(void **state)
+{
+    _cleanup_bytes_ struct bytes first = read_bytes(workspace_fd, "roster");
     _cleanup_(riad_roster_done) struct riad_roster older = { 0 };
     _cleanup_(riad_roster_done) struct riad_roster newer = { 0 };
+    const struct riad_hash zeros = { 0 };
+
+    (void)state;
+    load_chain(2, 1, &newer);
+    write_bytes(workspace_fd, "roster", first.data, first.size);
+    assert_int_equal(load(&older), 0);
+    assert_int_equal(older.entries, 1);
+    assert_int_equal(newer.entries, 3);
+    assert_false(riad_roster_passed(&older, newer.entries, &newer.head));
+    assert_false(riad_roster_passed(&older, 2, &newer.heads[1]));
+    assert_true(riad_roster_passed(&newer, older.entries, &older.head));
+    assert_true(riad_roster_passed(&newer, 2, &newer.heads[1]));
+    assert_true(riad_roster_passed(&newer, newer.entries, &newer.head));
+    assert_false(riad_roster_passed(&newer, 2, &newer.head));
+    assert_false(riad_roster_passed(&newer, 1, &zeros));
+    assert_false(riad_roster_passed(&newer, UINT64_MAX, &newer.head));
+    assert_true(riad_roster_passed(&older, 0, &zeros));
+    assert_true(riad_roster_passed(&older, 0, &newer.head));
+}
+
+/* As long, or longer, and signed by the manager: and yet not the one that was seen. */
+static void another_history_did_not_pass_the_head(void **state)
+{
+    _cleanup_bytes_ struct bytes first = read_bytes(workspace_fd, "roster");
+    _cleanup_(riad_roster_done) struct riad_roster one = { 0 };
+    _cleanup_(riad_roster_done) struct riad_roster other = { 0 };
+
+    (void)state;
+    load_chain(2, 1, &one);
+    write_bytes(workspace_fd, "roster", first.data, first.size);
+    load_chain(5, 2, &other);
+    assert_true(riad_roster_passed(&other, 1, &one.heads[0]));
+    assert_false(riad_roster_passed(&other, 2, &one.heads[1]));
+    assert_false(riad_roster_passed(&other, one.entries, &one.head));
+}
+
+/* The only manager, made something else or removed by her own signature. */
+static int without_manager(enum riad_roster_entry_kind kind, enum riad_role role, bool other)
+{
+    _cleanup_chain_ struct chain chain;
+    struct riad_member owner;
+
+    chain_init(&chain);
+    owner = chain.entry.member;
+    chain_add(&chain, &fixture.keys);
+    if (other) {
+        chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
+        chain.entry.member.user.bytes[0] ^= 1;
+        chain_add(&chain, &fixture.keys);
+    }
+    chain.entry.member = owner;
+    chain.entry.member.role = role;
+    chain.entry.kind = kind;
+    chain_add(&chain, &fixture.keys);
+    return chain_try(&chain);
+}
+
+static void a_chain_always_has_a_manager(void **state)
+{
     _cleanup_chain_ struct chain chain;
 
     (void)state;
     chain_init(&chain);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_PUT, RIAD_ROLE_WRITER, false), -EBADMSG);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_PUT, RIAD_ROLE_READER, false), -EBADMSG);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_REMOVE, 0, false), -EBADMSG);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_PUT, RIAD_ROLE_MANAGER, false), 0);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_PUT, RIAD_ROLE_READER, true), 0);
+    assert_int_equal(without_manager(RIAD_ROSTER_MEMBER_REMOVE, 0, true), 0);
+    chain.entry.member.role = RIAD_ROLE_WRITER;
     chain_add(&chain, &fixture.keys);
-    assert_int_equal(chain_load(&chain, &older), 0);
-    chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
-    chain_add(&chain, &fixture.keys);
-    assert_int_equal(chain_load(&chain, &newer), 0);
-    assert_int_equal(older.entries, 1);
-    assert_int_equal(newer.entries, 2);
-    assert_false(riad_hash_equal(&older.head, &newer.head));
+    assert_int_equal(chain_try(&chain), -EBADMSG);
 }
 
 static void assert_entry_refused(void (*spoil)(struct riad_roster_entry *entry), int error)
@@ -274,7 +349,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(members_are_put_and_removed),
         TEST(managers_sign_and_nobody_else),
-        TEST(an_older_roster_has_another_head),
+        TEST(a_roster_rolled_back_did_not_pass_the_newer_head),
+        TEST(another_history_did_not_pass_the_head),
+        TEST(a_chain_always_has_a_manager),
         TEST(chains_that_do_not_add_up_are_refused),
         TEST(a_create_of_another_kind_or_epoch_is_refused),
         TEST(an_entry_signed_by_another_is_refused),
