@@ -21,6 +21,14 @@ struct riad_catalog_expiry {
 
 enum riad_expiry_state { RIAD_EXPIRY_LIVE, RIAD_EXPIRY_GRACE, RIAD_EXPIRY_LOCKED };
 
+struct riad_catalog_member {
+    struct riad_id user;
+    enum riad_role role;
+};
+
+enum { RIAD_PROJECT_NAME_MAX = 64 };
+
+/* A copy of the struct borrows the members: they are the catalog's, until it is changed. */
 struct riad_catalog_workspace {
     struct riad_id id;
     enum riad_workspace_kind kind;
@@ -28,6 +36,13 @@ struct riad_catalog_workspace {
     struct riad_id owner;
     struct riad_catalog_limit limit; /* the last one set */
     struct riad_catalog_expiry expiry;
+    char name[RIAD_PROJECT_NAME_MAX + 1]; /* a project's, in clear; "": none */
+    /* The state of the roster that was registered last: one that did not pass through it (0
+     * entries: none was) is older, or another. */
+    uint64_t roster_entries;
+    struct riad_hash roster_head;
+    struct riad_catalog_member *members; /* of it, ids ascending */
+    size_t member_count;
 };
 
 enum { RIAD_USER_NAME_MAX = 64 };
@@ -84,6 +99,24 @@ int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_ke
         const struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace) RIAD_MUST_CHECK;
+/* A site's project, of which there is no roster yet: its id, owner, limit, expiry and name, in one
+ * batch. -EEXIST the id is known, or another project has the name; -EINVAL a name that is none, or
+ * an expiry too far. */
+int riad_catalog_reserve(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog,
+        const struct riad_catalog_workspace *workspace) RIAD_MUST_CHECK;
+/* Registers what a workspace's roster, verified, is now. -ENOENT as above; -ESTALE it has no more
+ * entries than the one registered; -EINVAL a roster that no parser gives. That it passed through
+ * the one registered is the caller's to see (riad_roster_passed). */
+int riad_catalog_set_roster(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        const struct riad_roster *roster) RIAD_MUST_CHECK;
+/* The project of that name that is not deleted; NULL if there is none. Borrowed. */
+const struct riad_catalog_workspace *riad_catalog_find_project(
+        const struct riad_catalog *catalog, const char *name);
+/* NULL: no member, as far as was registered. Borrowed. */
+const struct riad_catalog_member *riad_catalog_find_member(
+        const struct riad_catalog_workspace *workspace, const struct riad_id *user);
 /* A site's: the user and the first workspace, in one batch; workspace: id, kind, owner and limit;
  * NULL: none. -EEXIST one of the ids is known, or another active user has that uid or name; -EINVAL
  * a name that is none. */
@@ -93,7 +126,8 @@ int riad_catalog_enrol(const struct riad_store *store, const struct riad_keypair
 /* Another state, name or key of a user. -ENOENT there is none; -EEXIST as above. */
 int riad_catalog_change_user(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_user *user) RIAD_MUST_CHECK;
-/* 1 to 64 bytes, no spaces, control characters, slashes or colons; no dot or dash in front. */
+/* Of users, and of projects: 1 to 64 bytes, no spaces, control characters, slashes or colons; no
+ * dot or dash in front. */
 bool riad_catalog_is_user_name(const char *name);
 /* NULL if there is none. By uid: active ones only. By name: the active one, else one disabled.
  * Borrowed. */

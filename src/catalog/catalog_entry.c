@@ -96,6 +96,16 @@ static int find_or_add(
     return 0;
 }
 
+/* A named one stays a project; one that was deleted may have lost its name to another. */
+static bool keeps_name(const struct riad_catalog *catalog,
+        const struct riad_catalog_workspace *workspace, uint8_t kind, uint8_t state)
+{
+    const struct riad_catalog_workspace *holder =
+            riad_catalog_find_project(catalog, workspace->name);
+
+    return kind == RIAD_KIND_PROJECT && (state == STATE_DELETED || !holder || holder == workspace);
+}
+
 static int apply_workspace(struct riad_catalog *catalog, struct riad_reader *body)
 {
     struct riad_catalog_workspace *workspace;
@@ -118,6 +128,9 @@ static int apply_workspace(struct riad_catalog *catalog, struct riad_reader *bod
     r = find_or_add(catalog, &id, &workspace);
     if (r < 0) {
         return r;
+    }
+    if (workspace->name[0] && !keeps_name(catalog, workspace, kind, state)) {
+        return -EBADMSG;
     }
     workspace->kind = kind;
     workspace->deleted = state == STATE_DELETED;
@@ -166,6 +179,11 @@ static int apply_limit(struct riad_catalog *catalog, struct riad_reader *body)
     return 0;
 }
 
+bool riad_catalog_is_expiry(const struct riad_catalog_expiry *expiry)
+{
+    return expiry->expires <= INT64_MAX - UINT32_MAX;
+}
+
 static int apply_expiry(struct riad_catalog *catalog, struct riad_reader *body)
 {
     struct riad_catalog_workspace *workspace;
@@ -181,7 +199,7 @@ static int apply_expiry(struct riad_catalog *catalog, struct riad_reader *body)
         return r;
     }
     workspace = find(catalog, &id);
-    if (!workspace || expiry.expires > INT64_MAX - UINT32_MAX) {
+    if (!workspace || !riad_catalog_is_expiry(&expiry)) {
         return -EBADMSG;
     }
     workspace->expiry = expiry;
@@ -209,6 +227,10 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
         return apply_expiry(catalog, &body);
     case RIAD_CATALOG_ENTRY_USER:
         return riad_catalog_apply_user(catalog, &body);
+    case RIAD_CATALOG_ENTRY_ROSTER:
+        return riad_catalog_apply_roster(catalog, &body);
+    case RIAD_CATALOG_ENTRY_NAME:
+        return riad_catalog_apply_name(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

@@ -8,14 +8,17 @@
 enum {
     RIAD_CATALOG_ENTRIES_MAX = 4096,
     RIAD_CATALOG_WORKSPACES_MAX = 1 << 20,
-    RIAD_CATALOG_USERS_MAX = 1 << 20
+    RIAD_CATALOG_USERS_MAX = 1 << 20,
+    RIAD_CATALOG_MEMBERS_MAX = 4096
 };
 
 enum riad_catalog_entry_kind {
     RIAD_CATALOG_ENTRY_WORKSPACE = 1,
     RIAD_CATALOG_ENTRY_LIMIT,
     RIAD_CATALOG_ENTRY_EXPIRY,
-    RIAD_CATALOG_ENTRY_USER
+    RIAD_CATALOG_ENTRY_USER,
+    RIAD_CATALOG_ENTRY_ROSTER,
+    RIAD_CATALOG_ENTRY_NAME
 };
 
 /* What precedes a batch's entries. */
@@ -43,6 +46,28 @@ void riad_catalog_put_limit_entry(const struct riad_id *workspace,
 
 void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
         const struct riad_catalog_expiry *expiry, struct riad_writer *writer);
+
+/* Its roster_entries, roster_head and members; its name. */
+void riad_catalog_put_roster_entry(
+        const struct riad_catalog_workspace *workspace, struct riad_writer *writer);
+void riad_catalog_put_name_entry(
+        const struct riad_catalog_workspace *workspace, struct riad_writer *writer);
+int riad_catalog_apply_roster(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+int riad_catalog_apply_name(struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+/* Whether an entry may have them: ids ascend, roles are known, one is a manager. */
+bool riad_catalog_are_members(const struct riad_catalog_member *members, size_t count);
+bool riad_catalog_is_expiry(const struct riad_catalog_expiry *expiry);
+
+/* Copies them into a catalog that has none. */
+int riad_catalog_set_signers(struct riad_catalog *catalog, const struct riad_signer *signers,
+        size_t count) RIAD_MUST_CHECK;
+/* On failure *copy holds what was copied so far. */
+int riad_catalog_copy(
+        const struct riad_catalog *catalog, struct riad_catalog *copy) RIAD_MUST_CHECK;
+/* The chain of batches; borrows the signers. */
+struct riad_chain riad_catalog_chain(
+        const struct riad_store *store, const struct riad_catalog *catalog);
 
 /* Applies the body of the batch that follows to *catalog, numbers and hashes included; hash: of its
  * envelope. On an error the catalog may hold part of the batch: callers throw it away. -EBADMSG,

@@ -7,10 +7,18 @@ static struct fuzz_model model;
 
 static void make_model(void)
 {
-    const struct riad_catalog_workspace workspace = { { { 1 } }, RIAD_KIND_HOME, false, { { 2 } } };
+    struct riad_catalog_member members[] = { { { { 2 } }, RIAD_ROLE_MANAGER },
+        { { { 3 } }, RIAD_ROLE_WRITER } };
+    const struct riad_catalog_workspace workspace = { .id = { { 1 } },
+        .kind = RIAD_KIND_PROJECT,
+        .owner = { { 2 } },
+        .name = "atlas",
+        .roster_entries = 2,
+        .members = members,
+        .member_count = 2 };
     const struct riad_catalog_limit limit = { 1, 2, 3, 4, 5, 6 };
     const struct riad_catalog_expiry expiry = { 7, 8 };
-    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 4 };
+    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 6 };
     const struct riad_catalog_user user = { .id = { { 9 } }, .name = "ann", .generation = 1 };
     struct riad_writer writer;
 
@@ -20,9 +28,26 @@ static void make_model(void)
     riad_catalog_put_limit_entry(&workspace.id, &limit, &writer);
     riad_catalog_put_expiry_entry(&workspace.id, &expiry, &writer);
     riad_catalog_put_user_entry(&user, &writer);
+    riad_catalog_put_name_entry(&workspace, &writer);
+    riad_catalog_put_roster_entry(&workspace, &writer);
     riad_put_b32(&writer, NULL, 0); /* extensions */
     FUZZ_ASSERT(writer.error == 0);
     model.size = writer.size;
+}
+
+static void check(const struct riad_catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->workspace_count; i++) {
+        const struct riad_catalog_workspace *workspace = &catalog->workspaces[i];
+
+        FUZZ_ASSERT(workspace->roster_entries == 0 ? workspace->member_count == 0
+                                                   : riad_catalog_are_members(workspace->members,
+                                                             workspace->member_count));
+        FUZZ_ASSERT(!workspace->name[0] || riad_catalog_is_user_name(workspace->name));
+        FUZZ_ASSERT(!workspace->name[0] || workspace->kind == RIAD_KIND_PROJECT);
+        FUZZ_ASSERT(!workspace->name[0] || workspace->deleted ||
+                    riad_catalog_find_project(catalog, workspace->name) == workspace);
+    }
 }
 
 static int apply(const struct fuzz_bytes *bytes)
@@ -36,6 +61,9 @@ static int apply(const struct fuzz_bytes *bytes)
     r = riad_catalog_apply(&catalog, bytes->data, bytes->size, &hash);
     FUZZ_ASSERT(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
     FUZZ_ASSERT(r < 0 || riad_chain_last(&catalog.ends).next_number > 1);
+    if (r == 0) {
+        check(&catalog);
+    }
     riad_catalog_done(&catalog);
     return r;
 }

@@ -48,6 +48,20 @@ static inline int try_load(void)
     return load(&catalog);
 }
 
+/* One batch, signed as it should be, of a body that the test writes: the whole catalog. */
+static inline int load_body(const struct riad_writer *body)
+{
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+
+    riad_writer_init_growing(&file, 4096, RIAD_ENVELOPE_MAX);
+    assert_int_equal(body->error, 0);
+    assert_int_equal(riad_envelope_sign(RIAD_ENVELOPE_CATALOG, &fixture.store.binding,
+                             &fixture.keys, body->data, body->size, &file),
+            0);
+    write_bytes(catalog_fd, "0000000000000000", file.data, file.size);
+    return try_load();
+}
+
 static inline struct riad_id id_of(uint8_t number)
 {
     return (struct riad_id){ .bytes = { number } };

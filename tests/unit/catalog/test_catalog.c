@@ -223,20 +223,6 @@ static void another_stores_or_signers_batch_is_refused(void **state)
     riad_store_close(&other);
 }
 
-/* One batch, signed as it should be, of a body that the test writes. */
-static int load_body(const struct riad_writer *body)
-{
-    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
-
-    riad_writer_init_growing(&file, 4096, RIAD_ENVELOPE_MAX);
-    assert_int_equal(body->error, 0);
-    assert_int_equal(riad_envelope_sign(RIAD_ENVELOPE_CATALOG, &fixture.store.binding,
-                             &fixture.keys, body->data, body->size, &file),
-            0);
-    write_bytes(catalog_fd, "0000000000000000", file.data, file.size);
-    return try_load();
-}
-
 static int load_batch(const struct riad_catalog_batch *batch)
 {
     const struct riad_catalog_workspace workspace = { .id = id_of(1), .kind = RIAD_KIND_HOME };
