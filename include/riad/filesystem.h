@@ -7,7 +7,8 @@
  *
  * Common errors, not repeated: -ENOENT no such inode or name; -ENOTDIR, -EISDIR; -ENAMETOOLONG
  * above 255 bytes; -EINVAL; -EDQUOT the limit (P7); -ENOSPC the store is full; -EROFS the workspace
- * turned read-only; -ESTALE superseded; -EIO damage in what was needed (P5, an event was raised).
+ * turned read-only; -EACCES changes by who may not write (riad/members.h); -ESTALE superseded; -EIO
+ * damage in what was needed (P5, an event was raised).
  * On error nothing changed (P4). Every mutation is one change in the log before it returns 0 (P1).
  */
 #ifndef RIAD_FILESYSTEM_H
@@ -41,6 +42,10 @@ int riad_lookup(struct riad_workspace *workspace, uint64_t parent, const char *n
 void riad_forget(struct riad_workspace *workspace, uint64_t inode, uint64_t count);
 /* Adds references without a lookup, for entries of readdirplus. */
 void riad_reference(struct riad_workspace *workspace, uint64_t inode);
+/* The inodes that the kernel holds references to, and the root, in any order; heap. Looks at all of
+ * them under the mutation lock: some ms where they are a million. -ENOMEM. */
+int riad_workspace_known(
+        struct riad_workspace *workspace, uint64_t **ret_inodes, size_t *ret_count) RIAD_MUST_CHECK;
 
 /* New inodes, but symlinks, take from their directory its default ACL, which narrows their mode in
  * place of the umask. */

@@ -106,6 +106,10 @@ int riad_index_orphans(struct riad_index *index, uint64_t after, uint64_t *ret_i
         size_t *ret_count) RIAD_MUST_CHECK;
 int riad_index_truncate_marks(struct riad_index *index, uint64_t after, uint64_t *ret_inodes,
         size_t max, size_t *ret_count) RIAD_MUST_CHECK;
+/* Up to max inodes with xattrs and inode > after, ascending. Each is found by itself: what it costs
+ * depends on max alone, not on how many inodes there are, or xattrs of one. */
+int riad_index_xattr_inodes(struct riad_index *index, uint64_t after, uint64_t *ret_inodes,
+        size_t max, size_t *ret_count) RIAD_MUST_CHECK;
 /* L8: extents of removed inodes are freed in slices after the change: frees up to max rows;
  * *ret_more says whether some are left. Derived, never logged. */
 int riad_index_reap(struct riad_index *index, uint32_t max, bool *ret_more) RIAD_MUST_CHECK;

@@ -4,8 +4,7 @@
 
 enum { PERMISSIONS = 0777 };
 
-/* A list that is stored. -ENODATA. */
-static int get_list(struct riad_workspace *workspace, const struct riad_inode *row,
+int riad_access_get(struct riad_workspace *workspace, const struct riad_inode *row,
         const char *name, struct riad_acl *ret)
 {
     _cleanup_free_ uint8_t *value = NULL;
@@ -46,7 +45,7 @@ int riad_access_inherit(struct riad_workspace *workspace, const struct riad_call
         return 0;
     }
     if (parent->xattr_bytes > 0 && !caller->no_acls) {
-        r = get_list(workspace, parent, RIAD_ACL_DEFAULT, &acl);
+        r = riad_access_get(workspace, parent, RIAD_ACL_DEFAULT, &acl);
     }
     if (r == -ENODATA) {
         row->mode &= ~(caller->umask & PERMISSIONS);
@@ -75,7 +74,8 @@ int riad_access_follow_mode(struct riad_workspace *workspace, struct riad_inode 
 {
     uint8_t value[RIAD_ACL_SIZE_MAX];
     struct riad_acl acl;
-    int r = row->xattr_bytes > 0 ? get_list(workspace, row, RIAD_ACL_ACCESS, &acl) : -ENODATA;
+    int r = row->xattr_bytes > 0 ? riad_access_get(workspace, row, RIAD_ACL_ACCESS, &acl)
+                                 : -ENODATA;
 
     if (r < 0) {
         return r == -ENODATA ? 0 : r;

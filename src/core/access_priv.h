@@ -8,12 +8,16 @@
 
 #include "rows_priv.h"
 
-/* The lists of a new inode, as xattrs hold them. */
+/* The lists of a new inode, or of one that gets others, as xattrs hold them. */
 struct riad_inheritance {
-    size_t access_size, default_size; /* 0: none */
+    size_t access_size, default_size; /* 0: none, or not another one */
     uint8_t access[RIAD_ACL_SIZE_MAX];
     uint8_t by_default[RIAD_ACL_SIZE_MAX];
 };
+
+/* A list that is stored. -ENODATA; -EIO damaged, with an event. */
+int riad_access_get(struct riad_workspace *workspace, const struct riad_inode *row,
+        const char *name, struct riad_acl *ret) RIAD_MUST_CHECK;
 
 /* What a new inode gets from its directory: its default list narrows row->mode, or without one the
  * caller's umask does. Counts the lists in row->xattr_bytes, but charges and puts nothing. */

@@ -106,6 +106,16 @@ static int set_size(struct riad_workspace *workspace, const struct riad_caller *
     return r < 0 ? r : riad_truncate(workspace, row, values->size, survey);
 }
 
+static int allow(struct riad_workspace *workspace, uint32_t mask, const struct riad_inode *row)
+{
+    int r = riad_flags_allow_attributes(row, mask);
+
+    if (r == 0 && (mask & (RIAD_SET_MODE | RIAD_SET_UID | RIAD_SET_GID))) {
+        r = riad_members_allow_rights(workspace, row->inode);
+    }
+    return r;
+}
+
 /* As on ext4, ctime moves once in a tick of the kernel's clock, so an owner or mode that is set to
  * what it is (tar does it with each file) right after another change leaves nothing to be logged.
  * row: as it would be, but for ctime. (mutation) */
@@ -130,7 +140,7 @@ static int set_locked(struct riad_workspace *workspace, const struct riad_caller
 
     if (r == 0) {
         before = *ret;
-        r = riad_flags_allow_attributes(ret, mask);
+        r = allow(workspace, mask, ret);
     }
     if (r == 0) {
         r = set_size(workspace, caller, mask, values, survey, ret);

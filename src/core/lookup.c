@@ -1,5 +1,6 @@
 /* Names to inodes, and the references that the kernel holds. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "rows_priv.h"
 
@@ -102,6 +103,30 @@ void riad_forget(struct riad_workspace *workspace, uint64_t inode, uint64_t coun
     if (r < 0) {
         return; /* whatever is left of an orphan goes when the workspace is next closed or opened */
     }
+}
+
+/* It is asked for when rights are taken away, and so whatever the workspace's state. */
+int riad_workspace_known(struct riad_workspace *workspace, uint64_t **ret_inodes, size_t *ret_count)
+{
+    uint64_t *inodes;
+    size_t count;
+
+    pthread_mutex_lock(&workspace->mutation);
+    count = (size_t)riad_references_inodes(workspace->references);
+    inodes = calloc(count + 1, sizeof *inodes);
+    if (inodes) {
+        riad_references_list(workspace->references, inodes);
+        if (riad_references_get(workspace->references, RIAD_ROOT_INODE) == 0) {
+            inodes[count++] = RIAD_ROOT_INODE;
+        }
+    }
+    pthread_mutex_unlock(&workspace->mutation);
+    if (!inodes) {
+        return -ENOMEM;
+    }
+    *ret_inodes = inodes;
+    *ret_count = count;
+    return 0;
 }
 
 int riad_readlink(struct riad_workspace *workspace, uint64_t inode, char **ret)

@@ -103,6 +103,17 @@ int riad_workspace_lock(struct riad_workspace *workspace)
     return r;
 }
 
+int riad_mutation_allow(struct riad_workspace *workspace, const struct riad_caller *caller)
+{
+    if (!caller) {
+        return 0;
+    }
+    if (workspace->protected) {
+        return -EROFS;
+    }
+    return riad_members_standing(workspace, caller->uid) < RIAD_STANDING_WRITER ? -EACCES : 0;
+}
+
 int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_caller *caller)
 {
     int r = wait_for_room(workspace);
@@ -116,9 +127,10 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
     if (r < 0) {
         return r;
     }
-    if (caller && workspace->protected) {
+    r = riad_mutation_allow(workspace, caller);
+    if (r < 0) {
         riad_workspace_unlock(workspace);
-        return -EROFS;
+        return r;
     }
     riad_change_begin(&workspace->change, riad_clock_now(), caller ? caller->request : 0);
     return 0;

@@ -148,6 +148,15 @@ uint64_t riad_references_get(const struct riad_references *references, uint64_t 
     return inode == 0 ? 0 : references->slots[find(references, inode)].count;
 }
 
+void riad_references_list(const struct riad_references *references, uint64_t *ret)
+{
+    for (size_t i = 0; i < references->capacity; i++) {
+        if (references->slots[i].inode != 0) {
+            *ret++ = references->slots[i].inode;
+        }
+    }
+}
+
 uint64_t riad_references_inodes(const struct riad_references *references)
 {
     return references->used;

@@ -17,5 +17,7 @@ uint64_t riad_references_drop(struct riad_references *references, uint64_t inode
 uint64_t riad_references_get(const struct riad_references *references, uint64_t inode);
 /* Inodes with a count above 0. */
 uint64_t riad_references_inodes(const struct riad_references *references);
+/* Those, in any order; ret has room for all. */
+void riad_references_list(const struct riad_references *references, uint64_t *ret);
 
 #endif

@@ -75,6 +75,11 @@ int riad_xattr_put(struct riad_workspace *workspace, struct riad_inode *row, con
         const void *value, size_t size) RIAD_MUST_CHECK;
 int riad_xattr_remove(
         struct riad_workspace *workspace, struct riad_inode *row, const char *name) RIAD_MUST_CHECK;
+/* Makes the row count `bytes` instead of what it has for xattrs: charged (-EDQUOT, -ENOSPC), or
+ * whatever the limit says. */
+int riad_xattr_recount(
+        struct riad_workspace *workspace, struct riad_inode *row, uint32_t bytes) RIAD_MUST_CHECK;
+void riad_xattr_count(struct riad_inode *row, uint32_t bytes);
 /* Takes one name from the inode, or from a directory its only one: the row is put, or removed at
  * once if nothing holds it. The caller removes the entry. Returns whether it was removed:
  * then riad_reap after the commit. */

@@ -29,6 +29,9 @@ static int init_locks(struct riad_workspace *workspace)
     for (size_t i = 0; i < sizeof locks / sizeof locks[0] && r >= 0; i++) {
         r = -pthread_mutex_init(locks[i], NULL);
     }
+    if (r >= 0) {
+        r = riad_members_init(&workspace->members);
+    }
     return r < 0 ? r : riad_condition_init(&workspace->orphan_freed);
 }
 
@@ -50,6 +53,7 @@ static void destroy(struct riad_workspace *workspace)
     }
     riad_segments_freep(&workspace->segments);
     riad_references_free(workspace->references);
+    riad_members_done(&workspace->members);
     riad_change_done(&workspace->change);
     riad_writer_done(&workspace->content);
     riad_keys_freep(&workspace->keys);

@@ -7,6 +7,7 @@
 
 #include "riad/filesystem.h"
 #include "riad/mark.h"
+#include "riad/members.h"
 
 struct riad_references; /* references_priv.h: how many the kernel holds, by inode */
 struct riad_background; /* background.c: threads */
@@ -23,6 +24,16 @@ struct riad_upkeep {
     uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
     uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */
     uint64_t checkpoint_bytes; /* of the newest */
+};
+
+/* Whom the workspace is for (riad/members.h). */
+struct riad_members {
+    pthread_mutex_t applying; /* one riad_members_apply at a time; taken before all others */
+    pthread_rwlock_t lock;    /* guards the rest, but for asking `guarded`; taken after all others,
+                                 and to change it with mutation */
+    struct riad_member_standing *list; /* sorted by uid */
+    size_t count;
+    _Atomic bool guarded;
 };
 
 struct riad_workspace {
@@ -55,6 +66,7 @@ struct riad_workspace {
     _Atomic uint64_t unsynced_bound;  /* L5, bytes */
     _Atomic unsigned bulk_epoch;      /* riad_bulk_begin */
     _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */
+    struct riad_members members;      /* has locks of its own */
 
     pthread_mutex_t mutation; /* guards all below */
     struct riad_index *index;
@@ -84,8 +96,12 @@ void riad_workspace_unlock(struct riad_workspace *workspace);
 /* Takes the lock for a mutation, checks state and lease (O2: a lapsed owner renews first, outside
  * the lock), begins workspace->change with the present time. Waits, without the lock, while too
  * much is unsynced (L5) or the store cannot be asked about the lease. 0 with the lock held, or
- * -EROFS, -ESTALE, -EIO without it. caller may be NULL (background work). */
+ * -EROFS, -ESTALE, -EIO without it; -EACCES a caller who is no writer of a guarded workspace.
+ * caller may be NULL (background work). */
 int riad_mutation_begin(
+        struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
+/* What of it concerns the caller: -EROFS, -EACCES. (mutation) */
+int riad_mutation_allow(
         struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
 /* Would usage plus these deltas pass the limit? -EDQUOT if a positive delta would (P7), -ENOSPC if
  * the store has no room for new data. (mutation) */
@@ -119,6 +135,15 @@ static inline struct timespec riad_mutation_time(const struct riad_workspace *wo
 {
     return workspace->change.time;
 }
+/* members.c: the list, as it is now; returns how many. */
+size_t riad_members_copy(
+        struct riad_workspace *workspace, struct riad_member_standing ret[RIAD_MEMBERS_MAX]);
+/* Whether owner, mode and access lists of the inode may be set by who asks: -EPERM for the root of
+ * a guarded workspace, where they are the members'. */
+int riad_members_allow_rights(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;
+/* For opening and closing. */
+int riad_members_init(struct riad_members *members) RIAD_MUST_CHECK;
+void riad_members_done(struct riad_members *members);
 /* Removes an inode without names and references: one change, and the reaping of its extents in
  * slices (L8). Called without the lock. */
 int riad_orphan_free(struct riad_workspace *workspace, uint64_t inode) RIAD_MUST_CHECK;

@@ -52,7 +52,10 @@ static int check_room(struct riad_workspace *workspace, struct riad_data_write *
     if (r < 0) {
         return r;
     }
-    r = workspace->protected ? -EROFS : get_target(workspace, write, &row);
+    r = riad_mutation_allow(workspace, write->caller);
+    if (r == 0) {
+        r = get_target(workspace, write, &row);
+    }
     if (r == 0) {
         r = fit(workspace, &row, write);
     }

@@ -49,19 +49,32 @@ static int present_bytes(struct riad_workspace *workspace, const struct riad_ino
     return r;
 }
 
-/* Makes the row count `bytes` instead of what it has for xattrs. */
-static int recount(struct riad_workspace *workspace, struct riad_inode *row, uint32_t bytes)
+static int64_t blocks_delta(const struct riad_inode *row, uint32_t bytes)
 {
-    int64_t delta =
-            (int64_t)riad_xattr_blocks(bytes) - (int64_t)riad_xattr_blocks(row->xattr_bytes);
-    int r = delta > 0 ? riad_mutation_charge(workspace, delta, 0) : 0;
+    return (int64_t)riad_xattr_blocks(bytes) - (int64_t)riad_xattr_blocks(row->xattr_bytes);
+}
 
-    if (r < 0) {
-        return r;
-    }
+void riad_xattr_count(struct riad_inode *row, uint32_t bytes)
+{
+    row->blocks = (uint64_t)((int64_t)row->blocks + blocks_delta(row, bytes));
     row->xattr_bytes = bytes;
-    row->blocks = (uint64_t)((int64_t)row->blocks + delta);
-    return 0;
+}
+
+int riad_xattr_recount(struct riad_workspace *workspace, struct riad_inode *row, uint32_t bytes)
+{
+    int64_t delta = blocks_delta(row, bytes);
+    int r = 0;
+
+    if (bytes > XATTR_TOTAL_MAX && bytes > row->xattr_bytes) {
+        return -ENOSPC;
+    }
+    if (delta > 0) {
+        r = riad_mutation_charge(workspace, delta, 0);
+    }
+    if (r == 0) {
+        riad_xattr_count(row, bytes);
+    }
+    return r;
 }
 
 int riad_xattr_is(struct riad_workspace *workspace, const struct riad_inode *row, const char *name,
@@ -80,17 +93,14 @@ int riad_xattr_is(struct riad_workspace *workspace, const struct riad_inode *row
 int riad_xattr_put(struct riad_workspace *workspace, struct riad_inode *row, const char *name,
         const void *value, size_t size)
 {
-    uint32_t before = 0, bytes;
+    uint32_t before = 0;
     int r = present_bytes(workspace, row, name, &before);
 
     if (r < 0 && r != -ENODATA) {
         return r;
     }
-    bytes = row->xattr_bytes - before + (uint32_t)(strlen(name) + size);
-    if (bytes > XATTR_TOTAL_MAX && bytes > row->xattr_bytes) {
-        return -ENOSPC;
-    }
-    r = recount(workspace, row, bytes);
+    r = riad_xattr_recount(
+            workspace, row, row->xattr_bytes - before + (uint32_t)(strlen(name) + size));
     if (r == 0) {
         riad_change_put_xattr(&workspace->change, row->inode, name, value, size);
     }
@@ -103,7 +113,7 @@ int riad_xattr_remove(struct riad_workspace *workspace, struct riad_inode *row, 
     int r = present_bytes(workspace, row, name, &bytes);
 
     if (r == 0) {
-        r = recount(workspace, row, row->xattr_bytes - bytes);
+        r = riad_xattr_recount(workspace, row, row->xattr_bytes - bytes);
     }
     if (r == 0) {
         riad_change_remove_xattr(&workspace->change, row->inode, name);
@@ -128,7 +138,13 @@ static int get_target(
 {
     int r = get_row(workspace, inode, name, -EPERM, ret);
 
-    return r < 0 ? r : riad_flags_allow_change(ret);
+    if (r == 0) {
+        r = riad_flags_allow_change(ret);
+    }
+    if (r == 0 && riad_acl_is_name(name)) {
+        r = riad_members_allow_rights(workspace, inode);
+    }
+    return r;
 }
 
 static int check_presence(

@@ -210,3 +210,34 @@ int riad_index_truncate_marks(struct riad_index *index, uint64_t after, uint64_t
 {
     return list_inodes(index, RIAD_SQL_INODE_MARKS, after, ret_inodes, max, ret_count);
 }
+
+static int next_with_xattrs(struct riad_index *index, uint64_t after, uint64_t *ret)
+{
+    _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_XATTR_NEXT);
+    int r;
+
+    riad_bind_u64(statement, 1, riad_clamp_offset(after));
+    r = riad_statement_step(statement);
+    if (r <= 0) {
+        return r < 0 ? r : -ENOENT;
+    }
+    return riad_column_u64(statement, 0, ret) ? 0 : -EUCLEAN;
+}
+
+/* Xattrs are written through: no cache shadows them. */
+int riad_index_xattr_inodes(struct riad_index *index, uint64_t after, uint64_t *ret_inodes,
+        size_t max, size_t *ret_count)
+{
+    size_t count = 0;
+    int r = riad_index_begin(index);
+
+    while (r == 0 && count < max) {
+        r = next_with_xattrs(index, count > 0 ? ret_inodes[count - 1] : after, &ret_inodes[count]);
+        count += r == 0;
+    }
+    if (r < 0 && r != -ENOENT) {
+        return r;
+    }
+    *ret_count = count;
+    return 0;
+}

@@ -270,6 +270,41 @@ static void orphans_and_marks(void **state)
     assert_int_equal(count, 0);
 }
 
+static void inodes_with_xattrs(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t found[4] = { 0 };
+    size_t count = 77;
+
+    assert_int_equal(riad_index_xattr_inodes(f->index, 0, found, 4, &count), 0);
+    assert_int_equal(count, 0);
+    for (uint64_t i = 2; i < 9; i++) {
+        struct riad_inode row = make_inode(i, S_IFREG);
+
+        put(f, &row);
+    }
+    for (uint64_t i = 8; i > 2; i -= 2) {
+        riad_change_put_xattr(fixture_begin(f), i, "user.a", "x", 1);
+        riad_change_put_xattr(&f->change, i, "user.b", "x", 1);
+        fixture_apply(f);
+    }
+    assert_int_equal(riad_index_xattr_inodes(f->index, 0, found, 4, &count), 0);
+    assert_int_equal(count, 3);
+    assert_int_equal(found[0], 4);
+    assert_int_equal(found[1], 6);
+    assert_int_equal(found[2], 8);
+    assert_int_equal(riad_index_xattr_inodes(f->index, 4, found, 1, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(found[0], 6);
+    riad_change_remove_inode(fixture_begin(f), 6);
+    fixture_apply(f);
+    assert_int_equal(riad_index_xattr_inodes(f->index, 5, found, 4, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(found[0], 8);
+    assert_int_equal(riad_index_xattr_inodes(f->index, UINT64_MAX, found, 4, &count), 0);
+    assert_int_equal(count, 0);
+}
+
 static void batches_survive_or_vanish_whole(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +397,7 @@ int main(void)
         TEST(directories_are_listed_by_cookie),
         TEST(an_entry_without_an_inode_is_damage),
         TEST(orphans_and_marks),
+        TEST(inodes_with_xattrs),
         TEST(batches_survive_or_vanish_whole),
         TEST(long_batches_commit_themselves),
         TEST(wal_checkpoints),
