@@ -36,6 +36,8 @@ struct riad_session_config {
 };
 
 /* Mounts (fusermount3 for a person, mount(2) for root): always default_permissions, nosuid, nodev.
+ * Where the workspace is guarded by now (riad/members.h), every request of who is no member is
+ * refused (-EACCES), and so is a reader's opening of a file for writing.
  * After 0 the kernel knows the mount, and requests wait for riad_session_start. -ENODEV, -EACCES,
  * -ENOENT: FUSE is not available or /dev/fuse is not ours to open (0600); -EINVAL a bad option;
  * -EBUSY. ret_reason says how to mend it. */
@@ -54,6 +56,13 @@ int riad_session_unmount(struct riad_session *session, bool lazy) RIAD_MUST_CHEC
 int riad_session_abort(struct riad_session *session) RIAD_MUST_CHECK;
 /* Waits for the threads, frees. The session must be unmounted or ended. */
 void riad_session_free(struct riad_session *session);
+
+/* Tells the kernel to ask again for all that it knows of the mount: attributes and access lists of
+ * each inode, what names name (Linux 6.16 and later), and with `pages` also the contents of files
+ * and listings, which are written back before if programs stored there. After riad_members_apply.
+ * Any thread but those that serve the mount: it waits for their replies, and for locks of pages.
+ * The session has started and is not freed meanwhile. */
+void riad_session_forget(struct riad_session *session, bool pages);
 
 enum { RIAD_OPCODES_MAX = 64 };
 struct riad_session_counters {

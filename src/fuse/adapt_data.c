@@ -9,7 +9,7 @@
 
 /* ENOSYS to the first OPEN, CREATE and FLUSH ends them for the life of the mount: the kernel opens
  * by itself and keeps the page cache, creates by MKNOD, truncates by SETATTR, and FORGET frees what
- * was unlinked while open. */
+ * was unlinked while open. In a session for members OPEN does not come here (raw_open.c). */
 void riad_adapt_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
     (void)inode;

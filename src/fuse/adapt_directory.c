@@ -25,7 +25,8 @@ struct listing {
 /* A direntry is 24 bytes at least, so that this many pointers always suffice. */
 enum { ENTRY_SIZE_MIN = 24 };
 
-/* ENOSYS ends OPENDIR and RELEASEDIR: the kernel opens by itself and caches listings. */
+/* ENOSYS ends OPENDIR and RELEASEDIR: the kernel opens by itself and caches listings. In a session
+ * for members they do not come here (raw_open.c). */
 void riad_adapt_opendir(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
     (void)inode;

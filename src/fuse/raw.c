@@ -1,5 +1,6 @@
 /* The way of a request past libfuse: header, opcode, reply. */
 #include "riad/error.h"
+#include "riad/members.h"
 
 #include "privilege_priv.h"
 #include "raw_abi_priv.h"
@@ -46,6 +47,58 @@ static int refuse_interrupt(struct riad_raw_call *call)
     return -ENOSYS;
 }
 
+/* What must go on when somebody is no member any more, and tells nothing of the contents. */
+static bool is_for_all(uint32_t opcode)
+{
+    switch (opcode) {
+    case FUSE_INIT:
+    case FUSE_DESTROY:
+    case FUSE_FORGET:
+    case FUSE_BATCH_FORGET:
+    case FUSE_INTERRUPT:
+    case FUSE_NOTIFY_REPLY:
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+    case FUSE_FLUSH:
+    case FUSE_FSYNC:
+    case FUSE_FSYNCDIR:
+    case FUSE_STATFS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Also of who opened the file when he was a member. Changes by who may only read are refused by
+ * core. */
+static int refuse_stranger(struct riad_raw_call *call)
+{
+    (void)call;
+    return -EACCES;
+}
+
+static bool is_stranger(const struct riad_session *session, const struct fuse_in_header *header)
+{
+    return session->guarded && !is_for_all(header->opcode) &&
+           riad_members_standing(session->workspace, header->uid) == RIAD_STANDING_NONE;
+}
+
+/* What the kernel does by itself in other sessions. NULL: it is libfuse's. */
+static answer_function find_opening(uint32_t opcode)
+{
+    switch (opcode) {
+    case FUSE_OPEN:
+        return riad_raw_open;
+    case FUSE_OPENDIR:
+        return riad_raw_opendir;
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+        return riad_raw_release;
+    default:
+        return NULL;
+    }
+}
+
 static answer_function find_function(const struct riad_session *session, uint32_t opcode)
 {
     switch (opcode) {
@@ -62,7 +115,7 @@ static answer_function find_function(const struct riad_session *session, uint32_
     case RIAD_FUSE_COPY_FILE_RANGE_64:
         return riad_raw_copy;
     default:
-        return NULL;
+        return session->guarded ? find_opening(opcode) : NULL;
     }
 }
 
@@ -93,7 +146,8 @@ bool riad_raw_answer(const struct riad_session *session, const void *message, si
         return false; /* libfuse reports it */
     }
     memcpy(&call.header, message, sizeof call.header);
-    answer = find_function(session, call.header.opcode);
+    answer = is_stranger(session, &call.header) ? refuse_stranger
+                                                : find_function(session, call.header.opcode);
     if (!answer) {
         return false;
     }

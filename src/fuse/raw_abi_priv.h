@@ -7,6 +7,8 @@
 
 enum { RIAD_FUSE_STATX = 52, RIAD_FUSE_COPY_FILE_RANGE_64 = 53 };
 
+enum { RIAD_FUSE_NOTIFY_INC_EPOCH = 8 }; /* since Linux 6.16, without a body */
+
 struct riad_fuse_statx_in {
     uint32_t getattr_flags;
     uint32_t reserved;

@@ -1,4 +1,5 @@
-/* Requests that libfuse 3.14 does not decode: riad does. */
+/* Requests that libfuse 3.14 does not decode: riad does; and those that are decided before libfuse
+ * sees them, in a session for members (riad/members.h). */
 #ifndef RIAD_RAW_PRIV_H
 #define RIAD_RAW_PRIV_H
 
@@ -20,9 +21,9 @@ struct riad_raw_reply {
                        it is told to forget them before it gets the reply */
 };
 
-/* Answers a message of the kernel if it is of a kind that libfuse does not know: true, and the
- * reply is sent. False: it is libfuse's. `message` holds size bytes, of any content. Any transport
- * thread, no lock held. */
+/* Answers a message of the kernel if it is of a kind that libfuse does not know, or refuses it if
+ * it is no member's: true, and the reply is sent. False: it is libfuse's. `message` holds size
+ * bytes, of any content. Any transport thread, no lock held. */
 bool riad_raw_request(struct riad_session *session, const void *message, size_t size);
 /* The same without the sending: true with the reply. */
 bool riad_raw_answer(const struct riad_session *session, const void *message, size_t size,
@@ -51,5 +52,8 @@ int riad_raw_setxattr(struct riad_raw_call *call) RIAD_MUST_CHECK;
 int riad_raw_tmpfile(struct riad_raw_call *call) RIAD_MUST_CHECK;
 int riad_raw_copy(struct riad_raw_call *call) RIAD_MUST_CHECK;
 int riad_raw_statx(struct riad_raw_call *call) RIAD_MUST_CHECK;
+int riad_raw_open(struct riad_raw_call *call) RIAD_MUST_CHECK;
+int riad_raw_opendir(struct riad_raw_call *call) RIAD_MUST_CHECK;
+int riad_raw_release(struct riad_raw_call *call) RIAD_MUST_CHECK;
 
 #endif

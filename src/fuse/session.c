@@ -7,6 +7,7 @@
 #include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/members.h"
 
 #include "counters_priv.h"
 #include "listings_priv.h"
@@ -33,6 +34,11 @@ static int check_config(const struct riad_session_config *config, struct riad_op
     if (options.threads > RIAD_THREADS_MAX) {
         return riad_reason_set(
                 ret_reason, -EINVAL, "At most %d threads can serve a mount.", RIAD_THREADS_MAX);
+    }
+    if (options.no_xattr && riad_members_guarded(config->workspace)) {
+        return riad_reason_set(ret_reason, -EINVAL,
+                "A workspace of several members cannot be mounted with noxattr: their rights are "
+                "access lists.");
     }
     *ret_options = options;
     return 0;
@@ -160,6 +166,7 @@ int riad_session_mount(const struct riad_session_config *config, struct riad_ses
         session->service = config->service;
         session->mountpoint = strdup(config->mountpoint);
         session->no_xattr = options.no_xattr;
+        session->guarded = riad_members_guarded(config->workspace);
         session->synchronous = options.synchronous;
         session->directory_synchronous = options.directory_synchronous;
     }
@@ -236,6 +243,24 @@ void riad_session_free(struct riad_session *session)
     riad_transport_free(session->transport);
     free(session->mountpoint);
     free(session);
+}
+
+/* Names first: what is looked up from then on brings its attributes along. */
+void riad_session_forget(struct riad_session *session, bool pages)
+{
+    _cleanup_free_ uint64_t *inodes = NULL;
+    int device = fuse_session_fd(session->fuse);
+    size_t count = 0;
+    int r = riad_workspace_known(session->workspace, &inodes, &count);
+
+    riad_stale_names(device);
+    for (size_t i = 0; i < count; i++) {
+        riad_stale_tell(device, inodes[i], pages ? 0 : RIAD_STALE_ATTRIBUTES, 0);
+    }
+    if (r < 0) {
+        riad_diag(RIAD_WARNING, "The kernel keeps what it knows of the files at %s: %s",
+                session->mountpoint, strerror(-r));
+    }
 }
 
 void riad_session_count(const struct riad_session *session, struct riad_session_counters *ret)

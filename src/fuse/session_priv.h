@@ -21,6 +21,7 @@ struct riad_session {
                         */
     bool no_xattr;     /* the option */
     bool synchronous, directory_synchronous; /* the options sync and dirsync */
+    bool guarded;                            /* the workspace is for members (riad/members.h) */
     bool long_setxattr;                      /* SETXATTR comes in its longer form; from INIT on */
     bool started;
 };

@@ -5,6 +5,7 @@
 #include "riad/error.h"
 
 #include "pool_priv.h"
+#include "raw_abi_priv.h"
 #include "stale_priv.h"
 
 enum { DROPS_MAX = 4096 };
@@ -30,6 +31,15 @@ void riad_stale_tell(int device, uint64_t inode, uint64_t offset, uint64_t lengt
         .body = { .ino = inode, .off = (int64_t)offset, .len = (int64_t)length },
     };
     ssize_t n = write(device, &notification, sizeof notification);
+
+    (void)n;
+}
+
+void riad_stale_names(int device)
+{
+    const struct fuse_out_header header = { .len = sizeof header,
+        .error = RIAD_FUSE_NOTIFY_INC_EPOCH };
+    ssize_t n = write(device, &header, sizeof header);
 
     (void)n;
 }

@@ -27,9 +27,14 @@ void riad_stale_free(struct riad_stale *stale);
  * lets them go. */
 void riad_stale_drop(struct riad_stale *stale, uint64_t inode, uint64_t offset, uint64_t length);
 
+/* As an offset: no pages, the attributes and access lists alone. */
+#define RIAD_STALE_ATTRIBUTES UINT64_MAX
 /* The message itself, at once: FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). length 0: to the end.
  * Waits for the pages' locks, and for their being written back. That the kernel does not know the
  * inode, or is gone, is no error: there is no copy then either. */
 void riad_stale_tell(int device, uint64_t inode, uint64_t offset, uint64_t length);
+/* Has the kernel look up every name again before it uses it: FUSE_NOTIFY_INC_EPOCH. Before Linux
+ * 6.16 nothing happens: names go on naming what they do. */
+void riad_stale_names(int device);
 
 #endif

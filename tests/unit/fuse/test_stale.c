@@ -43,6 +43,24 @@ static void pages_are_dropped_in_order(void **state)
     close(ends[1]);
 }
 
+static void names_are_looked_up_again(void **state)
+{
+    struct told told;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    riad_stale_names(ends[1]);
+    riad_stale_tell(ends[1], 7, RIAD_STALE_ATTRIBUTES, 0);
+    assert_int_equal(read(ends[0], &told.header, sizeof told.header), sizeof told.header);
+    assert_int_equal(told.header.len, sizeof told.header);
+    assert_int_equal(told.header.error, 8);
+    assert_int_equal(told.header.unique, 0);
+    assert_told(ends[0], 7, UINT64_MAX, 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* The pipe is full, as the kernel's pages may be locked: whoever drops goes on at once, and what
  * fits is told of before the end. */
 static void nobody_waits_for_the_kernel(void **state)
@@ -84,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_dropped_in_order),
+        cmocka_unit_test(names_are_looked_up_again),
         cmocka_unit_test(nobody_waits_for_the_kernel),
     };
 
