@@ -114,8 +114,9 @@ class Daemon:
     def __init__(self, node, program, *settings):
         self.node, self.program, self.process = node, program, None
         self.home = node.directory / "mnt" / "home"
+        self.project = node.directory / "mnt" / "project"
         self.log = node.directory / "riadd.log"
-        lines = ["[node]", "state = state", "run = run", "[mount]", "home = mnt/home/%n", *settings]
+        lines = ["[node]", "state = state", "run = run", "[mount]", "home = mnt/home/%n", "project = mnt/project/%n", *settings]
         node.config.write_text(node.config.read_text() + "\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self, code=None):
@@ -187,9 +188,23 @@ class Person:
     def lock(self, *options, code=DONE):
         return self.run("lock", *options, code=code)
 
+    def signed(self, *arguments, code=DONE):
+        """A command that needs the user's own keys."""
+        return self.run(*arguments, "--passphrase-file", self.secret, code=code)
+
     def shell(self, command, code=0):
         """What this person sees: the kernel enforces it."""
         result = subprocess.run([*self.account.prefix(), "sh", "-c", command], cwd="/", capture_output=True, text=True, check=False,
                                 timeout=60, stdin=subprocess.DEVNULL)
         assert code in (None, result.returncode), f"{command} gave {result.returncode}: {result.stdout}{result.stderr}"
         return result.stdout
+
+
+def control(person, operation, **arguments):
+    """What this person's own program would send."""
+    probe = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(sys.stdin.buffer.read())\n"
+             "d=b''\nwhile not d.endswith(b'\\n'):\n c=s.recv(65536)\n d+=c\n if not c: break\nsys.stdout.write(d.decode())")
+    line = json.dumps({"version": 1, "op": operation, **arguments}) + "\n"
+    result = subprocess.run([*person.account.prefix(), "/usr/bin/python3", "-c", probe, str(person.daemon.node.directory / "run/control")],
+                            input=line, capture_output=True, text=True, check=True, timeout=30, cwd="/")
+    return json.loads(result.stdout)

@@ -3,11 +3,12 @@
 #ifndef RIAD_CONFIG_H
 #define RIAD_CONFIG_H
 
-#include "riad/keypair.h"
+#include "riad/roster.h"
 #include "riad/units.h"
 #include "riad/workspace.h"
 
 #define RIAD_CONFIG_DEFAULT "/etc/riad/riadd.conf"
+#define RIAD_NODE_KEY_DEFAULT "node.key" /* beside it */
 
 struct riad_config {
     char *path;                       /* of the file, as given */
@@ -18,9 +19,13 @@ struct riad_config {
     char *run;                        /* directory of riadd's sockets */
     char *user;                       /* whom riadd's worker becomes; NULL: it stays who it is */
     char *home;                       /* where homes are mounted, with %n for the user's name */
+    char *project;                    /* where projects are, with %n for the project's */
     uint64_t home_bytes, home_inodes; /* limits of new homes; 0: none */
-    uint64_t lock_idle_seconds;       /* 0: never */
-    bool no_enrol;                    /* users cannot enrol themselves */
+    uint64_t project_bytes, project_inodes; /* of projects that users make */
+    uint64_t lock_idle_seconds;             /* 0: never */
+    bool no_enrol;                          /* users cannot enrol themselves */
+    bool users_make_projects;               /* not only admins */
+    char *admins; /* the group of accounts that are admins; NULL: root alone */
 };
 
 /* -ENOENT; -EPERM others than root and ourselves may write it: it says whom to believe; -EINVAL an
@@ -32,8 +37,9 @@ int riad_config_load(
 int riad_config_parse(const char *path, const char *text, struct riad_config *ret,
         struct riad_reason *ret_reason) RIAD_MUST_CHECK;
 void riad_config_done(struct riad_config *config);
-/* Where the home of a user is mounted; heap, NULL if memory is short. */
-char *riad_config_home(const struct riad_config *config, const char *name);
+/* Where a home (name: its user's) or a project is mounted; heap, NULL if memory is short. */
+char *riad_config_place(
+        const struct riad_config *config, enum riad_workspace_kind kind, const char *name);
 /* The path of riadd's socket: "control" for everybody, "keys" for the keys of workspaces. */
 char *riad_config_socket(const struct riad_config *config, const char *name);
 /* Writes a new file, with comments, mode 0644; its directory is made when missing (mode 0755).

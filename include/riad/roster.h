@@ -11,6 +11,11 @@ enum riad_role { RIAD_ROLE_MANAGER = 1, RIAD_ROLE_WRITER, RIAD_ROLE_READER };
  * is read, and no member is added to it. */
 enum { RIAD_ROSTER_MEMBERS_MAX = 500 };
 
+/* "manager", "writer", "reader"; "" for what is no role. Static. */
+const char *riad_role_name(enum riad_role role);
+/* -EINVAL. */
+int riad_role_parse(const char *name, enum riad_role *ret) RIAD_MUST_CHECK;
+
 struct riad_member {
     struct riad_id user;
     enum riad_role role;
@@ -80,6 +85,11 @@ int riad_roster_draft_put(const struct riad_store_binding *binding,
         const struct riad_member *member, const struct riad_secret *root,
         const struct riad_keypair *keys, struct riad_writer *ret_file,
         uint8_t ret_wrap[RIAD_WRAP_SIZE]) RIAD_MUST_CHECK;
+/* Another role for a member, whose wrap stays. -ENOENT no member; -EINVAL no role. */
+int riad_roster_draft_role(const struct riad_store_binding *binding,
+        const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,
+        enum riad_role role, const struct riad_keypair *keys,
+        struct riad_writer *ret_file) RIAD_MUST_CHECK;
 /* -ENOENT no member. */
 int riad_roster_draft_remove(const struct riad_store_binding *binding,
         const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,

@@ -8,6 +8,26 @@
 #include "object_priv.h"
 #include "roster_priv.h"
 
+static const char *const role_names[] = {
+    [RIAD_ROLE_MANAGER] = "manager", [RIAD_ROLE_WRITER] = "writer", [RIAD_ROLE_READER] = "reader"
+};
+
+const char *riad_role_name(enum riad_role role)
+{
+    return role >= RIAD_ROLE_MANAGER && role <= RIAD_ROLE_READER ? role_names[role] : "";
+}
+
+int riad_role_parse(const char *name, enum riad_role *ret)
+{
+    for (enum riad_role role = RIAD_ROLE_MANAGER; role <= RIAD_ROLE_READER; role++) {
+        if (strcmp(name, role_names[role]) == 0) {
+            *ret = role;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
 struct riad_member *riad_roster_find(const struct riad_roster *roster, const struct riad_id *user)
 {
     for (size_t i = 0; i < roster->member_count; i++) {

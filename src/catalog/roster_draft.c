@@ -96,6 +96,23 @@ int riad_roster_draft_put(const struct riad_store_binding *binding,
     return 0;
 }
 
+int riad_roster_draft_role(const struct riad_store_binding *binding,
+        const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,
+        enum riad_role role, const struct riad_keypair *keys, struct riad_writer *ret_file)
+{
+    const struct riad_member *present = riad_roster_find(roster, user);
+    struct riad_roster_entry entry = { .kind = RIAD_ROSTER_MEMBER_PUT };
+    int r;
+
+    if (!present) {
+        return is_manager(roster, keys) ? -ENOENT : -EPERM;
+    }
+    entry.member = *present;
+    entry.member.role = role;
+    r = check_put(roster, &entry.member, keys);
+    return r < 0 ? r : append_entry(binding, roster, data, size, &entry, keys, ret_file);
+}
+
 int riad_roster_draft_remove(const struct riad_store_binding *binding,
         const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,
         const struct riad_keypair *keys, struct riad_writer *ret_file)

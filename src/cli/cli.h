@@ -45,6 +45,10 @@ int command_user_list(int argc, char **argv);
 int command_user_show(int argc, char **argv);
 int command_user_disable(int argc, char **argv);
 int command_user_enable(int argc, char **argv);
+int command_member_list(int argc, char **argv);
+int command_member_add(int argc, char **argv);
+int command_member_role(int argc, char **argv);
+int command_member_remove(int argc, char **argv);
 int command_node_join(int argc, char **argv);
 int command_node_list(int argc, char **argv);
 int command_node_add(int argc, char **argv);
@@ -56,13 +60,13 @@ extern const struct command commands[];
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
             *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
-            *name, *user;
+            *name, *user, *manager, *role;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcNU" (see options.c);
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcNUMO" (see options.c);
  * others are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
  * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -89,6 +93,9 @@ const char *show_local_time(int64_t seconds, char ret[32]);
 /* What --expires and --grace say; *ret is what holds without them. Reports what is no time. Exit
  * code. */
 int parse_expiry(const struct options *options, struct riad_catalog_expiry *ret);
+/* Tells what holds now. Exit code. */
+int report_expiry(const struct options *options, const char *name, const struct riad_id *id,
+        const struct riad_catalog_expiry *expiry);
 
 /* --- secrets --- */
 /* The secret to unlock with: --passphrase-file, --passphrase-fd, --recovery-file, --key-file,

@@ -7,103 +7,29 @@
 
 #include "site_client.h"
 
-static int open_keys(const struct options *options, const struct site_client *client,
-        const uint8_t *file, size_t size, struct site_user *user)
-{
-    _cleanup_secret_ struct riad_secret *secret = NULL;
-    enum riad_slot_kind kind;
-    json_t *reply;
-    int code = read_secret(options, "this site", &kind, &secret), r;
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    r = riad_user_open(&user->store.binding, file, size, &user->user, kind, secret, &user->keys);
-    if (r == -ENOKEY) {
-        if (ask_site(client, "unlock-failed", NULL, &reply) == RIAD_EXIT_DONE) {
-            json_decref(reply);
-        }
-        return fail(riad_exit_of(r), "wrong %s", riad_slot_name(kind));
-    }
-    return r < 0 ? fail(riad_exit_of(r), "your user file was tampered with or is damaged (%s)",
-                           strerror(-r))
-                 : RIAD_EXIT_DONE;
-}
-
-int open_site_user(
-        const struct options *options, const struct site_client *client, struct site_user *ret)
-{
-    _cleanup_free_ uint8_t *file = NULL;
-    size_t size = 0;
-    int code = ask_site(client, "own", NULL, &ret->own), r;
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    ret->store.fd = -1;
-    r = get_binding(ret->own, &ret->store.binding);
-    r = r < 0 ? r : riad_control_get_bytes(ret->own, "user", &file, &size);
-    r = r < 0 ? r : riad_user_peek(&ret->store.binding, file, size, NULL, &ret->user);
-    if (r < 0) {
-        return fail(riad_exit_of(r), "your user file was tampered with or is damaged (%s)",
-                strerror(-r));
-    }
-    return open_keys(options, client, file, size, ret);
-}
-
-void close_site_user(struct site_user *user)
-{
-    json_decref(user->own);
-    user->own = NULL;
-    riad_keypair_done(&user->keys);
-}
-
-/* The root key of one workspace, from its roster and her wrap. */
-static int open_root(const struct site_user *user, const json_t *item, struct riad_id *ret_id,
-        uint32_t *ret_epoch, struct riad_secret **ret)
-{
-    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
-    _cleanup_free_ uint8_t *bytes = NULL, *wrap = NULL;
-    size_t size = 0, wrap_size = 0;
-    int r = get_fixed_hex(item, "id", ret_id, sizeof *ret_id);
-
-    r = r < 0 ? r : riad_control_get_bytes(item, "roster", &bytes, &size);
-    r = r < 0 ? r : riad_control_get_bytes(item, "wrap", &wrap, &wrap_size);
-    r = r < 0 ? r
-              : riad_roster_parse(
-                        &user->store.binding, ret_id, &user->keys.sign_key, bytes, size, &roster);
-    r = r < 0 ? r
-              : riad_roster_open_root(
-                        &user->store.binding.store, &roster, &user->keys, wrap, wrap_size, ret);
-    if (r == 0) {
-        *ret_epoch = roster.epoch;
-    }
-    return r;
-}
-
 static int unlock_one(const struct site_client *client, const struct site_user *user,
         const json_t *item, json_t *list)
 {
-    _cleanup_secret_ struct riad_secret *root = NULL;
-    const char *damage = json_text(item, "error");
-    struct riad_id id;
-    uint32_t epoch = 0;
+    _cleanup_(site_workspace_done) struct site_workspace workspace = { 0 };
     json_t *reply;
-    int r = damage[0] ? -EBADMSG : open_root(user, item, &id, &epoch, &root), code;
+    int code;
 
-    if (r < 0) {
-        return fail(riad_exit_of(r),
-                "the keys of workspace %s were tampered with or are damaged "
-                "(%s)",
-                json_text(item, "id"), damage[0] ? damage : strerror(-r));
+    if (json_is_true(json_object_get(item, "reserved"))) {
+        code = make_project(client, user, item, &reply);
+    } else {
+        code = open_site_item(user, item, &workspace);
+        code = code == RIAD_EXIT_DONE ? give_key(client, &workspace.id, workspace.roster.epoch,
+                                                workspace.root, &reply)
+                                      : code;
     }
-    code = give_key(client, &id, epoch, root, &reply);
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
     if (list) {
-        json_array_append_new(list, json_pack("{s:s, s:s}", "id", json_text(item, "id"),
-                                            "directory", json_text(reply, "directory")));
+        json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s, s:s}", "workspace", json_text(item, "workspace"),
+                              "kind", json_text(item, "kind"), "id", json_text(item, "id"),
+                              "directory", json_text(reply, "directory")));
     } else {
         printf("Unlocked %s\n", json_text(reply, "directory"));
     }

@@ -22,6 +22,14 @@ static bool is_good_name(const char *name)
     return true;
 }
 
+static int bad_name(const char *name)
+{
+    return fail(RIAD_EXIT_USAGE,
+            "`%s` is no good name: 1 to 64 bytes, no spaces or `/`, not beginning with `.` or "
+            "`-`",
+            name);
+}
+
 static int check_name(const struct session *session, const char *name)
 {
     const struct riad_catalog_workspace *entry;
@@ -30,10 +38,7 @@ static int check_name(const struct session *session, const char *name)
     int r;
 
     if (!is_good_name(name)) {
-        return fail(RIAD_EXIT_USAGE,
-                "`%s` is no good name: 1 to 64 bytes, no spaces or `/`, not beginning with `.` or "
-                "`-`",
-                name);
+        return bad_name(name);
     }
     r = riad_unlocked_workspace(&session->unlocked, name, &roster, &keys, &entry);
     if (r == 0) {
@@ -105,10 +110,14 @@ int command_workspace_create(int argc, char **argv)
     _cleanup_session_ struct session session = { 0 };
     struct creation creation = { 0 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrksjBIEG", &options);
+    int code, r = parse_options(argc, argv, "pPrRksjBIEGcM", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
+    }
+    if (optind + 1 == argc && has_site(&options)) {
+        return is_good_name(argv[optind]) ? create_site_project(&options, argv[optind])
+                                          : bad_name(argv[optind]);
     }
     if (optind + 2 > argc) {
         return usage_error("name the store and the new workspaces");
@@ -199,19 +208,22 @@ static int print_site_list(const json_t *list)
     const json_t *item;
     size_t i;
 
-    printf("%-24s %-8s %10s %10s %9s %9s  %-6s  %s\n", "WORKSPACE", "KIND", "USED", "LIMIT",
+    printf("%-24s %-8s %10s %10s %9s %9s  %-8s  %s\n", "WORKSPACE", "KIND", "USED", "LIMIT",
             "INODES", "LIMIT", "STATE", "EXPIRES");
     json_array_foreach(list, i, item)
     {
         bool open = json_is_true(json_object_get(item, "open"));
         char used[32], bytes[32], inodes_used[32], inodes[32], expiry[64];
 
-        printf("%-24s %-8s %10s %10s %9s %9s  %-6s  %s\n", json_text(item, "workspace"),
+        printf("%-24s %-8s %10s %10s %9s %9s  %-8s  %s\n", json_text(item, "workspace"),
                 json_text(item, "kind"),
                 open ? show_bytes(figure(item, "bytes_used"), false, used) : "-",
                 show_bytes(figure(item, "bytes_limit"), true, bytes),
                 open ? show_count(figure(item, "inodes_used"), false, inodes_used) : "-",
-                show_count(figure(item, "inodes_limit"), true, inodes), open ? "open" : "locked",
+                show_count(figure(item, "inodes_limit"), true, inodes),
+                json_is_true(json_object_get(item, "reserved")) ? "reserved"
+                : open                                          ? "open"
+                                                                : "locked",
                 show_expiry(item, expiry));
     }
     return RIAD_EXIT_DONE;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "site_client.h"
 
 enum { GRACE_SECONDS = 14 * 86400 }; /* unless it is said */
 
@@ -48,7 +48,7 @@ int parse_expiry(const struct options *options, struct riad_catalog_expiry *ret)
     return RIAD_EXIT_DONE;
 }
 
-static int report(const struct options *options, const char *name, const struct riad_id *id,
+int report_expiry(const struct options *options, const char *name, const struct riad_id *id,
         const struct riad_catalog_expiry *expiry)
 {
     char hex[33], when[32], end[32];
@@ -95,21 +95,26 @@ static int extend(struct session *session, const struct options *options, const 
     record(session, &id, "expiry-set", "expires %lld, grace %u s", (long long)expiry.expires,
             expiry.grace);
     notify_reload(&session->state, session->store);
-    return report(options, name, &id, &expiry);
+    return report_expiry(options, name, &id, &expiry);
 }
 
 int command_workspace_extend(int argc, char **argv)
 {
     _cleanup_session_ struct session session = { 0 };
     struct options options;
-    int code, r = parse_options(argc, argv, "pPrksjREG", &options);
+    int code, r = parse_options(argc, argv, "pPrksjREGc", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    if (optind + 2 != argc || (!options.expires && !options.grace)) {
-        return usage_error(
-                "name the store, the workspace, and --expires WHEN, --grace TIME or both");
+    if (!options.expires && !options.grace) {
+        return usage_error("say --expires WHEN, --grace TIME or both");
+    }
+    if (optind + 1 == argc && has_site(&options)) {
+        return extend_site_workspace(&options, argv[optind]);
+    }
+    if (optind + 2 != argc) {
+        return usage_error("name the store and the workspace");
     }
     code = open_session(&options, argv[optind], &session);
     return code == RIAD_EXIT_DONE ? extend(&session, &options, argv[optind + 1]) : code;

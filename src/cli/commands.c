@@ -12,6 +12,12 @@
 #define USER_HELP                                                                                \
     "  --user ACCOUNT        who runs riadd's worker, and owns store and local state (default: " \
     "root)\n"
+#define MEMBER_HELP                                                \
+    "  --passphrase-file F   read the passphrase from F\n"         \
+    "  --passphrase-fd N     read it from descriptor N\n"          \
+    "  --recovery-file F     unlock with the recovery code in F\n" \
+    "  --json                as JSON\n" CONFIG_HELP                \
+    "The project must be open on this machine (`riad unlock`).\n"
 #define ROOT_HELP "  --recovery-file F     the site root's recovery code (asked for otherwise)\n"
 #define LIMIT_HELP                                                             \
     "  -B SIZE               limit on bytes: 10G is 10 GiB; none = no limit\n" \
@@ -81,15 +87,22 @@ const struct command commands[] = {
             SECRET_HELP "  --json                print the code as JSON\n"
                         "An old copy of the store still opens with the old code.\n",
             command_recovery },
-    { "workspace create", "STORE NAME...", "make more workspaces",
-            LIMIT_HELP EXPIRY_HELP SECRET_HELP
-            "  --json                print names and ids as JSON\n",
+    { "workspace create", "STORE NAME... | NAME",
+            "make more workspaces; without STORE, a project at this site",
+            LIMIT_HELP EXPIRY_HELP
+            "  --manager USER        at a site: reserve it for this user, who makes it "
+            "(admins)\n" SECRET_HELP CONFIG_HELP
+            "  --json                print names and ids as JSON\n"
+            "A project's key is made by its manager, in her own process: an admin who reserves a "
+            "name and limits never has it.\n",
             command_workspace_create },
-    { "workspace extend", "STORE NAME", "set when a workspace expires",
-            EXPIRY_HELP SECRET_HELP "  --json                print what holds now as JSON\n"
-                                    "Opens one again that expired, also while it is mounted. "
-                                    "Without --grace that of before "
-                                    "holds.\n",
+    { "workspace extend", "[STORE] NAME",
+            "set when a workspace expires; without STORE, one of this site (admins)",
+            EXPIRY_HELP SECRET_HELP CONFIG_HELP
+            "  --json                print what holds now as JSON\n"
+            "Opens one again that expired, also while it is mounted. "
+            "Without --grace that of before "
+            "holds.\n",
             command_workspace_extend },
     { "workspace list", "[STORE]",
             "the workspaces of a store; without one, yours at this site (root: all)",
@@ -160,6 +173,19 @@ const struct command commands[] = {
             command_user_disable },
     { "user enable", "NAME", "let a disabled user in again (root)", CONFIG_HELP,
             command_user_enable },
+    { "member list", "PROJECT", "who may use a project, and how",
+            CONFIG_HELP "  --json                as JSON\n", command_member_list },
+    { "member add", "PROJECT USER", "let a user of this site use a project (managers)",
+            "  --role ROLE           manager, writer (default) or reader\n" MEMBER_HELP
+            "She need not be there. Compare the fingerprint with what `riad user show` "
+            "tells her.\n",
+            command_member_add },
+    { "member role", "PROJECT USER ROLE", "make a member manager, writer or reader (managers)",
+            MEMBER_HELP, command_member_role },
+    { "member remove", "PROJECT USER", "take a project away from a member (managers)",
+            MEMBER_HELP "New opens fail at once, and so does what she has open, but for what is "
+                        "mapped into memory.\n",
+            command_member_remove },
     { "site init", "STORE", "make a site's store, its root, and its first node of this machine",
             CONFIG_HELP
             "  --name NAME           this node's name (default: the host's)\n" USER_HELP

@@ -27,6 +27,8 @@ static const struct option long_options[] = {
     { "config", required_argument, NULL, 'c' },
     { "name", required_argument, NULL, 'N' },
     { "user", required_argument, NULL, 'U' },
+    { "manager", required_argument, NULL, 'M' },
+    { "role", required_argument, NULL, 'O' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -106,6 +108,8 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'c' ? &options->config
                               : letter == 'N' ? &options->name
                               : letter == 'U' ? &options->user
+                              : letter == 'M' ? &options->manager
+                              : letter == 'O' ? &options->role
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -149,7 +153,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSHEGLcNU", letter)) {
+    } else if (strchr("prknKwsBICSHEGLcNUMO", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

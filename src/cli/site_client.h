@@ -48,6 +48,27 @@ int open_site_user(
         const struct options *options, const struct site_client *client, struct site_user *ret);
 void close_site_user(struct site_user *user);
 #define _cleanup_site_user_ __attribute__((cleanup(close_site_user)))
+/* One of her workspaces, with its key. */
+struct site_workspace {
+    struct riad_id id;
+    uint8_t *data; /* the roster's bytes */
+    size_t size;
+    struct riad_roster roster;
+    struct riad_secret *root;
+};
+/* Of an item of user->own: verified, and opened with her keys. Exit code; reported. *ret is for
+ * site_workspace_done in any case. */
+int open_site_item(const struct site_user *user, const json_t *item, struct site_workspace *ret);
+/* The project of that name. As above. */
+int open_site_workspace(const struct site_user *user, const char *name, struct site_workspace *ret);
+void site_workspace_done(struct site_workspace *workspace);
+/* Makes a project that is reserved for her (an item of user->own), and opens it. Exit code;
+ * reported; *ret as of give_key. */
+int make_project(const struct site_client *client, const struct site_user *user, const json_t *item,
+        json_t **ret);
+/* riad workspace create and extend without a store. Exit code; reported. */
+int create_site_project(const struct options *options, const char *name);
+int extend_site_workspace(const struct options *options, const char *name);
 /* riad passwd and riad recovery without a store. Exit code; reported. */
 int change_site_secret(const struct options *options, bool recovery);
 

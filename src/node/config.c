@@ -15,46 +15,11 @@
 
 /* LINE_SIZE is inih's INI_MAX_LINE: what is longer it would take for two lines. */
 enum { FILE_SIZE_MAX = 64 << 10, LINE_SIZE = INI_MAX_LINE };
-#define NODE_KEY_DEFAULT "node.key"
-
-static const char template[] =
-        "# This node of a site: read by riadd and by riad's commands for admins. `riad site init`\n"
-        "# or `riad node join` wrote it. Lines that begin with # or ; are comments.\n"
-        "\n"
-        "[site]\n"
-        "# The store that the site's nodes share.\n"
-        "store = %s\n"
-        "# The public key of the site root, which signs the list of nodes. It decides whom this\n"
-        "# node believes: it must come from the site's admin, never from the store.\n"
-        "root = %s\n"
-        "\n"
-        "[node]\n"
-        "# This node's own key; a relative name is beside this file.\n"
-        "#key = " NODE_KEY_DEFAULT "\n"
-        "# Local state, on a local disk; it may be lost at any time.\n"
-        "#state = /var/lib/riad\n"
-        "# Where riadd's sockets are.\n"
-        "#run = /run/riad\n"
-        "# Whom riadd's worker becomes, which serves all requests and reads the store. Store and\n"
-        "# local state belong to that user. None: it stays root.\n"
-        "%suser = %s\n"
-        "\n"
-        "[mount]\n"
-        "# Where homes are mounted; %%n is the user's name.\n"
-        "#home = /riad/home/%%n\n"
-        "# Locks what nobody used for so long: 30m, 8h; 0s: never.\n"
-        "#lock-idle = 0s\n"
-        "\n"
-        "[policy]\n"
-        "# Whether users may enrol themselves, and the limits of the home that they get.\n"
-        "#enroll = yes\n"
-        "#home-bytes = none\n"
-        "#home-inodes = none\n";
 
 struct parsing {
     struct riad_config config;
     struct riad_reason *reason;
-    bool seen[16]; /* by setting */
+    bool seen[24]; /* by setting */
     bool failed;   /* the reason is set */
 };
 
@@ -109,35 +74,35 @@ static int set_root(struct parsing *parsing, const char *value)
     return 1;
 }
 
-static int set_user(struct parsing *parsing, const char *value)
+static int set_account(struct parsing *parsing, const char *name, const char *value, char **slot)
 {
     if (value[0] == '\0') {
-        return refuse(parsing, "`user` has no value");
+        return refuse(parsing, "`%s` has no value", name);
     }
-    parsing->config.user = strdup(value);
-    return parsing->config.user ? 1 : refuse(parsing, "no memory");
+    *slot = strdup(value);
+    return *slot ? 1 : refuse(parsing, "no memory");
 }
 
-static int set_home(struct parsing *parsing, const char *name, const char *value, char **slot)
+static int set_place(struct parsing *parsing, const char *name, const char *value, char **slot)
 {
     const char *last = strrchr(value, '/');
 
     if (!last || strcmp(last, "/%n") != 0 || strchr(value, '%') != last + 1) {
-        return refuse(parsing, "`home` must end with `/%%n`, and have no other %%");
+        return refuse(parsing, "`%s` must end with `/%%n`, and have no other %%", name);
     }
     return set_text(parsing, name, value, slot);
 }
 
-static int set_bytes(struct parsing *parsing, const char *value)
+static int set_bytes(struct parsing *parsing, const char *value, uint64_t *slot)
 {
-    return riad_parse_bytes(value, &parsing->config.home_bytes) < 0
+    return riad_parse_bytes(value, slot) < 0
                    ? refuse(parsing, "`%.40s` is no size: 10G is 10 GiB", value)
                    : 1;
 }
 
-static int set_inodes(struct parsing *parsing, const char *value)
+static int set_inodes(struct parsing *parsing, const char *value, uint64_t *slot)
 {
-    return riad_parse_count(value, &parsing->config.home_inodes) < 0
+    return riad_parse_count(value, slot) < 0
                    ? refuse(parsing, "`%.40s` is no count: 1M is 1,000,000", value)
                    : 1;
 }
@@ -153,12 +118,14 @@ static int set_lock_idle(struct parsing *parsing, const char *value)
     return 1;
 }
 
-static int set_enroll(struct parsing *parsing, const char *value)
+/* *slot: whether it is the second. */
+static int set_choice(struct parsing *parsing, const char *name, const char *value,
+        const char *first, const char *second, bool *slot)
 {
-    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
-        return refuse(parsing, "`enroll` is yes or no");
+    if (strcmp(value, first) != 0 && strcmp(value, second) != 0) {
+        return refuse(parsing, "`%s` is %s or %s", name, first, second);
     }
-    parsing->config.no_enrol = value[0] == 'n';
+    *slot = strcmp(value, second) == 0;
     return 1;
 }
 
@@ -173,10 +140,15 @@ static const struct setting {
     { "node", "run" },
     { "node", "user" },
     { "mount", "home" },
+    { "mount", "project" },
     { "mount", "lock-idle" },
     { "policy", "enroll" },
     { "policy", "home-bytes" },
     { "policy", "home-inodes" },
+    { "policy", "admins" },
+    { "policy", "projects" },
+    { "policy", "project-bytes" },
+    { "policy", "project-inodes" },
 };
 enum {
     SET_STORE,
@@ -186,13 +158,41 @@ enum {
     SET_RUN,
     SET_USER,
     SET_HOME,
+    SET_PROJECT,
     SET_LOCK_IDLE,
     SET_ENROLL,
     SET_HOME_BYTES,
     SET_HOME_INODES,
+    SET_ADMINS,
+    SET_PROJECTS,
+    SET_PROJECT_BYTES,
+    SET_PROJECT_INODES,
     SETTINGS = sizeof settings / sizeof *settings
 };
-_Static_assert(SETTINGS <= 16, "room in seen");
+_Static_assert(SETTINGS <= 24, "room in seen");
+
+static int take_policy(struct parsing *parsing, size_t setting, const char *value)
+{
+    struct riad_config *config = &parsing->config;
+    const char *name = settings[setting].name;
+
+    switch (setting) {
+    case SET_ENROLL:
+        return set_choice(parsing, name, value, "yes", "no", &config->no_enrol);
+    case SET_HOME_BYTES:
+        return set_bytes(parsing, value, &config->home_bytes);
+    case SET_HOME_INODES:
+        return set_inodes(parsing, value, &config->home_inodes);
+    case SET_ADMINS:
+        return set_account(parsing, name, value, &config->admins);
+    case SET_PROJECTS:
+        return set_choice(parsing, name, value, "admins", "users", &config->users_make_projects);
+    case SET_PROJECT_BYTES:
+        return set_bytes(parsing, value, &config->project_bytes);
+    default:
+        return set_inodes(parsing, value, &config->project_inodes);
+    }
+}
 
 static int take_value(struct parsing *parsing, size_t setting, const char *value)
 {
@@ -211,17 +211,15 @@ static int take_value(struct parsing *parsing, size_t setting, const char *value
     case SET_RUN:
         return set_text(parsing, name, value, &config->run);
     case SET_USER:
-        return set_user(parsing, value);
+        return set_account(parsing, name, value, &config->user);
     case SET_HOME:
-        return set_home(parsing, name, value, &config->home);
+        return set_place(parsing, name, value, &config->home);
+    case SET_PROJECT:
+        return set_place(parsing, name, value, &config->project);
     case SET_LOCK_IDLE:
         return set_lock_idle(parsing, value);
-    case SET_ENROLL:
-        return set_enroll(parsing, value);
-    case SET_HOME_BYTES:
-        return set_bytes(parsing, value);
     default:
-        return set_inodes(parsing, value);
+        return take_policy(parsing, setting, value);
     }
 }
 
@@ -341,20 +339,23 @@ static int fill_default(const struct riad_config *config, const char *value, cha
 
 static int fill_defaults(struct riad_config *config)
 {
-    int r = fill_default(config, NODE_KEY_DEFAULT, &config->node_key);
+    int r = fill_default(config, RIAD_NODE_KEY_DEFAULT, &config->node_key);
 
     if (r == 0) {
         r = fill_default(config, "/run/riad", &config->run);
     }
-    return r < 0 ? r : fill_default(config, "/riad/home/%n", &config->home);
+    r = r < 0 ? r : fill_default(config, "/riad/home/%n", &config->home);
+    return r < 0 ? r : fill_default(config, "/riad/project/%n", &config->project);
 }
 
-char *riad_config_home(const struct riad_config *config, const char *name)
+char *riad_config_place(
+        const struct riad_config *config, enum riad_workspace_kind kind, const char *name)
 {
+    const char *place = kind == RIAD_KIND_HOME ? config->home : config->project;
+    int prefix = (int)(strlen(place) - strlen("%n"));
     char *path;
-    int prefix = (int)(strlen(config->home) - strlen("%n"));
 
-    return asprintf(&path, "%.*s%s", prefix, config->home, name) < 0 ? NULL : path;
+    return asprintf(&path, "%.*s%s", prefix, place, name) < 0 ? NULL : path;
 }
 
 char *riad_config_socket(const struct riad_config *config, const char *name)
@@ -411,44 +412,7 @@ void riad_config_done(struct riad_config *config)
     free(config->run);
     free(config->user);
     free(config->home);
+    free(config->project);
+    free(config->admins);
     *config = (struct riad_config){ 0 };
-}
-
-/* What inih would take for something else in a value. */
-static bool can_be_told(const char *store)
-{
-    size_t size = strlen(store);
-
-    return store[0] == '/' && size < LINE_SIZE - 16 && !strpbrk(store, "\r\n\t;#\"") &&
-           store[size - 1] != ' ';
-}
-
-int riad_config_write(
-        const char *path, const char *store, const struct riad_public_key *root, const char *user)
-{
-    _cleanup_free_ char *directory = riad_config_beside(path, ".");
-    _cleanup_free_ char *text = NULL;
-    const char *slash = strrchr(path, '/');
-    _cleanup_close_ int fd = -1;
-    char key[RIAD_KEY_TEXT_SIZE];
-    int r;
-
-    if (!can_be_told(store)) {
-        return -EINVAL;
-    }
-    r = riad_key_text(root, key);
-    if (r < 0) {
-        return r;
-    }
-    if (!directory ||
-            asprintf(&text, template, store, key, user ? "" : "#", user ? user : "riad") < 0) {
-        text = NULL;
-        return -ENOMEM;
-    }
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    r = riad_publish_file_at(fd, slash ? slash + 1 : path, text, strlen(text), RIAD_PUBLISH_NEW);
-    return r == 0 && fchmodat(fd, slash ? slash + 1 : path, 0644, 0) < 0 ? -errno : r;
 }

@@ -162,6 +162,26 @@ static int start(struct riad_host *host, struct riad_mount *mount, struct riad_r
     return code;
 }
 
+/* Before anybody can ask for anything. Lists that cannot be brought in step keep nobody out: what a
+ * member may do is looked up for each request. */
+static int guard(struct riad_host *host, const struct riad_mount *mount,
+        const struct riad_opening *opening, struct riad_reason *reason)
+{
+    uint64_t changed;
+    int r = riad_members_set(mount->workspace, opening->standings, opening->standing_count);
+
+    if (r < 0) {
+        return riad_reason_set(
+                reason, riad_exit_of(r), "its members cannot be set: %s", strerror(-r));
+    }
+    r = riad_members_apply(mount->workspace, &changed);
+    if (r < 0) {
+        riad_events_record(&host->state, "members-kept", &host->unlocked.store.binding.store,
+                &mount->id, "access lists are not in step with the members: %s", strerror(-r));
+    }
+    return RIAD_EXIT_DONE;
+}
+
 int riad_host_open(struct riad_host *host, struct riad_mount *mount,
         const struct riad_opening *opening, struct riad_reason *ret_reason)
 {
@@ -183,6 +203,9 @@ int riad_host_open(struct riad_host *host, struct riad_mount *mount,
     }
     fill_config(host, opening, mount, &config);
     code = open_workspace(host, &config, &mount->id, opening->keys, &mount->workspace, ret_reason);
+    if (code == RIAD_EXIT_DONE && opening->standings) {
+        code = guard(host, mount, opening, ret_reason);
+    }
     return code == RIAD_EXIT_DONE ? start(host, mount, ret_reason) : code;
 }
 

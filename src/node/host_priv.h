@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "riad/host.h"
+#include "riad/members.h"
 
 #include "event_queue_priv.h"
 
@@ -26,6 +27,7 @@ struct riad_mount {
     struct riad_session *session;
     const struct riad_mount_service *service; /* that mounted it; NULL: itself */
     uint32_t owner;                           /* uid: whose it is, where many are served */
+    bool shared;                              /* its members are asked, not the owner */
     void *site;                               /* what a site's worker has with it */
     bool told;                                /* the trail says that it is mounted */
 
@@ -128,7 +130,9 @@ struct riad_opening {
     struct riad_keys *keys; /* taken over, also on failure */
     const struct riad_keypair *term_signer;
     struct riad_signers *signers;
-    uint32_t uid, gid;                        /* of a new root directory */
+    uint32_t uid, gid;                            /* of a new root directory */
+    const struct riad_member_standing *standings; /* who may do what; NULL: the modes decide */
+    size_t standing_count;
     const struct riad_mount_service *service; /* NULL; lives as long as the mount */
 };
 /* Opens, mounts and starts it in the slot; exit code and the reason. After a failure the slot has

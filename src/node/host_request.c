@@ -108,24 +108,33 @@ void riad_host_unhold(struct riad_host *host, struct riad_mount *mount)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* One person's process is asked by nobody else than that one and root. */
-static bool may_use(const struct riad_host *host, const struct riad_mount *mount, uid_t uid)
+/* One person's process is asked by nobody else than that one and root. (held) */
+static bool may_use(const struct riad_host *host, const struct riad_mount *mount, uid_t uid,
+        enum riad_standing least)
 {
-    return !host->site || uid == 0 || uid == mount->owner;
+    if (!host->site || uid == 0) {
+        return true;
+    }
+    return mount->shared ? riad_members_standing(mount->workspace, uid) >= least
+                         : uid == mount->owner;
 }
 
-/* The mount a request names by "directory"; NULL if none that the client may use. */
-static struct riad_mount *find(struct riad_host *host, uid_t uid, const json_t *request)
+/* The mount a request names by "directory", held; NULL if none that the client may use so. */
+static struct riad_mount *hold_named(
+        struct riad_host *host, uid_t uid, const json_t *request, enum riad_standing least)
 {
     const char *directory = json_string_value(json_object_get(request, "directory"));
 
     for (size_t i = 0; directory && i < host->mount_count; i++) {
         struct riad_mount *mount = &host->mounts[i];
 
-        if (riad_host_is_running(host, mount) && may_use(host, mount, uid) &&
-                strcmp(mount->directory, directory) == 0) {
+        if (!riad_host_hold(host, mount)) {
+            continue;
+        }
+        if (may_use(host, mount, uid, least) && strcmp(mount->directory, directory) == 0) {
             return mount;
         }
+        riad_host_unhold(host, mount);
     }
     return NULL;
 }
@@ -141,7 +150,7 @@ static json_t *answer_status(struct riad_host *host, uid_t uid, const json_t *re
         if (!riad_host_hold(host, mount)) {
             continue;
         }
-        if (may_use(host, mount, uid)) {
+        if (may_use(host, mount, uid, RIAD_STANDING_READER)) {
             json_array_append_new(list, add_expiry(host, mount, pack_mount(host, mount)));
         }
         riad_host_unhold(host, mount);
@@ -186,10 +195,10 @@ static int unmount(struct riad_mount *mount, const json_t *request)
 
 static json_t *answer_unmount(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = find(host, uid, request);
+    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
     int r;
 
-    if (!mount || !riad_host_hold(host, mount)) {
+    if (!mount) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     count_waiter(host, mount, 1);
@@ -214,45 +223,56 @@ static json_t *answer_unmount(struct riad_host *host, uid_t uid, const json_t *r
     return json_pack("{s:b}", "ok", 1);
 }
 
-/* Held from before to after. 0 if it is not mounted any more: it was closed, and so is durable. */
-static int sync_mount(struct riad_host *host, struct riad_mount *mount)
+static json_t *reply_sync(int r)
 {
-    int r = 0;
+    return r < 0 ? riad_control_failure(RIAD_EXIT_FAILED, strerror(-r))
+                 : json_pack("{s:b}", "ok", 1);
+}
 
-    if (riad_host_hold(host, mount)) {
-        r = riad_workspace_sync(mount->workspace);
+static json_t *sync_all(struct riad_host *host, uid_t uid)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+        int r = 0;
+
+        if (!riad_host_hold(host, mount)) {
+            continue;
+        }
+        if (may_use(host, mount, uid, RIAD_STANDING_READER)) {
+            r = riad_workspace_sync(mount->workspace);
+        }
         riad_host_unhold(host, mount);
+        result = r < 0 ? r : result;
     }
-    return r;
+    return reply_sync(result);
 }
 
 /* One, which waits for no other's store, or all. */
 static json_t *answer_sync(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    bool all = !json_object_get(request, "directory");
-    struct riad_mount *mount = all ? NULL : find(host, uid, request);
-    int result = 0;
+    struct riad_mount *mount;
+    int r;
 
-    if (!all && !mount) {
+    if (!json_object_get(request, "directory")) {
+        return sync_all(host, uid);
+    }
+    mount = hold_named(host, uid, request, RIAD_STANDING_READER);
+    if (!mount) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
-    for (size_t i = 0; i < host->mount_count; i++) {
-        if ((all && may_use(host, &host->mounts[i], uid)) || mount == &host->mounts[i]) {
-            int r = sync_mount(host, &host->mounts[i]);
-
-            result = r < 0 ? r : result;
-        }
-    }
-    return result < 0 ? riad_control_failure(RIAD_EXIT_FAILED, strerror(-result))
-                      : json_pack("{s:b}", "ok", 1);
+    r = riad_workspace_sync(mount->workspace);
+    riad_host_unhold(host, mount);
+    return reply_sync(r);
 }
 
 static json_t *answer_checkpoint(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = find(host, uid, request);
+    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
     int r;
 
-    if (!mount || !riad_host_hold(host, mount)) {
+    if (!mount) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
     r = riad_workspace_checkpoint(mount->workspace);

@@ -29,7 +29,7 @@ static int sign(struct riad_monitor *monitor, const uint8_t *message, size_t siz
 }
 
 /* *ret_fd: the connection. The path comes from the configuration, not from the worker. */
-static int mount_home(
+static int mount_workspace(
         struct riad_monitor *monitor, const struct riad_service_request *request, int *ret_fd)
 {
     _cleanup_free_ char *path = NULL;
@@ -37,10 +37,11 @@ static int mount_home(
     char source[320];
     int r;
 
-    if (request->kind != RIAD_KIND_HOME || !riad_catalog_is_user_name(request->name)) {
+    if ((request->kind != RIAD_KIND_HOME && request->kind != RIAD_KIND_PROJECT) ||
+            !riad_catalog_is_user_name(request->name)) {
         return -EINVAL;
     }
-    path = riad_config_home(&monitor->config, request->name);
+    path = riad_config_place(&monitor->config, request->kind, request->name);
     if (!path) {
         return -ENOMEM;
     }
@@ -81,7 +82,7 @@ static int answer(struct riad_monitor *monitor, const struct riad_service_reques
     case RIAD_SERVICE_SIGN:
         return sign(monitor, payload, size, reply);
     case RIAD_SERVICE_MOUNT:
-        return mount_home(monitor, request, ret_fd);
+        return mount_workspace(monitor, request, ret_fd);
     case RIAD_SERVICE_UNMOUNT:
         return unmount(monitor, request);
     case RIAD_SERVICE_ABORT:

@@ -26,7 +26,7 @@ struct riad_service_request {
     struct riad_id workspace;
     struct riad_hash commitment; /* with the workspace: the grant that it belongs to */
     uint32_t kind;               /* enum riad_workspace_kind */
-    char name[256];              /* of a home: its owner's */
+    char name[256];              /* of a project; of a home: its owner's */
     /* unmount, abort */
     char path[RIAD_SERVICE_PATH_MAX];
     bool lazy;

@@ -1,4 +1,5 @@
 /* What a site's worker knows of site and catalog. */
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 #include "site_host_priv.h"
 
-enum { ACCOUNT_MAX = 16 << 10 };
+enum { ACCOUNT_MAX = 16 << 10, GROUP_MAX = 1 << 20, GROUPS_MAX = 65536 };
 
 int riad_site_account(uid_t uid, char ret_name[RIAD_USER_NAME_MAX + 1], gid_t *ret_gid)
 {
@@ -27,6 +28,55 @@ int riad_site_account(uid_t uid, char ret_name[RIAD_USER_NAME_MAX + 1], gid_t *r
     snprintf(ret_name, RIAD_USER_NAME_MAX + 1, "%s", found->pw_name);
     *ret_gid = found->pw_gid;
     return 0;
+}
+
+/* The group's id. -ENOENT. */
+static int find_group(const char *name, gid_t *ret)
+{
+    _cleanup_free_ char *buffer = malloc(GROUP_MAX);
+    struct group entry, *found = NULL;
+
+    if (!buffer) {
+        return -ENOMEM;
+    }
+    if (getgrnam_r(name, &entry, buffer, GROUP_MAX, &found) != 0 || !found) {
+        return -ENOENT;
+    }
+    *ret = found->gr_gid;
+    return 0;
+}
+
+static bool is_in_group(uid_t uid, gid_t wanted)
+{
+    _cleanup_free_ gid_t *groups = calloc(GROUPS_MAX, sizeof *groups);
+    char name[RIAD_USER_NAME_MAX + 1];
+    int count = GROUPS_MAX;
+    gid_t gid;
+
+    if (!groups || riad_site_account(uid, name, &gid) < 0 ||
+            getgrouplist(name, gid, groups, &count) < 0) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (groups[i] == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool riad_site_is_admin(struct riad_site_host *site, uid_t uid)
+{
+    _cleanup_free_ char *group = NULL;
+    gid_t gid;
+
+    if (uid == 0) {
+        return true;
+    }
+    pthread_mutex_lock(&site->lock);
+    group = site->node.config.admins ? strdup(site->node.config.admins) : NULL;
+    pthread_mutex_unlock(&site->lock);
+    return group && find_group(group, &gid) == 0 && is_in_group(uid, gid);
 }
 
 const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host *site, uid_t uid)
@@ -77,6 +127,7 @@ static void apply(struct riad_site_host *site)
 
     if (number != site->applied) {
         riad_host_apply_catalog(&site->host, &site->catalog);
+        riad_site_update_members(site);
         site->applied = number;
     }
 }

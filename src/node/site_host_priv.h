@@ -2,6 +2,7 @@
 #ifndef RIAD_SITE_HOST_PRIV_H
 #define RIAD_SITE_HOST_PRIV_H
 
+#include "riad/members.h"
 #include "riad/node.h"
 
 #include "host_priv.h"
@@ -34,9 +35,11 @@ struct riad_site_mount {
     struct riad_id workspace;
     struct riad_hash commitment;
     enum riad_workspace_kind kind;
-    char name[256]; /* of a home: its owner's; else the workspace's */
+    char name[256]; /* of a home: its owner's; of a project: its own */
     char *directory;
     struct riad_mount_service service;
+    pthread_mutex_t
+            changing; /* one change of the members at a time; taken before the site's lock */
 };
 
 /* site_catalog.c. (lock) Brings site and catalog up to date. Exit code and reason. */
@@ -47,7 +50,40 @@ const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host 
 int riad_site_account(
         uid_t uid, char ret_name[RIAD_USER_NAME_MAX + 1], gid_t *ret_gid) RIAD_MUST_CHECK;
 
-/* site_open.c. Opens what a grant is for, or finds that it is open. Exit code; *ret_directory is
+/* The lock is not held. root, or an account in the configured group of admins. */
+bool riad_site_is_admin(struct riad_site_host *site, uid_t uid);
+
+/* site_roster.c. Reads and verifies a roster by the key of the workspace's owner; it is no older
+ * than the one that the catalog has registered. What is refused is an event. The bytes are heap.
+ * -ENOENT, -EBADMSG, -ESTALE older. */
+int riad_site_read_roster(const struct riad_site_host *site,
+        const struct riad_catalog_workspace *entry, const struct riad_public_key *owner,
+        struct riad_roster *ret, uint8_t **ret_data, size_t *ret_size) RIAD_MUST_CHECK;
+/* (lock) Who may do what in a project, by uid. A member who is no active user any more, or whose
+ * uid is another account's now, is left out. Heap. */
+int riad_site_standings(const struct riad_site_host *site,
+        const struct riad_catalog_workspace *entry, struct riad_member_standing **ret,
+        size_t *ret_count) RIAD_MUST_CHECK;
+/* (lock) The same for all that are open: users came, went, or were disabled. */
+void riad_site_update_members(struct riad_site_host *site);
+/* (lock) It is her home, or a project that she is a member of, or is to make. */
+bool riad_site_is_hers(
+        const struct riad_catalog_workspace *entry, const struct riad_catalog_user *user);
+
+/* site_projects.c. New replies. */
+json_t *riad_site_reserve_project(struct riad_site_host *site, uid_t uid, const json_t *request);
+json_t *riad_site_make_project(struct riad_site_host *site, uid_t uid, const json_t *request);
+/* Limits and expiry that a request names; the others stay. -EINVAL. */
+int riad_site_get_limit(const json_t *request, struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_site_get_expiry(const json_t *request, struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
+
+/* site_members.c. New replies. */
+json_t *riad_site_set_members(struct riad_site_host *site, uid_t uid, const json_t *request);
+json_t *riad_site_list_members(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+/* site_open.c. The mount of a workspace, held (riad_host_unhold); NULL: it is not open here. */
+struct riad_mount *riad_site_hold(struct riad_site_host *site, const struct riad_id *workspace);
+/* Opens what a grant is for, or finds that it is open. Exit code; *ret_directory is
  * heap, the reason is for the person. */
 int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *grant,
         char **ret_directory, struct riad_reason *ret_reason);
@@ -59,7 +95,7 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 /* At the end: what is in use is taken away from its users; what was acknowledged is made durable.
  */
 void riad_site_unmount_all(struct riad_site_host *site);
-/* A thread: takes grants until the monitor is gone. argument: the site. */
+/* site_grants.c. A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
 
 /* site_tries.c. Somebody wants to try to unlock: milliseconds that she has to wait first; 0: now,
@@ -67,13 +103,26 @@ void *riad_site_take_keys(void *argument);
 int64_t riad_site_try(struct riad_site_host *site, uid_t uid);
 void riad_site_tried_well(struct riad_site_host *site, uid_t uid);
 
-/* site_limits.c. All of them for root, else one's own; and, for root, a limit. New replies. */
+/* site_limits.c. All of them for admins, else one's own; and, for admins, a limit and an expiry.
+ * New replies. */
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid);
 json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request);
+json_t *riad_site_set_expiry(struct riad_site_host *site, uid_t uid, const json_t *request);
+/* (lock) The home of a user by her name, a project by its, or a workspace by its id; NULL.
+ * Borrowed. */
+const struct riad_catalog_workspace *riad_site_find_workspace(
+        const struct riad_site_host *site, const char *name);
 
 /* site_users.c. All users, for everybody; and, for root, whether one is disabled. New replies. */
 json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+/* The files of a workspace that a user makes: its roster is signed by her, and she is its only
+ * member. -EBADMSG. */
+int riad_site_check_first(const struct riad_site_host *site, enum riad_workspace_kind kind,
+        const struct riad_id *workspace, const struct riad_catalog_user *user, const void *roster,
+        size_t roster_size, const void *wrap, size_t wrap_size,
+        struct riad_roster *ret) RIAD_MUST_CHECK;
 
 /* site_request.c. The handler of the socket for everybody. */
 json_t *riad_site_request(void *site, uid_t uid, const char *operation, const json_t *request);

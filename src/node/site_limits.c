@@ -36,14 +36,19 @@ static void add_usage(struct riad_site_host *site, const struct riad_id *id, jso
 static json_t *pack(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
 {
     const struct riad_catalog_user *owner = riad_catalog_find_user(&site->catalog, &entry->owner);
+    bool home = entry->kind == RIAD_KIND_HOME;
     char id[2 * sizeof entry->id + 1];
     json_t *object;
 
     riad_hex_encode(&entry->id, sizeof entry->id, id);
-    object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "workspace",
-            owner ? owner->name : "", "id", id, "kind",
-            entry->kind == RIAD_KIND_HOME ? "home" : "project", "owner", owner ? owner->name : "",
-            "bytes_limit", (json_int_t)entry->limit.bytes_hard, "inodes_limit",
+    object = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:b}", "workspace",
+            !home   ? entry->name
+            : owner ? owner->name
+                    : "",
+            "id", id, "kind", home ? "home" : "project", "owner", owner ? owner->name : "",
+            "reserved", !home && entry->roster_entries == 0, "members",
+            (json_int_t)(home ? 1 : entry->member_count), "bytes_limit",
+            (json_int_t)entry->limit.bytes_hard, "inodes_limit",
             (json_int_t)entry->limit.inodes_hard, "expires", (json_int_t)entry->expiry.expires,
             "grace_seconds", (json_int_t)entry->expiry.grace, "open", 0);
     if (object) {
@@ -57,15 +62,16 @@ json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
     const struct riad_catalog_user *user;
     struct riad_reason reason = { "" };
     json_t *list = json_array();
+    bool all = riad_site_is_admin(site, uid);
     int code;
 
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, &reason);
-    user = code == RIAD_EXIT_DONE && uid != 0 ? riad_site_host_user(site, uid) : NULL;
+    user = code == RIAD_EXIT_DONE && !all ? riad_site_host_user(site, uid) : NULL;
     for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.workspace_count; i++) {
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
 
-        if (!entry->deleted && (uid == 0 || (user && riad_id_equal(&entry->owner, &user->id)))) {
+        if (!entry->deleted && (all || (user && riad_site_is_hers(entry, user)))) {
             json_array_append_new(list, pack(site, entry));
         }
     }
@@ -77,8 +83,7 @@ json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
     return json_pack("{s:b, s:o}", "ok", 1, "workspaces", list);
 }
 
-/* (lock) The home of a user by her name, or a workspace by its id; NULL. */
-static const struct riad_catalog_workspace *find(
+const struct riad_catalog_workspace *riad_site_find_workspace(
         const struct riad_site_host *site, const char *name)
 {
     const struct riad_catalog_user *user = riad_catalog_find_user_name(&site->catalog, name);
@@ -95,22 +100,7 @@ static const struct riad_catalog_workspace *find(
             return entry;
         }
     }
-    return NULL;
-}
-
-/* A limit that the request names; the others stay. -EINVAL. */
-static int take_limit(const json_t *request, const char *name, uint64_t *limit)
-{
-    const json_t *value = json_object_get(request, name);
-
-    if (!value) {
-        return 0;
-    }
-    if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        return -EINVAL;
-    }
-    *limit = (uint64_t)json_integer_value(value);
-    return 0;
+    return riad_catalog_find_project(&site->catalog, name);
 }
 
 /* (lock) */
@@ -118,7 +108,7 @@ static int set_limit(struct riad_site_host *site, const json_t *request,
         struct riad_catalog_limit *ret_limit, struct riad_id *ret_id)
 {
     const char *name = json_string_value(json_object_get(request, "workspace"));
-    const struct riad_catalog_workspace *entry = name ? find(site, name) : NULL;
+    const struct riad_catalog_workspace *entry = name ? riad_site_find_workspace(site, name) : NULL;
     struct riad_catalog_limit limit;
     int r;
 
@@ -127,8 +117,7 @@ static int set_limit(struct riad_site_host *site, const json_t *request,
     }
     limit = entry->limit;
     *ret_id = entry->id;
-    r = take_limit(request, "bytes_limit", &limit.bytes_hard);
-    r = r < 0 ? r : take_limit(request, "inodes_limit", &limit.inodes_hard);
+    r = riad_site_get_limit(request, &limit);
     r = r < 0 ? r
               : riad_catalog_set_limit(
                         &site->node.store, &site->keys, &site->catalog, ret_id, &limit);
@@ -147,8 +136,8 @@ json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t
     struct riad_id id;
     int code, r = -EIO;
 
-    if (uid != 0) {
-        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only root sets limits at a site");
+    if (!riad_site_is_admin(site, uid)) {
+        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only admins set limits at a site");
     }
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, &reason);
@@ -169,4 +158,62 @@ json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t
             "bytes: %llu, inodes: %llu (0: none)", (unsigned long long)limit.bytes_hard,
             (unsigned long long)limit.inodes_hard);
     return json_pack("{s:b}", "ok", 1);
+}
+
+/* (lock) */
+static int set_expiry(struct riad_site_host *site, const json_t *request,
+        struct riad_catalog_expiry *ret_expiry, struct riad_id *ret_id)
+{
+    const char *name = json_string_value(json_object_get(request, "workspace"));
+    const struct riad_catalog_workspace *entry = name ? riad_site_find_workspace(site, name) : NULL;
+    struct riad_catalog_expiry expiry;
+    int r;
+
+    if (!entry || entry->deleted) {
+        return name ? -ENOENT : -EINVAL;
+    }
+    expiry = entry->expiry;
+    *ret_id = entry->id;
+    r = riad_site_get_expiry(request, &expiry);
+    r = r < 0 ? r
+              : riad_catalog_set_expiry(
+                        &site->node.store, &site->keys, &site->catalog, ret_id, &expiry);
+    r = r < 0 ? r : riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    if (r == 0) {
+        riad_host_apply_catalog(&site->host, &site->catalog);
+        *ret_expiry = expiry;
+    }
+    return r;
+}
+
+json_t *riad_site_set_expiry(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    struct riad_catalog_expiry expiry = { 0 };
+    struct riad_reason reason = { "" };
+    struct riad_id id;
+    int code, r = -EIO;
+
+    if (!riad_site_is_admin(site, uid)) {
+        return riad_control_failure(
+                RIAD_EXIT_NOT_PERMITTED, "only admins say when a workspace expires at a site");
+    }
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = set_expiry(site, request, &expiry, &id);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return riad_control_failure(code, reason.text);
+    }
+    if (r < 0) {
+        return riad_control_failure(riad_exit_of(r),
+                r == -ENOENT   ? "the site has no such workspace: `riad workspace list` shows them"
+                : r == -EINVAL ? "an expiry has workspace, expires and grace_seconds"
+                               : strerror(-r));
+    }
+    riad_events_record(&site->node.state, "expiry-set", &site->node.store.binding.store, &id,
+            "expires %lld, grace %u s, by uid %u", (long long)expiry.expires, expiry.grace, uid);
+    return json_pack("{s:b, s:o, s:I, s:I}", "ok", 1, "id", riad_control_hex(&id, sizeof id),
+            "expires", (json_int_t)expiry.expires, "grace_seconds", (json_int_t)expiry.grace);
 }

@@ -54,6 +54,7 @@ static int service_abort(void *context, const char *mountpoint)
 static void site_mount_free(struct riad_site_mount *mount)
 {
     if (mount) {
+        pthread_mutex_destroy(&mount->changing);
         free(mount->directory);
         free(mount);
     }
@@ -69,8 +70,15 @@ struct target {
     uint32_t owner_uid;
     struct riad_keys *keys;
     struct riad_hash roster_head;
+    struct riad_member_standing *standings; /* of a project */
+    size_t standing_count;
     char name[256];
 };
+
+static bool is_project(const struct target *target)
+{
+    return target->entry.kind == RIAD_KIND_PROJECT;
+}
 
 static int find_entry(struct riad_site_host *site, const struct riad_key_grant *grant,
         struct target *ret, struct riad_reason *reason)
@@ -87,11 +95,13 @@ static int find_entry(struct riad_site_host *site, const struct riad_key_grant *
     if (!entry || entry->deleted || !owner) {
         return riad_reason_set(reason, RIAD_EXIT_FAILED, "the site has no such workspace");
     }
-    if (owner->disabled) {
+    if (owner->disabled && entry->kind == RIAD_KIND_HOME) {
         return riad_reason_set(
                 reason, RIAD_EXIT_NOT_PERMITTED, "its owner is disabled at this site");
     }
     ret->entry = *entry;
+    ret->entry.members = NULL; /* the catalog's */
+    ret->entry.member_count = 0;
     ret->user = *user;
     ret->owner = *owner;
     return RIAD_EXIT_DONE;
@@ -150,24 +160,62 @@ static int take_keys(const struct riad_key_grant *grant, const struct riad_roste
                  : RIAD_EXIT_DONE;
 }
 
+/* (lock) The file is ahead of the catalog if a change of the members was cut short. */
+static int register_roster(struct riad_site_host *site, const struct riad_roster *roster,
+        const struct riad_catalog_workspace *entry)
+{
+    int r = 0;
+
+    if (roster->entries > entry->roster_entries) {
+        r = riad_catalog_set_roster(
+                &site->node.store, &site->keys, &site->catalog, &roster->workspace, roster);
+        r = r < 0 ? r : riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
+    }
+    return r;
+}
+
+static int take_members(struct riad_site_host *site, const struct riad_roster *roster,
+        struct target *target, struct riad_reason *reason)
+{
+    const struct riad_catalog_workspace *entry;
+    int r;
+
+    pthread_mutex_lock(&site->lock);
+    r = register_roster(site, roster, &target->entry);
+    entry = r == 0 ? riad_catalog_find(&site->catalog, &roster->workspace) : NULL;
+    if (entry) {
+        r = riad_site_standings(site, entry, &target->standings, &target->standing_count);
+    }
+    pthread_mutex_unlock(&site->lock);
+    return r < 0 ? riad_reason_set(
+                           reason, riad_exit_of(r), "its members cannot be read: %s", strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
 static int unlock(struct riad_site_host *site, const struct riad_key_grant *grant,
         struct target *target, struct riad_reason *reason)
 {
     _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
-    int r = riad_roster_load(
-            &site->node.store, &grant->workspace, &target->owner.sign_key, &roster);
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+    int r = riad_site_read_roster(
+            site, &target->entry, &target->owner.sign_key, &roster, &bytes, &size);
     int code;
 
     if (r < 0) {
-        riad_events_record(&site->node.state, "refused", &site->node.store.binding.store,
-                &grant->workspace, "the roster is damaged or was tampered with (%s)", strerror(-r));
         return riad_reason_set(reason, riad_exit_of(r),
-                "the list of members is damaged or was tampered with (%s)", strerror(-r));
+                r == -ESTALE ? "the list of members is older than what the site has seen: the "
+                               "store was rolled back"
+                             : "the list of members is damaged or was tampered with (%s)",
+                strerror(-r));
     }
     code = check_grant(grant, &roster, target, reason);
     if (code == RIAD_EXIT_DONE) {
         target->roster_head = roster.head;
         code = take_keys(grant, &roster, target, reason);
+    }
+    if (code == RIAD_EXIT_DONE && is_project(target)) {
+        code = take_members(site, &roster, target, reason);
     }
     return code;
 }
@@ -209,6 +257,22 @@ static struct riad_mount *take_slot(struct riad_host *host, const struct riad_id
     return mount;
 }
 
+struct riad_mount *riad_site_hold(struct riad_site_host *site, const struct riad_id *workspace)
+{
+    struct riad_host *host = &site->host;
+    struct riad_mount *mount;
+
+    pthread_mutex_lock(&host->lock);
+    mount = find_slot(host, workspace);
+    if (mount && mount->phase == RIAD_MOUNT_RUNNING) {
+        mount->users++;
+    } else {
+        mount = NULL;
+    }
+    pthread_mutex_unlock(&host->lock);
+    return mount;
+}
+
 static void free_slot(struct riad_host *host, struct riad_mount *mount)
 {
     site_mount_free(mount->site);
@@ -232,6 +296,11 @@ void riad_site_closed(struct riad_mount *mount)
     free_slot(mount->host, mount);
 }
 
+static const char *name_of(const struct target *target)
+{
+    return is_project(target) ? target->entry.name : target->owner.name;
+}
+
 static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
         const struct riad_key_grant *grant, const struct target *target)
 {
@@ -244,8 +313,9 @@ static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
     own->workspace = grant->workspace;
     own->commitment = grant->commitment;
     own->kind = target->entry.kind;
-    snprintf(own->name, sizeof own->name, "%s", target->owner.name);
-    own->directory = riad_config_home(&site->node.config, own->name);
+    pthread_mutex_init(&own->changing, NULL);
+    snprintf(own->name, sizeof own->name, "%s", name_of(target));
+    own->directory = riad_config_place(&site->node.config, own->kind, own->name);
     own->service =
             (struct riad_mount_service){ service_mount, service_unmount, service_abort, own };
     if (!own->directory) {
@@ -261,15 +331,17 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
 {
     struct riad_site_mount *own = make_site_mount(site, grant, target);
     struct riad_opening opening = { .name = target->name,
-        .label = target->owner.name,
+        .label = name_of(target),
         .id = grant->workspace,
         .roster_head = target->roster_head,
         .entry = &target->entry,
         .keys = target->keys,
         .term_signer = &site->keys,
         .signers = site->signers,
-        .uid = target->owner.uid,
-        .gid = target->gid };
+        .uid = is_project(target) ? 0 : target->owner.uid,
+        .gid = is_project(target) ? 0 : target->gid,
+        .standings = target->standings,
+        .standing_count = target->standing_count };
     int code;
 
     target->keys = NULL;
@@ -279,6 +351,7 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
     }
     mount->site = own;
     mount->owner = target->owner.uid;
+    mount->shared = is_project(target);
     opening.directory = own->directory;
     opening.service = &own->service;
     code = riad_host_open(&site->host, mount, &opening, reason);
@@ -308,7 +381,7 @@ static int open_target(struct riad_site_host *site, const struct riad_key_grant 
         }
         riad_event_queue_wake(site->host.events); /* the main loop has one more to watch */
     }
-    *ret_directory = riad_config_home(&site->node.config, target->owner.name);
+    *ret_directory = riad_config_place(&site->node.config, target->entry.kind, name_of(target));
     return *ret_directory ? RIAD_EXIT_DONE : riad_reason_set(reason, RIAD_EXIT_FAILED, "no memory");
 }
 
@@ -319,8 +392,9 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
     char name[RIAD_USER_NAME_MAX + 1];
     int code = look_up(site, grant, &target, ret_reason);
 
-    if (code == RIAD_EXIT_DONE && (riad_site_account(target.owner.uid, name, &target.gid) < 0 ||
-                                          strcmp(name, target.owner.name) != 0)) {
+    if (code == RIAD_EXIT_DONE && !is_project(&target) &&
+            (riad_site_account(target.owner.uid, name, &target.gid) < 0 ||
+                    strcmp(name, target.owner.name) != 0)) {
         code = riad_reason_set(
                 ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
     }
@@ -331,6 +405,7 @@ int riad_site_open(struct riad_site_host *site, const struct riad_key_grant *gra
         code = open_target(site, grant, &target, ret_directory, ret_reason);
     }
     riad_keys_free(target.keys);
+    free(target.standings);
     if (code == RIAD_EXIT_DONE) {
         riad_site_tried_well(site, grant->uid);
     }
@@ -348,7 +423,7 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid)
         struct riad_mount *mount = &host->mounts[i];
 
         if (riad_host_hold(host, mount)) {
-            if (mount->owner == uid) {
+            if (mount->owner == uid && !mount->shared) {
                 riad_host_detach(mount);
             }
             riad_host_unhold(host, mount);
@@ -374,98 +449,4 @@ void riad_site_unmount_all(struct riad_site_host *site)
         }
         riad_host_unhold(host, mount);
     }
-}
-
-/* --- grants as they come --- */
-
-struct arrival {
-    struct riad_site_host *site;
-    struct riad_secret *grant;
-    int client; /* who waits for the answer; -1: nobody */
-};
-
-static void reply(int client, int code, const char *directory, const char *sentence)
-{
-    json_t *object = code == RIAD_EXIT_DONE
-                             ? json_pack("{s:b, s:s}", "ok", 1, "directory", directory)
-                             : riad_control_failure(code, sentence);
-    int r = object ? riad_control_send(client, riad_control_now() + RIAD_CONTROL_CLIENT_MS, object)
-                   : 0;
-
-    (void)r; /* who does not wait for the answer finds it mounted */
-    json_decref(object);
-}
-
-static void leave(struct riad_site_host *site)
-{
-    pthread_mutex_lock(&site->openings_lock);
-    site->openings--;
-    pthread_cond_broadcast(&site->openings_changed);
-    pthread_mutex_unlock(&site->openings_lock);
-}
-
-static void *open_main(void *argument)
-{
-    struct arrival arrival = *(struct arrival *)argument;
-    _cleanup_free_ char *directory = NULL;
-    struct riad_reason reason = { "" };
-    int code;
-
-    free(argument);
-    code = riad_site_open(
-            arrival.site, (const void *)riad_secret_peek(arrival.grant), &directory, &reason);
-    riad_secret_free(arrival.grant);
-    if (arrival.client >= 0) {
-        reply(arrival.client, code, directory, reason.text);
-        close(arrival.client);
-    }
-    leave(arrival.site);
-    return NULL;
-}
-
-/* At most so many at once: each takes memory and the store's time, and the others wait in the
- * socket. */
-static void begin(struct riad_site_host *site, struct arrival *arrival)
-{
-    pthread_mutex_lock(&site->openings_lock);
-    while (site->openings == RIAD_SITE_OPENINGS_MAX) {
-        pthread_cond_wait(&site->openings_changed, &site->openings_lock);
-    }
-    site->openings++;
-    pthread_mutex_unlock(&site->openings_lock);
-    if (riad_thread_start("riad-open", open_main, arrival, NULL) < 0) {
-        open_main(arrival);
-    }
-}
-
-/* 0: one was taken. */
-static int take_grant(struct riad_site_host *site)
-{
-    struct arrival *arrival = calloc(1, sizeof *arrival);
-    int r = arrival ? riad_secret_new(sizeof(struct riad_key_grant), &arrival->grant) : -ENOMEM;
-    ssize_t n = 0;
-
-    if (r == 0) {
-        arrival->site = site;
-        n = riad_service_receive(site->keys_fd, riad_secret_bytes(arrival->grant),
-                sizeof(struct riad_key_grant), &arrival->client);
-    }
-    if (n == sizeof(struct riad_key_grant)) {
-        begin(site, arrival);
-        return 0;
-    }
-    if (arrival) {
-        riad_secret_free(arrival->grant);
-        free(arrival);
-    }
-    return r < 0 ? r : -EPIPE;
-}
-
-void *riad_site_take_keys(void *argument)
-{
-    struct riad_site_host *site = argument;
-
-    while (take_grant(site) == 0) {
-    }
-    return NULL;
 }

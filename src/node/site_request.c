@@ -92,26 +92,41 @@ static int check_user(const struct riad_site_host *site, uid_t uid, struct enrol
     return 0;
 }
 
-/* Her home: its roster is signed by her, and she is its only member. */
-static int check_home(const struct riad_site_host *site, struct enrolment *enrolment)
+int riad_site_check_first(const struct riad_site_host *site, enum riad_workspace_kind kind,
+        const struct riad_id *workspace, const struct riad_catalog_user *user, const void *bytes,
+        size_t size, const void *wrap, size_t wrap_size, struct riad_roster *ret)
 {
     _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
-    const struct riad_catalog_user *user = &enrolment->user;
     const struct riad_member *member;
-    int r = riad_roster_parse(&site->node.store.binding, &enrolment->home.id, &user->sign_key,
-            enrolment->roster, enrolment->roster_size, &roster);
+    int r = riad_roster_parse(
+            &site->node.store.binding, workspace, &user->sign_key, bytes, size, &roster);
 
     if (r < 0) {
         return r;
     }
     member = riad_roster_find(&roster, &user->id);
-    if (roster.kind != RIAD_KIND_HOME || roster.entries != 1 || !member ||
-            member->role != RIAD_ROLE_MANAGER ||
+    if (roster.kind != kind || roster.entries != 1 || !member ||
             memcmp(&member->wrap_key, &user->wrap_key, sizeof user->wrap_key) != 0 ||
             memcmp(&member->sign_key, &user->sign_key, sizeof user->sign_key) != 0) {
         return -EBADMSG;
     }
-    r = riad_roster_check_wrap(member, enrolment->wrap, enrolment->wrap_size);
+    r = riad_roster_check_wrap(member, wrap, wrap_size);
+    if (r < 0) {
+        return r;
+    }
+    *ret = roster;
+    roster = (struct riad_roster){ 0 };
+    return 0;
+}
+
+static int check_home(const struct riad_site_host *site, struct enrolment *enrolment)
+{
+    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
+    const struct riad_catalog_user *user = &enrolment->user;
+    int r = riad_site_check_first(site, RIAD_KIND_HOME, &enrolment->home.id, user,
+            enrolment->roster, enrolment->roster_size, enrolment->wrap, enrolment->wrap_size,
+            &roster);
+
     if (r < 0) {
         return r;
     }
@@ -210,30 +225,49 @@ static json_t *answer_enrol(struct riad_site_host *site, uid_t uid, const json_t
 
 /* --- unlocking: what a user needs to open her keys and her workspaces' --- */
 
+/* Her roster and wrap, into the object that says which workspace it is. */
+static int pack_keys(struct riad_site_host *site, const struct riad_catalog_user *user,
+        const struct riad_catalog_workspace *entry, json_t *object)
+{
+    const struct riad_catalog_user *owner = riad_catalog_find_user(&site->catalog, &entry->owner);
+    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
+    _cleanup_free_ uint8_t *bytes = NULL, *wrap = NULL;
+    const struct riad_member *member = NULL;
+    size_t size = 0, wrap_size = 0;
+    int r = owner ? riad_site_read_roster(site, entry, &owner->sign_key, &roster, &bytes, &size)
+                  : -EBADMSG;
+
+    if (r == 0) {
+        member = riad_roster_find(&roster, &user->id);
+        r = member ? riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size)
+                   : -ENOKEY;
+    }
+    if (r < 0) {
+        return r;
+    }
+    json_object_set_new(object, "owner_key", riad_control_hex(&owner->sign_key, 32));
+    json_object_set_new(object, "head", riad_control_hex(&roster.head, sizeof roster.head));
+    json_object_set_new(object, "roster", riad_control_hex(bytes, size));
+    json_object_set_new(object, "wrap", riad_control_hex(wrap, wrap_size));
+    return 0;
+}
+
+/* A project that nobody has made yet has no keys. */
 static json_t *pack_workspace(struct riad_site_host *site, const struct riad_catalog_user *user,
         const struct riad_catalog_workspace *entry)
 {
-    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
-    _cleanup_free_ uint8_t *bytes = NULL, *wrap = NULL;
-    const struct riad_member *member;
-    size_t size, wrap_size;
-    int r = riad_roster_read(&site->node.store, &entry->id, &bytes, &size);
+    bool home = entry->kind == RIAD_KIND_HOME;
+    json_t *object =
+            json_pack("{s:o, s:s, s:s, s:b}", "id", riad_control_hex(&entry->id, sizeof entry->id),
+                    "kind", home ? "home" : "project", "workspace", home ? user->name : entry->name,
+                    "reserved", !home && entry->roster_entries == 0);
+    int r = home || entry->roster_entries > 0 ? pack_keys(site, user, entry, object) : 0;
 
-    if (r == 0) {
-        r = riad_roster_parse(
-                &site->node.store.binding, &entry->id, &user->sign_key, bytes, size, &roster);
+    if (r < 0) {
+        json_object_set_new(
+                object, "error", json_string(r == -ENOKEY ? "not a member" : strerror(-r)));
     }
-    member = r == 0 ? riad_roster_find(&roster, &user->id) : NULL;
-    if (member) {
-        r = riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size);
-    }
-    if (r < 0 || !member) {
-        return json_pack("{s:o, s:s}", "id", riad_control_hex(&entry->id, sizeof entry->id),
-                "error", r < 0 ? strerror(-r) : "not a member");
-    }
-    return json_pack("{s:o, s:s, s:o, s:o}", "id", riad_control_hex(&entry->id, sizeof entry->id),
-            "kind", entry->kind == RIAD_KIND_HOME ? "home" : "project", "roster",
-            riad_control_hex(bytes, size), "wrap", riad_control_hex(wrap, wrap_size));
+    return object;
 }
 
 /* (lock) */
@@ -247,7 +281,7 @@ static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_u
     for (size_t i = 0; r == 0 && i < site->catalog.workspace_count; i++) {
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
 
-        if (!entry->deleted && riad_id_equal(&entry->owner, &user->id)) {
+        if (riad_site_is_hers(entry, user)) {
             json_array_append_new(list, pack_workspace(site, user, entry));
         }
     }
@@ -370,6 +404,11 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "set-user", riad_site_set_user },
         { "workspaces", answer_workspaces },
         { "set-limit", riad_site_set_limit },
+        { "set-expiry", riad_site_set_expiry },
+        { "reserve-project", riad_site_reserve_project },
+        { "make-project", riad_site_make_project },
+        { "members", riad_site_list_members },
+        { "set-members", riad_site_set_members },
         { "reload", answer_reload },
     };
     struct riad_site_host *site = context;

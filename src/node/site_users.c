@@ -13,9 +13,11 @@ static json_t *pack_user(const struct riad_catalog_user *user)
     char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
     int r = riad_key_fingerprint(&user->sign_key, fingerprint);
 
-    return json_pack("{s:s, s:I, s:o, s:s, s:b}", "user", user->name, "uid", (json_int_t)user->uid,
-            "id", riad_control_hex(&user->id, sizeof user->id), "fingerprint",
-            r < 0 ? "" : fingerprint, "disabled", user->disabled);
+    return json_pack("{s:s, s:I, s:o, s:s, s:b, s:o, s:o}", "user", user->name, "uid",
+            (json_int_t)user->uid, "id", riad_control_hex(&user->id, sizeof user->id),
+            "fingerprint", r < 0 ? "" : fingerprint, "disabled", user->disabled, "wrap_key",
+            riad_control_hex(&user->wrap_key, sizeof user->wrap_key), "sign_key",
+            riad_control_hex(&user->sign_key, sizeof user->sign_key));
 }
 
 json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request)
@@ -68,8 +70,8 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
     uint32_t whose = 0;
     int code, r = -EIO;
 
-    if (uid != 0) {
-        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only root can do that");
+    if (!riad_site_is_admin(site, uid)) {
+        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only admins can do that");
     }
     if (!name || !json_is_boolean(disabled)) {
         return riad_control_failure(RIAD_EXIT_USAGE, "a change of a user has user and disabled");
@@ -78,6 +80,9 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
     code = riad_site_host_refresh(site, &reason);
     if (code == RIAD_EXIT_DONE) {
         r = set_disabled(site, name, json_is_true(disabled), &whose);
+    }
+    if (r == 0) {
+        riad_site_update_members(site);
     }
     pthread_mutex_unlock(&site->lock);
     if (code != RIAD_EXIT_DONE) {

@@ -140,6 +140,7 @@ static void reload_config(struct riad_site_host *site)
 {
     struct riad_config *now = &site->node.config, fresh;
     struct riad_reason reason;
+    char *admins;
 
     if (riad_config_load(now->path, &fresh, &reason) < 0) {
         riad_diag(RIAD_ERROR, "riadd: nothing was changed: %s", reason.text);
@@ -151,6 +152,12 @@ static void reload_config(struct riad_site_host *site)
     now->no_enrol = fresh.no_enrol;
     now->home_bytes = fresh.home_bytes;
     now->home_inodes = fresh.home_inodes;
+    now->users_make_projects = fresh.users_make_projects;
+    now->project_bytes = fresh.project_bytes;
+    now->project_inodes = fresh.project_inodes;
+    admins = now->admins;
+    now->admins = fresh.admins;
+    fresh.admins = admins; /* to be freed */
     pthread_mutex_unlock(&site->lock);
     riad_config_done(&fresh);
     riad_diag(RIAD_WARNING, "riadd: took over lock-idle and the policy from %s", now->path);

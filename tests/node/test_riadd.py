@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
-from sites import Account, Daemon, Person, Site, copy_tree
+from sites import Account, Daemon, Person, Site, control, copy_tree
 
 pytestmark = pytest.mark.root
 
@@ -345,16 +345,6 @@ def test_hostile_messages(site, daemon, alice):
     assert daemon.worker() and "killed" not in daemon.log.read_text()
     alice.shell(f"echo still > {alice.home}/file")
     assert told["directory"] == str(alice.home)
-
-
-def control(person, operation, **arguments):
-    """What this person's own program would send."""
-    probe = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(sys.stdin.buffer.read())\n"
-             "d=b''\nwhile not d.endswith(b'\\n'):\n c=s.recv(65536)\n d+=c\n if not c: break\nsys.stdout.write(d.decode())")
-    line = json.dumps({"version": 1, "op": operation, **arguments}) + "\n"
-    result = subprocess.run([*person.account.prefix(), "/usr/bin/python3", "-c", probe, str(person.daemon.node.directory / "run/control")],
-                            input=line, capture_output=True, text=True, check=True, timeout=30, cwd="/")
-    return json.loads(result.stdout)
 
 
 def give_key(person, ident, key):

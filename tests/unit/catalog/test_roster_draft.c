@@ -112,6 +112,59 @@ static void a_member_who_is_added_opens_the_workspace(void **state)
     assert_int_equal(open_as_owner(), 0);
 }
 
+static int set_role(
+        const struct riad_id *user, enum riad_role role, const struct riad_keypair *keys)
+{
+    _cleanup_(riad_writer_done) struct riad_writer changed = { 0 };
+    int r = riad_roster_draft_role(
+            &fixture.store.binding, &roster, file.data, file.size, user, role, keys, &changed);
+
+    if (r < 0) {
+        assert_null(changed.data);
+        return r;
+    }
+    assert_int_equal(
+            riad_roster_replace(&fixture.store, &workspace, changed.data, changed.size), 0);
+    reload();
+    return 0;
+}
+
+/* What opened it before does so still: a change that is cut short keeps nobody out. */
+static void another_role_keeps_the_wrap(void **state)
+{
+    struct riad_hash wrap;
+
+    (void)state;
+    assert_int_equal(set_role(&other.id, RIAD_ROLE_WRITER, &fixture.keys), -ENOENT);
+    assert_int_equal(put(&other, RIAD_ROLE_READER, &fixture.keys), 0);
+    wrap = riad_roster_find(&roster, &other.id)->wrap_hash;
+    assert_int_equal(set_role(&other.id, RIAD_ROLE_WRITER, &other_keys), -EPERM);
+    assert_int_equal(set_role(&other.id, 0, &fixture.keys), -EINVAL);
+    assert_int_equal(set_role(&other.id, 4, &fixture.keys), -EINVAL);
+    assert_int_equal(set_role(&fixture.user.id, RIAD_ROLE_WRITER, &fixture.keys), -EBUSY);
+    assert_int_equal(set_role(&other.id, RIAD_ROLE_MANAGER, &fixture.keys), 0);
+    assert_int_equal(riad_roster_find(&roster, &other.id)->role, RIAD_ROLE_MANAGER);
+    assert_memory_equal(&riad_roster_find(&roster, &other.id)->wrap_hash, &wrap, sizeof wrap);
+    assert_int_equal(open_as(&other.id, &other_keys), 0);
+    assert_int_equal(set_role(&fixture.user.id, RIAD_ROLE_READER, &other_keys), 0);
+    assert_int_equal(set_role(&other.id, RIAD_ROLE_READER, &other_keys), -EBUSY);
+}
+
+static void roles_have_names(void **state)
+{
+    enum riad_role role = RIAD_ROLE_READER;
+
+    (void)state;
+    assert_int_equal(riad_role_parse("manager", &role), 0);
+    assert_int_equal(role, RIAD_ROLE_MANAGER);
+    assert_int_equal(riad_role_parse("Writer", &role), -EINVAL);
+    assert_int_equal(riad_role_parse("", &role), -EINVAL);
+    assert_int_equal(role, RIAD_ROLE_MANAGER);
+    assert_string_equal(riad_role_name(RIAD_ROLE_READER), "reader");
+    assert_string_equal(riad_role_name(0), "");
+    assert_string_equal(riad_role_name(4), "");
+}
+
 static void roles_change_and_members_go(void **state)
 {
     (void)state;
@@ -273,6 +326,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_member_who_is_added_opens_the_workspace),
+        TEST(another_role_keeps_the_wrap),
+        TEST(roles_have_names),
         TEST(roles_change_and_members_go),
         TEST(each_draft_has_a_wrap_of_its_own),
         TEST(only_managers_draft),

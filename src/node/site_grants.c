@@ -1,0 +1,102 @@
+/* Keys as they come from the monitor: each opens a workspace, by a thread of its own. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "riad/cleanup.h"
+#include "riad/error.h"
+#include "riad/thread.h"
+
+#include "control_priv.h"
+#include "site_host_priv.h"
+
+struct arrival {
+    struct riad_site_host *site;
+    struct riad_secret *grant;
+    int client; /* who waits for the answer; -1: nobody */
+};
+
+static void reply(int client, int code, const char *directory, const char *sentence)
+{
+    json_t *object = code == RIAD_EXIT_DONE
+                             ? json_pack("{s:b, s:s}", "ok", 1, "directory", directory)
+                             : riad_control_failure(code, sentence);
+    int r = object ? riad_control_send(client, riad_control_now() + RIAD_CONTROL_CLIENT_MS, object)
+                   : 0;
+
+    (void)r; /* who does not wait for the answer finds it mounted */
+    json_decref(object);
+}
+
+static void leave(struct riad_site_host *site)
+{
+    pthread_mutex_lock(&site->openings_lock);
+    site->openings--;
+    pthread_cond_broadcast(&site->openings_changed);
+    pthread_mutex_unlock(&site->openings_lock);
+}
+
+static void *open_main(void *argument)
+{
+    struct arrival arrival = *(struct arrival *)argument;
+    _cleanup_free_ char *directory = NULL;
+    struct riad_reason reason = { "" };
+    int code;
+
+    free(argument);
+    code = riad_site_open(
+            arrival.site, (const void *)riad_secret_peek(arrival.grant), &directory, &reason);
+    riad_secret_free(arrival.grant);
+    if (arrival.client >= 0) {
+        reply(arrival.client, code, directory, reason.text);
+        close(arrival.client);
+    }
+    leave(arrival.site);
+    return NULL;
+}
+
+/* At most so many at once: each takes memory and the store's time, and the others wait in the
+ * socket. */
+static void begin(struct riad_site_host *site, struct arrival *arrival)
+{
+    pthread_mutex_lock(&site->openings_lock);
+    while (site->openings == RIAD_SITE_OPENINGS_MAX) {
+        pthread_cond_wait(&site->openings_changed, &site->openings_lock);
+    }
+    site->openings++;
+    pthread_mutex_unlock(&site->openings_lock);
+    if (riad_thread_start("riad-open", open_main, arrival, NULL) < 0) {
+        open_main(arrival);
+    }
+}
+
+/* 0: one was taken. */
+static int take_grant(struct riad_site_host *site)
+{
+    struct arrival *arrival = calloc(1, sizeof *arrival);
+    int r = arrival ? riad_secret_new(sizeof(struct riad_key_grant), &arrival->grant) : -ENOMEM;
+    ssize_t n = 0;
+
+    if (r == 0) {
+        arrival->site = site;
+        n = riad_service_receive(site->keys_fd, riad_secret_bytes(arrival->grant),
+                sizeof(struct riad_key_grant), &arrival->client);
+    }
+    if (n == sizeof(struct riad_key_grant)) {
+        begin(site, arrival);
+        return 0;
+    }
+    if (arrival) {
+        riad_secret_free(arrival->grant);
+        free(arrival);
+    }
+    return r < 0 ? r : -EPIPE;
+}
+
+void *riad_site_take_keys(void *argument)
+{
+    struct riad_site_host *site = argument;
+
+    while (take_grant(site) == 0) {
+    }
+    return NULL;
+}
