@@ -23,6 +23,8 @@ struct riad_config {
     uint64_t home_bytes, home_inodes; /* limits of new homes; 0: none */
     uint64_t project_bytes, project_inodes; /* of projects that users make */
     uint64_t lock_idle_seconds;             /* 0: never */
+    bool lock_logout;                       /* what has nobody left who is logged in is locked */
+    char *utmp;                             /* the file that says who is */
     bool no_enrol;                          /* users cannot enrol themselves */
     bool users_make_projects;               /* not only admins */
     char *admins; /* the group of accounts that are admins; NULL: root alone */

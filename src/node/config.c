@@ -142,6 +142,8 @@ static const struct setting {
     { "mount", "home" },
     { "mount", "project" },
     { "mount", "lock-idle" },
+    { "mount", "lock-logout" },
+    { "mount", "utmp" },
     { "policy", "enroll" },
     { "policy", "home-bytes" },
     { "policy", "home-inodes" },
@@ -160,6 +162,8 @@ enum {
     SET_HOME,
     SET_PROJECT,
     SET_LOCK_IDLE,
+    SET_LOCK_LOGOUT,
+    SET_UTMP,
     SET_ENROLL,
     SET_HOME_BYTES,
     SET_HOME_INODES,
@@ -218,6 +222,10 @@ static int take_value(struct parsing *parsing, size_t setting, const char *value
         return set_place(parsing, name, value, &config->project);
     case SET_LOCK_IDLE:
         return set_lock_idle(parsing, value);
+    case SET_LOCK_LOGOUT:
+        return set_choice(parsing, name, value, "no", "yes", &config->lock_logout);
+    case SET_UTMP:
+        return set_text(parsing, name, value, &config->utmp);
     default:
         return take_policy(parsing, setting, value);
     }
@@ -345,7 +353,8 @@ static int fill_defaults(struct riad_config *config)
         r = fill_default(config, "/run/riad", &config->run);
     }
     r = r < 0 ? r : fill_default(config, "/riad/home/%n", &config->home);
-    return r < 0 ? r : fill_default(config, "/riad/project/%n", &config->project);
+    r = r < 0 ? r : fill_default(config, "/riad/project/%n", &config->project);
+    return r < 0 ? r : fill_default(config, "/run/utmp", &config->utmp);
 }
 
 char *riad_config_place(
@@ -414,5 +423,6 @@ void riad_config_done(struct riad_config *config)
     free(config->home);
     free(config->project);
     free(config->admins);
+    free(config->utmp);
     *config = (struct riad_config){ 0 };
 }

@@ -11,6 +11,7 @@
 #include "riad/events.h"
 
 #include "host_priv.h"
+#include "site_host_priv.h"
 
 /* The signals that ask for an orderly end are read from a descriptor: no handler runs anywhere.
  * Blocked before threads start, which inherit it. */
@@ -110,15 +111,20 @@ size_t riad_host_count(struct riad_host *host)
     return left;
 }
 
+/* Of two waits, of which each may be for ever (-1). */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* Milliseconds until something is due by the clock; -1: nothing is. */
 static int look_at_clocks(struct riad_host *host)
 {
-    int idle, expiry;
+    int due;
 
     riad_host_expire(host);
-    idle = riad_host_lock_idle(host);
-    expiry = riad_host_expiry_wait(host);
-    return idle < 0 || (expiry >= 0 && expiry < idle) ? expiry : idle;
+    due = sooner(riad_host_lock_idle(host), riad_host_expiry_wait(host));
+    return host->site ? sooner(due, riad_site_lock_sessions(host->site)) : due;
 }
 
 /* A terminal that goes away ends one person's process; of a daemon it is the word to look at the

@@ -32,6 +32,7 @@ struct riad_mount {
     bool told;                                /* the trail says that it is mounted */
 
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
+    bool session_seen; /* somebody whose it is was logged in; main thread */
     uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
 
     struct riad_catalog_expiry expiry;   /* host->lock */

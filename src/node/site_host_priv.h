@@ -20,6 +20,7 @@ struct riad_site_host {
     struct riad_service *service;
     struct riad_keypair keys; /* the node's: the monitor signs */
     int keys_fd;              /* where keys come */
+    int64_t sessions_due;     /* main thread: when to look who has one; riad_control_now */
     uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
     struct riad_site_try *tries; /* tries_lock */
@@ -97,6 +98,10 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 void riad_site_unmount_all(struct riad_site_host *site);
 /* site_grants.c. A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
+
+/* site_sessions.c. Main thread: locks what has nobody left who is logged in, if the configuration
+ * says so. Milliseconds until it wants to look again; -1: never. */
+int riad_site_lock_sessions(struct riad_site_host *site);
 
 /* site_tries.c. Somebody wants to try to unlock: milliseconds that she has to wait first; 0: now,
  * which counts. And: it was not in vain. */

@@ -149,6 +149,7 @@ static void reload_config(struct riad_site_host *site)
     site->host_config.lock_idle_seconds = fresh.lock_idle_seconds;
     pthread_mutex_lock(&site->lock);
     now->lock_idle_seconds = fresh.lock_idle_seconds;
+    now->lock_logout = fresh.lock_logout;
     now->no_enrol = fresh.no_enrol;
     now->home_bytes = fresh.home_bytes;
     now->home_inodes = fresh.home_inodes;
@@ -160,7 +161,8 @@ static void reload_config(struct riad_site_host *site)
     fresh.admins = admins; /* to be freed */
     pthread_mutex_unlock(&site->lock);
     riad_config_done(&fresh);
-    riad_diag(RIAD_WARNING, "riadd: took over lock-idle and the policy from %s", now->path);
+    riad_diag(RIAD_WARNING, "riadd: took over lock-idle, lock-logout and the policy from %s",
+            now->path);
 }
 
 static void wait_openings(struct riad_site_host *site)

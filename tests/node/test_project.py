@@ -1,8 +1,10 @@
 """Projects of several members: each can do what the role says and no more, by what the kernel and riad enforce."""
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -449,3 +451,35 @@ def test_the_worker_dies_and_the_members_stay(daemon, shared, alice, bob, carol,
     bob.shell(f"echo bob >> {shared}/papers/draft")
     carol.shell(f"echo carol >> {shared}/papers/draft", code=2)
     dave.shell(f"ls {shared}", code=2)
+
+
+def log_in(path, *people):
+    """Who has a session, as login(1) and sshd(8) write it (utmp(5), 384 bytes each)."""
+    records = [struct.pack("<hxxi32s4s32s256s52x", 7, os.getpid(), b"pts/7", b"7", person.account.name.encode(), b"") for person in people]
+    path.write_bytes(struct.pack("<hxxi376x", 2, 0) + b"".join(records))
+
+
+def test_the_last_who_logs_out_locks(site, daemon_binary, accounts):
+    """A home with its user, a project with the last of its members; what is in use, or never saw a session, stays."""
+    utmp = site.base / "utmp"
+    daemon = Daemon(site.first, daemon_binary, "lock-logout = yes", f"utmp = {utmp}", "[policy]", "projects = users").start()
+    try:
+        alice, bob, carol = (enrolled(daemon, account, name) for account, name in zip(accounts, ("alice", "bob", "carol")))
+        alice.signed("workspace", "create", "acme")
+        alice.signed("member", "add", "acme", bob.account.name)
+        open_now = lambda: {Path(mount["directory"]).name for mount in site.first.json("status")["mounts"]}  # noqa: E731
+        log_in(utmp, alice, bob)
+        time.sleep(6)
+        log_in(utmp, bob)
+        wait_until(lambda: open_now() == {bob.account.name, carol.account.name, "acme"}, 15, "alice's home to be locked")
+        holder = subprocess.Popen([*bob.account.prefix(), "sleep", "1000"], cwd=daemon.project / "acme")
+        log_in(utmp)
+        wait_until(lambda: open_now() == {carol.account.name, "acme"}, 15, "bob's home to be locked")
+        time.sleep(6)
+        assert open_now() == {carol.account.name, "acme"}
+        holder.kill()
+        holder.wait()
+        wait_until(lambda: open_now() == {carol.account.name}, 15, "the project to be locked")
+        assert kinds(site).count("locked") == 3
+    finally:
+        daemon.remove()
