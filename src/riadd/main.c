@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "riad/error.h"
 #include "riad/monitor.h"
@@ -43,9 +44,28 @@ static int check_config(const char *path)
     return RIAD_EXIT_DONE;
 }
 
+/* Whoever started it and waits is told; where nobody waits that is no failure. */
+static void tell(const char *state)
+{
+    int r = sd_notify(0, state);
+
+    if (r < 0) {
+        fprintf(stderr, "riadd: cannot tell the service manager: %s\n", strerror(-r));
+    }
+}
+
 static void ready(void *context)
 {
     fprintf(stderr, "riadd: ready, by %s\n", (const char *)context);
+    tell("READY=1\nSTATUS=Serving");
+}
+
+static void tell_end(const struct riad_reason *reason)
+{
+    char state[sizeof reason->text + 16];
+
+    snprintf(state, sizeof state, "STATUS=%s", reason->text);
+    tell(state);
 }
 
 static int usage(void)
@@ -111,8 +131,13 @@ int main(int argc, char **argv)
         fputs("riadd: cannot switch core dumps off\n", stderr);
         return RIAD_EXIT_FAILED;
     }
-    code = arguments.worker ? riad_worker_run(arguments.worker, &reason)
-                            : riad_monitor_run(arguments.config, "/proc/self/exe", ready,
-                                      (void *)arguments.config, &reason);
+    if (arguments.worker) {
+        return complain(riad_worker_run(arguments.worker, &reason), &reason);
+    }
+    code = riad_monitor_run(
+            arguments.config, "/proc/self/exe", ready, (void *)arguments.config, &reason);
+    if (code != RIAD_EXIT_DONE && reason.text[0] != '\0') {
+        tell_end(&reason);
+    }
     return complain(code, &reason);
 }

@@ -506,6 +506,23 @@ def test_two_nodes_share_a_store(site, daemon, daemon_binary, alice, accounts):
         other.remove()
 
 
+def test_who_started_it_is_told(site, daemon, daemon_binary):
+    """The service manager waits for the word (Type=notify), and shows why it ended."""
+    daemon.stop()
+    path = site.base / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.settimeout(30)
+        environment = {**site.first.environment(), "NOTIFY_SOCKET": str(path)}
+        told = subprocess.Popen([daemon_binary, "--foreground", "--config", site.first.config], env=environment, stderr=subprocess.DEVNULL)
+        assert b"READY=1" in listener.recv(4096)
+        second = subprocess.run([daemon_binary, "--foreground", "--config", site.first.config], env=environment, capture_output=True,
+                                text=True, check=False, timeout=30)
+        assert second.returncode == OWNED and b"STATUS=another riadd" in listener.recv(4096)
+        told.terminate()
+        assert told.wait(60) == DONE
+
+
 def test_configurations(site, daemon, daemon_binary):
     def check(code):
         return subprocess.run([daemon_binary, "--check-config", "--config", daemon.node.config], capture_output=True, text=True,
