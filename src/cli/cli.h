@@ -93,6 +93,8 @@ const char *show_local_time(int64_t seconds, char ret[32]);
 /* What --expires and --grace say; *ret is what holds without them. Reports what is no time. Exit
  * code. */
 int parse_expiry(const struct options *options, struct riad_catalog_expiry *ret);
+/* By --confirm, or asked twice on the terminal. Exit code. */
+int confirm_deletion(const struct options *options, const char *name);
 /* Tells what holds now. Exit code. */
 int report_expiry(const struct options *options, const char *name, const struct riad_id *id,
         const struct riad_catalog_expiry *expiry);

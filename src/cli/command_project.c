@@ -1,4 +1,5 @@
-/* riad workspace create and extend at a site: projects, which admins reserve and managers make. */
+/* riad workspace create, extend and delete at a site: admins reserve projects, managers make them.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -178,6 +179,47 @@ int extend_site_workspace(const struct options *options, const char *name)
     code = get_fixed_hex(reply, "id", &id, sizeof id) < 0
                    ? fail(RIAD_EXIT_FAILED, "riadd's answer cannot be understood")
                    : report_expiry(options, name, &id, &expiry);
+    json_decref(reply);
+    return code;
+}
+
+static int report_deletion(const struct options *options, const char *name, const json_t *reply)
+{
+    const char *left = json_text(reply, "warning");
+
+    if (left[0]) {
+        return fail(RIAD_EXIT_FAILED,
+                "the keys of `%s` are erased, but some files are left: %s. Run it again: riad "
+                "workspace delete %s --confirm %s",
+                name, left, json_text(reply, "id"), name);
+    }
+    if (options->json) {
+        return print_json(json_pack("{s:s, s:s, s:b}", "workspace", name, "id",
+                json_text(reply, "id"), "deleted", true));
+    }
+    printf("Deleted the workspace `%s`: its keys first, then its files. Copies of the store made "
+           "before still open.\n",
+            name);
+    return RIAD_EXIT_DONE;
+}
+
+int delete_site_workspace(const struct options *options, const char *name)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    const char *meant = options->confirm ? options->confirm : name;
+    json_t *reply;
+    int code = open_site(options, &client);
+
+    /* An id is what a deletion that was cut short is ended by: --confirm has the name. */
+    code = code == RIAD_EXIT_DONE && !options->confirm ? confirm_deletion(options, name) : code;
+    if (code == RIAD_EXIT_DONE) {
+        code = ask_site(&client, "delete-workspace",
+                json_pack("{s:s, s:s}", "workspace", name, "confirm", meant), &reply);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    code = report_deletion(options, meant, reply);
     json_decref(reply);
     return code;
 }

@@ -9,7 +9,7 @@
 #include "riad/cleanup.h"
 #include "riad/erase.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 enum { NAME_SIZE = 256 };
 
@@ -129,18 +129,17 @@ static bool answers(FILE *terminal, const char *question, const char *wanted)
     return strcmp(line, wanted) == 0;
 }
 
-static int ask(const struct victim *victim)
+static int ask(const char *name)
 {
     _cleanup_fclose_ FILE *terminal = fopen("/dev/tty", "r+e");
     char wanted[NAME_SIZE + 16], question[2 * NAME_SIZE];
 
     if (!terminal) {
-        return usage_error(
-                "no terminal to ask on: --confirm %s says that you mean it", victim->name);
+        return usage_error("no terminal to ask on: --confirm %s says that you mean it", name);
     }
-    snprintf(wanted, sizeof wanted, "delete %s", victim->name);
+    snprintf(wanted, sizeof wanted, "delete %s", name);
     snprintf(question, sizeof question, "Everything in it goes for ever. Type its name: ");
-    if (answers(terminal, question, victim->name)) {
+    if (answers(terminal, question, name)) {
         snprintf(question, sizeof question,
                 "No passphrase, recovery code or admin brings it back. Type `%s`: ", wanted);
         if (answers(terminal, question, wanted)) {
@@ -151,18 +150,16 @@ static int ask(const struct victim *victim)
 }
 
 /* Once by the argument, once more by the option: a script means it twice, too. */
-static int confirm(
-        const struct options *options, const struct session *session, const struct victim *victim)
+int confirm_deletion(const struct options *options, const char *name)
 {
     if (!options->confirm) {
-        describe(session, victim);
-        return ask(victim);
+        return ask(name);
     }
-    return strcmp(options->confirm, victim->name) == 0
+    return strcmp(options->confirm, name) == 0
                    ? RIAD_EXIT_DONE
                    : usage_error(
                              "--confirm says `%s`, and the workspace is `%s`: nothing was deleted",
-                             options->confirm, victim->name);
+                             options->confirm, name);
 }
 
 static void show_removed(void *context, uint64_t removed)
@@ -239,15 +236,27 @@ int command_workspace_delete(int argc, char **argv)
     _cleanup_session_ struct session session = { 0 };
     struct victim victim = { 0 };
     struct options options;
-    int code = begin_session(
-            argc, argv, "pPrksjqRC", 2, "name the store and the workspace", &options, &session);
+    int code = parse_options(argc, argv, "pPrksjqRCc", &options);
 
-    if (code != RIAD_EXIT_DONE) {
+    if (code != 0) {
         return code < 0 ? RIAD_EXIT_DONE : code;
+    }
+    if (optind + 1 == argc && has_site(&options)) {
+        return delete_site_workspace(&options, argv[optind]);
+    }
+    if (optind + 2 != argc) {
+        return usage_error("name the store and the workspace");
+    }
+    code = open_session(&options, argv[optind], &session);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
     }
     code = find_by_id(&session, argv[optind + 1], &victim);
     if (code == RIAD_EXIT_DONE) {
-        code = confirm(&options, &session, &victim);
+        if (!options.confirm) {
+            describe(&session, &victim);
+        }
+        code = confirm_deletion(&options, victim.name);
         code = code == RIAD_EXIT_DONE
                        ? report(&options, &victim, erase(&session, &options, &victim))
                        : code;

@@ -107,16 +107,18 @@ const struct command commands[] = {
     { "workspace list", "[STORE]",
             "the workspaces of a store; without one, yours at this site (root: all)",
             SECRET_HELP CONFIG_HELP "  --json                as JSON\n", command_workspace_list },
-    { "workspace delete", "STORE NAME|ID", "delete a workspace for ever",
-            SECRET_HELP "  --confirm NAME        the name once more, instead of being asked twice\n"
-                        "  --json                print what was deleted as JSON\n"
-                        "  -q, --quiet           no progress\n"
-                        "Its keys are erased first, so nothing of it can be read again, whatever "
-                        "becomes of its "
-                        "files. Copies of\n"
-                        "the store made before still open. A deletion that was cut short is ended "
-                        "by the ID that "
-                        "it told.\n",
+    { "workspace delete", "[STORE] NAME|ID",
+            "delete a workspace for ever; without STORE, one of this site (managers, admins)",
+            SECRET_HELP CONFIG_HELP
+            "  --confirm NAME        the name once more, instead of being asked twice\n"
+            "  --json                print what was deleted as JSON\n"
+            "  -q, --quiet           no progress\n"
+            "Its keys are erased first, so nothing of it can be read again, whatever "
+            "becomes of its "
+            "files. Copies of\n"
+            "the store made before still open. A deletion that was cut short is ended "
+            "by the ID that "
+            "it told.\n",
             command_workspace_delete },
     { "quota set", "[STORE]",
             "set a workspace's limits; without STORE, of a home at this site (root)",

@@ -66,9 +66,10 @@ void site_workspace_done(struct site_workspace *workspace);
  * reported; *ret as of give_key. */
 int make_project(const struct site_client *client, const struct site_user *user, const json_t *item,
         json_t **ret);
-/* riad workspace create and extend without a store. Exit code; reported. */
+/* riad workspace create, extend and delete without a store. Exit code; reported. */
 int create_site_project(const struct options *options, const char *name);
 int extend_site_workspace(const struct options *options, const char *name);
+int delete_site_workspace(const struct options *options, const char *name);
 /* riad passwd and riad recovery without a store. Exit code; reported. */
 int change_site_secret(const struct options *options, bool recovery);
 

@@ -305,7 +305,9 @@ void riad_host_apply_catalog(struct riad_host *host, const struct riad_catalog *
             continue;
         }
         entry = riad_catalog_find(catalog, &mount->id);
-        if (entry) {
+        if (entry && entry->deleted) {
+            riad_host_detach(mount);
+        } else if (entry) {
             apply_entry(host, mount, entry);
             applied = true;
         }

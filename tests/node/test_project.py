@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, USAGE, wait_until
+from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, wait_until
 from sites import Account, Daemon, Person, Site, control
 
 pytestmark = pytest.mark.root
@@ -451,6 +451,34 @@ def test_the_worker_dies_and_the_members_stay(daemon, shared, alice, bob, carol,
     bob.shell(f"echo bob >> {shared}/papers/draft")
     carol.shell(f"echo carol >> {shared}/papers/draft", code=2)
     dave.shell(f"ls {shared}", code=2)
+
+
+def test_deleting_is_final(site, shared, alice, bob, carol):
+    made = project(alice)
+    for person in bob, carol:
+        person.run("workspace", "delete", "acme", "--confirm", "acme", code=NOT_PERMITTED)
+    alice.run("workspace", "delete", "acme", code=USAGE)  # no terminal, and not said twice
+    alice.run("workspace", "delete", "acme", "--confirm", "acne", code=USAGE)
+    alice.run("workspace", "delete", "no-such", "--confirm", "no-such", code=FAILED)
+    site.first.run("workspace", "delete", bob.account.name, "--confirm", bob.account.name, code=OWNED)  # an active user's home
+    holder = subprocess.Popen([*bob.account.prefix(), "sleep", "1000"], cwd=shared)
+    assert "in use" in alice.run("workspace", "delete", "acme", "--confirm", "acme", code=FAILED).stderr
+    holder.kill()
+    holder.wait()
+    assert carol.shell(f"cat {shared}/keep") == "keep\n"
+    copy = site.copy()
+    alice.run("workspace", "delete", "acme", "--confirm", "acme")
+    assert project(alice) is None and project(site.first) is None and list(shared.iterdir()) == []
+    assert not (site.store / "ws" / made["id"]).exists() and kinds(site).count("workspace-deleted") == 1
+    shutil.copytree(copy / "ws" / made["id"], site.store / "ws" / made["id"])  # a storage admin who has kept it
+    for person in alice, bob, carol:
+        person.unlock()
+        assert project(person) is None
+    alice.signed("workspace", "create", "acme")  # the name is free
+    assert project(alice)["id"] != made["id"]
+    site.first.run("user", "disable", bob.account.name)
+    site.first.run("workspace", "delete", bob.account.name, "--confirm", bob.account.name)
+    assert bob.account.name not in {item["workspace"] for item in site.first.json("workspace", "list")["workspaces"]}
 
 
 def log_in(path, *people):
