@@ -8,7 +8,7 @@
 #include "riad/cleanup.h"
 #include "riad/events.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 struct reading {
     int64_t since;
@@ -35,6 +35,12 @@ static bool is_wanted(const struct reading *reading, const json_t *object)
 static const char *clean(const char *text, size_t max, char ret[RIAD_EVENT_TEXT_MAX + 1])
 {
     return *text ? riad_event_clean(text, max, ret) : "-";
+}
+
+static void print_heading(void)
+{
+    printf("%-19s  %-18s %-8s %-9s %6s  %s\n", "TIME", "EVENT", "STORE", "WORKSPACE", "UID",
+            "WHAT");
 }
 
 static void print_event(const json_t *object)
@@ -141,8 +147,7 @@ static int show(const struct options *options, struct reading *reading)
                 strerror(-r));
     }
     if (!reading->list) {
-        printf("%-19s  %-18s %-8s %-9s %6s  %s\n", "TIME", "EVENT", "STORE", "WORKSPACE", "UID",
-                "WHAT");
+        print_heading();
     }
     r = riad_events_read(&state, take, reading);
     if (r < 0) {
@@ -154,6 +159,39 @@ static int show(const struct options *options, struct reading *reading)
     }
     riad_state_close(&state);
     return code == RIAD_EXIT_DONE ? judge(reading) : code;
+}
+
+/* A user's own, as riadd tells them: the trail itself is its worker's. */
+static int show_site(const struct options *options, struct reading *reading)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    json_t *reply;
+    const json_t *object;
+    size_t i;
+    int code = open_site(options, &client);
+
+    code = code == RIAD_EXIT_DONE ? ask_site(&client, "events", NULL, &reply) : code;
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    if (!reading->list) {
+        print_heading();
+    }
+    json_array_foreach(json_object_get(reply, "events"), i, object)
+    {
+        if (is_wanted(reading, object) && reading->list) {
+            json_array_append(reading->list, (json_t *)object);
+        } else if (is_wanted(reading, object)) {
+            print_event(object);
+        }
+    }
+    reading->broken = !json_is_true(json_object_get(reply, "intact"));
+    json_decref(reply);
+    if (reading->list) {
+        print_json(
+                json_pack("{s:O, s:b}", "events", reading->list, "intact", reading->broken == 0));
+    }
+    return judge(reading);
 }
 
 static int find_store(const char *path, char ret[33])
@@ -175,7 +213,8 @@ int command_events(int argc, char **argv)
     struct reading reading = { .since = INT64_MIN };
     struct options options;
     char store[33];
-    int code = RIAD_EXIT_DONE, r = parse_options(argc, argv, "jsSH", &options);
+    bool at_site;
+    int code = RIAD_EXIT_DONE, r = parse_options(argc, argv, "jsSHc", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -188,6 +227,10 @@ int command_events(int argc, char **argv)
                 "`%s` is no time: write 90d, 12h, 30m, 2026-11-27 or \"2026-11-27 09:30\"",
                 options.since);
     }
+    at_site = optind == argc && !options.state_dir && geteuid() != 0 && has_site(&options);
+    if (at_site && options.head) {
+        return usage_error("--head is for who reads the whole trail: root");
+    }
     if (optind < argc) {
         code = find_store(argv[optind], store);
         reading.store = store;
@@ -197,7 +240,7 @@ int command_events(int argc, char **argv)
     }
     reading.head = options.head;
     reading.list = options.json ? json_array() : NULL;
-    code = show(&options, &reading);
+    code = at_site ? show_site(&options, &reading) : show(&options, &reading);
     json_decref(reading.list);
     return code;
 }

@@ -146,7 +146,9 @@ const struct command commands[] = {
             "told "
             "as head\n"
             "  --json                as JSON\n"
-            "  --state-dir DIR       local state\n"
+            "  --state-dir DIR       local state\n" CONFIG_HELP
+            "A user of a site sees, without STORE, what happened to her workspaces and to her; an "
+            "admin of its group all.\n"
             "Events are chained: exit 15 if one was changed, taken out or put in. That the end was "
             "cut off shows only\n"
             "to who has kept a head.\n",

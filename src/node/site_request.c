@@ -407,6 +407,7 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "set-expiry", riad_site_set_expiry },
         { "reserve-project", riad_site_reserve_project },
         { "make-project", riad_site_make_project },
+        { "events", riad_site_list_events },
         { "delete-workspace", riad_site_delete_workspace },
         { "members", riad_site_list_members },
         { "set-members", riad_site_set_members },

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, wait_until
+from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
 from sites import Account, Daemon, Person, Site, control
 
 pytestmark = pytest.mark.root
@@ -479,6 +479,26 @@ def test_deleting_is_final(site, shared, alice, bob, carol):
     site.first.run("user", "disable", bob.account.name)
     site.first.run("workspace", "delete", bob.account.name, "--confirm", bob.account.name)
     assert bob.account.name not in {item["workspace"] for item in site.first.json("workspace", "list")["workspaces"]}
+
+
+def test_each_sees_the_events_that_concern_her(site, shared, alice, bob, carol, dave):
+    bob.signed("member", "role", "acme", carol.account.name, "writer", code=NOT_PERMITTED)
+    alice.signed("member", "remove", "acme", bob.account.name)
+    wrong = site.write_secret("wrong", "a guess")
+    os.chown(wrong, carol.account.uid, carol.account.gid)
+    carol.run("unlock", "--passphrase-file", wrong, code=WRONG_SECRET)
+    ident = project(alice)["id"]
+
+    def seen(person):
+        return [(event["event"], event.get("workspace") == ident) for event in person.json("events")["events"]]
+    everything = seen(site.first)
+    assert ("member-removed", True) in seen(alice) and ("member-removed", True) in seen(carol) and ("member-removed", True) in seen(bob)
+    assert [kind for kind, hers in seen(dave) if hers] == []  # the project is none of his
+    assert [kind for kind, _ in seen(dave)].count("user-enrolled") == 1
+    assert ("unlock-failed", False) in seen(carol) and ("unlock-failed", False) not in seen(alice)
+    assert len(everything) > max(len(seen(person)) for person in (alice, bob, carol, dave))
+    assert "member-removed" in alice.run("events").stdout and alice.run("events", "--since", "2030-01-01").stdout.count("\n") == 1
+    alice.run("events", "--head", "0" * 64, code=USAGE)
 
 
 def log_in(path, *people):
