@@ -248,6 +248,55 @@ static int find_member(const struct site_client *client, const char *project, co
     return r < 0 ? explain(r, project, name) : RIAD_EXIT_DONE;
 }
 
+/* Where it is open; a copy in ret. */
+static int find_directory(
+        const struct site_client *client, const struct riad_id *id, char *ret, size_t size)
+{
+    const json_t *mount;
+    json_t *reply;
+    char hex[33];
+    size_t i;
+    int code = ask_site(client, "status", NULL, &reply);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    ret[0] = '\0';
+    riad_hex_encode(id, sizeof *id, hex);
+    json_array_foreach(json_object_get(reply, "mounts"), i, mount)
+    {
+        if (strcmp(json_text(mount, "id"), hex) == 0) {
+            snprintf(ret, size, "%s", json_text(mount, "directory"));
+        }
+    }
+    json_decref(reply);
+    return RIAD_EXIT_DONE;
+}
+
+/* Taken away from everybody, and opened again: what the kernel does without asking, such as with
+ * mappings, ends with it. */
+static int remount(const struct site_client *client, const struct site_workspace *project)
+{
+    char directory[4096];
+    json_t *reply;
+    int code = find_directory(client, &project->id, directory, sizeof directory);
+
+    if (code == RIAD_EXIT_DONE && directory[0]) {
+        code = ask_site(client, "unmount",
+                json_pack("{s:s, s:b}", "directory", directory, "force", 1), &reply);
+        if (code == RIAD_EXIT_DONE) {
+            json_decref(reply);
+        }
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = give_key(client, &project->id, project->roster.epoch, project->root, &reply);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        json_decref(reply);
+    }
+    return code;
+}
+
 int command_member_remove(int argc, char **argv)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
@@ -255,7 +304,7 @@ int command_member_remove(int argc, char **argv)
     _cleanup_(change_done) struct change change = { 0 };
     struct options options;
     int code = begin_site(
-            argc, argv, "pPrRjc", 2, 2, "name the project and the user", &options, &client);
+            argc, argv, "pPrRjcF", 2, 2, "name the project and the user", &options, &client);
     int r;
 
     if (code == RIAD_EXIT_DONE) {
@@ -273,6 +322,9 @@ int command_member_remove(int argc, char **argv)
         return explain(r, argv[optind], argv[optind + 1]);
     }
     code = send_change(&client, &change);
+    if (code == RIAD_EXIT_DONE && options.force) {
+        code = remount(&client, &change.project);
+    }
     return code == RIAD_EXIT_DONE
                    ? report(&options, argv[optind], argv[optind + 1], "", &change.member)
                    : code;

@@ -187,8 +187,10 @@ const struct command commands[] = {
     { "member role", "PROJECT USER ROLE", "make a member manager, writer or reader (managers)",
             MEMBER_HELP, command_member_role },
     { "member remove", "PROJECT USER", "take a project away from a member (managers)",
-            MEMBER_HELP "New opens fail at once, and so does what she has open, but for what is "
-                        "mapped into memory.\n",
+            "  --force               take away from everybody what is open there, and open it "
+            "anew\n" MEMBER_HELP
+            "New opens fail at once, and so does what she has open, but for what is "
+            "mapped into memory: --force ends that.\n",
             command_member_remove },
     { "site init", "STORE", "make a site's store, its root, and its first node of this machine",
             CONFIG_HELP

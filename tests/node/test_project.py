@@ -262,6 +262,24 @@ def test_who_is_removed_is_out_at_once(site, shared, alice, bob, carol):
     assert [kind for kind in kinds(site) if kind.startswith("member")] == ["member-added", "member-added", "member-removed", "member-added"]
 
 
+def test_by_force_mappings_end_too(shared, alice, bob, carol):
+    program = ("import mmap, os, sys\nfd = os.open(sys.argv[1], os.O_RDWR)\nview = mmap.mmap(fd, 6)\nprint(bytes(view[:5]).decode(), flush=True)\n"
+               "for line in sys.stdin:\n    view[0] = 88\n    view.flush()\n    print('written', flush=True)")
+    holder = subprocess.Popen([*bob.account.prefix(), "/usr/bin/python3", "-c", program, shared / "papers" / "draft"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
+    try:
+        assert holder.stdout.readline() == "first\n"
+        alice.signed("member", "remove", "acme", bob.account.name, "--force")
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == ""  # an error of msync, or SIGBUS
+    finally:
+        holder.kill()
+        holder.wait()
+    assert carol.shell(f"cat {shared}/papers/draft") == "first\n"
+    bob.shell(f"ls {shared}", code=2)
+
+
 def test_any_member_opens_it(shared, alice, carol):
     """Without a manager being there; nobody else can."""
     alice.lock("acme")
