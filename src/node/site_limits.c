@@ -103,117 +103,118 @@ const struct riad_catalog_workspace *riad_site_find_workspace(
     return riad_catalog_find_project(&site->catalog, name);
 }
 
-/* (lock) */
-static int set_limit(struct riad_site_host *site, const json_t *request,
-        struct riad_catalog_limit *ret_limit, struct riad_id *ret_id)
+/* What an admin changes about a workspace. */
+struct admin_change {
+    int (*take)(const json_t *request, struct riad_catalog_workspace *entry); /* -EINVAL */
+    int (*put)(struct riad_site_host *site, const struct riad_catalog_workspace *entry);
+    const char *refusal, *usage;
+};
+
+/* (lock) *ret: what holds now; its members are the catalog's. */
+static int change(struct riad_site_host *site, const struct admin_change *change,
+        const json_t *request, struct riad_catalog_workspace *ret)
 {
     const char *name = json_string_value(json_object_get(request, "workspace"));
-    const struct riad_catalog_workspace *entry = name ? riad_site_find_workspace(site, name) : NULL;
-    struct riad_catalog_limit limit;
+    const struct riad_catalog_workspace *found = name ? riad_site_find_workspace(site, name) : NULL;
+    struct riad_catalog_workspace entry;
     int r;
 
-    if (!entry || entry->deleted) {
+    if (!found || found->deleted) {
         return name ? -ENOENT : -EINVAL;
     }
-    limit = entry->limit;
-    *ret_id = entry->id;
-    r = riad_site_get_limit(request, &limit);
-    r = r < 0 ? r
-              : riad_catalog_set_limit(
-                        &site->node.store, &site->keys, &site->catalog, ret_id, &limit);
+    entry = *found;
+    r = change->take(request, &entry);
+    r = r < 0 ? r : change->put(site, &entry);
     r = r < 0 ? r : riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
     if (r == 0) {
         riad_host_apply_catalog(&site->host, &site->catalog);
-        *ret_limit = limit;
+        *ret = entry;
     }
     return r;
+}
+
+/* NULL: it is done. Else the reply that says why not. */
+static json_t *change_as_admin(struct riad_site_host *site, uid_t uid, const json_t *request,
+        const struct admin_change *what, struct riad_catalog_workspace *ret)
+{
+    struct riad_reason reason = { "" };
+    int code, r = -EIO;
+
+    if (!riad_site_is_admin(site, uid)) {
+        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, what->refusal);
+    }
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        r = change(site, what, request, ret);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (code != RIAD_EXIT_DONE) {
+        return riad_control_failure(code, reason.text);
+    }
+    return r == 0 ? NULL
+                  : riad_control_failure(riad_exit_of(r),
+                            r == -ENOENT   ? "the site has no such workspace: `riad workspace "
+                                             "list` shows them"
+                            : r == -EINVAL ? what->usage
+                                           : strerror(-r));
+}
+
+static int take_limit(const json_t *request, struct riad_catalog_workspace *entry)
+{
+    return riad_site_get_limit(request, &entry->limit);
+}
+
+static int put_limit(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
+{
+    return riad_catalog_set_limit(
+            &site->node.store, &site->keys, &site->catalog, &entry->id, &entry->limit);
 }
 
 json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    struct riad_catalog_limit limit = { 0 };
-    struct riad_reason reason = { "" };
-    struct riad_id id;
-    int code, r = -EIO;
+    static const struct admin_change what = { take_limit, put_limit,
+        "only admins set limits at a site",
+        "a limit has workspace, and bytes_limit or inodes_limit" };
+    struct riad_catalog_workspace now;
+    json_t *failure = change_as_admin(site, uid, request, &what, &now);
 
-    if (!riad_site_is_admin(site, uid)) {
-        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only admins set limits at a site");
+    if (failure) {
+        return failure;
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = set_limit(site, request, &limit, &id);
-    }
-    pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
-    if (r < 0) {
-        return riad_control_failure(riad_exit_of(r),
-                r == -ENOENT   ? "the site has no such workspace: `riad workspace list` shows them"
-                : r == -EINVAL ? "a limit has workspace, and bytes_limit or inodes_limit"
-                               : strerror(-r));
-    }
-    riad_events_record(&site->node.state, "limit-set", &site->node.store.binding.store, &id,
-            "bytes: %llu, inodes: %llu (0: none)", (unsigned long long)limit.bytes_hard,
-            (unsigned long long)limit.inodes_hard);
+    riad_events_record(&site->node.state, "limit-set", &site->node.store.binding.store, &now.id,
+            "bytes: %llu, inodes: %llu (0: none), by uid %u",
+            (unsigned long long)now.limit.bytes_hard, (unsigned long long)now.limit.inodes_hard,
+            uid);
     return json_pack("{s:b}", "ok", 1);
 }
 
-/* (lock) */
-static int set_expiry(struct riad_site_host *site, const json_t *request,
-        struct riad_catalog_expiry *ret_expiry, struct riad_id *ret_id)
+static int take_expiry(const json_t *request, struct riad_catalog_workspace *entry)
 {
-    const char *name = json_string_value(json_object_get(request, "workspace"));
-    const struct riad_catalog_workspace *entry = name ? riad_site_find_workspace(site, name) : NULL;
-    struct riad_catalog_expiry expiry;
-    int r;
+    return riad_site_get_expiry(request, &entry->expiry);
+}
 
-    if (!entry || entry->deleted) {
-        return name ? -ENOENT : -EINVAL;
-    }
-    expiry = entry->expiry;
-    *ret_id = entry->id;
-    r = riad_site_get_expiry(request, &expiry);
-    r = r < 0 ? r
-              : riad_catalog_set_expiry(
-                        &site->node.store, &site->keys, &site->catalog, ret_id, &expiry);
-    r = r < 0 ? r : riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
-    if (r == 0) {
-        riad_host_apply_catalog(&site->host, &site->catalog);
-        *ret_expiry = expiry;
-    }
-    return r;
+static int put_expiry(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
+{
+    return riad_catalog_set_expiry(
+            &site->node.store, &site->keys, &site->catalog, &entry->id, &entry->expiry);
 }
 
 json_t *riad_site_set_expiry(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    struct riad_catalog_expiry expiry = { 0 };
-    struct riad_reason reason = { "" };
-    struct riad_id id;
-    int code, r = -EIO;
+    static const struct admin_change what = { take_expiry, put_expiry,
+        "only admins say when a workspace expires at a site",
+        "an expiry has workspace, expires and grace_seconds" };
+    struct riad_catalog_workspace now;
+    json_t *failure = change_as_admin(site, uid, request, &what, &now);
 
-    if (!riad_site_is_admin(site, uid)) {
-        return riad_control_failure(
-                RIAD_EXIT_NOT_PERMITTED, "only admins say when a workspace expires at a site");
+    if (failure) {
+        return failure;
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = set_expiry(site, request, &expiry, &id);
-    }
-    pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
-    if (r < 0) {
-        return riad_control_failure(riad_exit_of(r),
-                r == -ENOENT   ? "the site has no such workspace: `riad workspace list` shows them"
-                : r == -EINVAL ? "an expiry has workspace, expires and grace_seconds"
-                               : strerror(-r));
-    }
-    riad_events_record(&site->node.state, "expiry-set", &site->node.store.binding.store, &id,
-            "expires %lld, grace %u s, by uid %u", (long long)expiry.expires, expiry.grace, uid);
-    return json_pack("{s:b, s:o, s:I, s:I}", "ok", 1, "id", riad_control_hex(&id, sizeof id),
-            "expires", (json_int_t)expiry.expires, "grace_seconds", (json_int_t)expiry.grace);
+    riad_events_record(&site->node.state, "expiry-set", &site->node.store.binding.store, &now.id,
+            "expires %lld, grace %u s, by uid %u", (long long)now.expiry.expires, now.expiry.grace,
+            uid);
+    return json_pack("{s:b, s:o, s:I, s:I}", "ok", 1, "id",
+            riad_control_hex(&now.id, sizeof now.id), "expires", (json_int_t)now.expiry.expires,
+            "grace_seconds", (json_int_t)now.expiry.grace);
 }

@@ -3,39 +3,16 @@ import os
 import shutil
 import struct
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
-from sites import Account, Daemon, Person, Site, control
+from sites import Account, Daemon, Person, control
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def accounts():
-    made = [Account(f"p{number}") for number in range(4)]
-    yield made
-    for account in made:
-        account.remove()
-
-
-@pytest.fixture(scope="module")
-def service():
-    account = Account("ps")
-    yield account
-    account.remove()
-
-
-@pytest.fixture
-def site(binary, base, service):
-    path = Path(tempfile.mkdtemp(prefix="project-", dir=base))
-    path.chmod(0o755)
-    yield Site(binary, path, service)
-    shutil.rmtree(path)
+ACCOUNTS = 4
 
 
 @pytest.fixture

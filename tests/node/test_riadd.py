@@ -15,30 +15,7 @@ from harness import DAMAGED, DONE, FAILED, NOT_MOUNTED, NOT_PERMITTED, OWNED, US
 from sites import Account, Daemon, Person, Site, control, copy_tree
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def accounts():
-    made = [Account(number) for number in range(3)]
-    yield made
-    for account in made:
-        account.remove()
-
-
-@pytest.fixture(scope="module")
-def service():
-    """Whom the worker becomes."""
-    account = Account("s")
-    yield account
-    account.remove()
-
-
-@pytest.fixture
-def site(binary, base, service):
-    path = Path(tempfile.mkdtemp(prefix="riadd-", dir=base))
-    path.chmod(0o755)
-    yield Site(binary, path, service)
-    shutil.rmtree(path)
+ACCOUNTS = 3
 
 
 @pytest.fixture
