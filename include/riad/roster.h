@@ -23,13 +23,21 @@ struct riad_member {
     struct riad_hash wrap_hash;
 };
 
+/* A workspace has another root key from each epoch on. */
+enum { RIAD_ROSTER_EPOCHS_MAX = 64, RIAD_SEALED_ROOT_SIZE = 48 };
+struct riad_roster_epoch {
+    struct riad_hash commitment;                    /* to its root key */
+    uint8_t sealed_previous[RIAD_SEALED_ROOT_SIZE]; /* the one before, under it; 1: zeros */
+};
+
 /* What the verified chain of entries adds up to. */
 struct riad_roster {
     struct riad_id workspace;
     enum riad_workspace_kind kind;
-    uint32_t epoch;
+    uint32_t epoch; /* the present one, of which are commitment, name and wraps */
     struct riad_hash commitment;
-    struct riad_hash head; /* hash of the last entry */
+    struct riad_roster_epoch *epochs; /* `epoch` many, epoch 1 first */
+    struct riad_hash head;            /* hash of the last entry */
     uint64_t entries;
     struct riad_hash *heads; /* `entries` many: the hash of each entry */
     uint8_t sealed_name[1024];
@@ -94,6 +102,15 @@ int riad_roster_draft_role(const struct riad_store_binding *binding,
 int riad_roster_draft_remove(const struct riad_store_binding *binding,
         const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,
         const struct riad_keypair *keys, struct riad_writer *ret_file) RIAD_MUST_CHECK;
+/* A new root key, wrapped for each who is a member now: a new epoch. root: the present one. To put
+ * a member out, draft her removal, parse that, and draft the epoch on top of it: both entries go
+ * out together. ret_wraps: on the heap, in the order of roster->members. -ENOSPC there were
+ * RIAD_ROSTER_EPOCHS_MAX; -EBADMSG root is not this workspace's, or does not open its name. */
+int riad_roster_draft_epoch(const struct riad_store_binding *binding,
+        const struct riad_roster *roster, const void *data, size_t size,
+        const struct riad_secret *root, const struct riad_keypair *keys,
+        struct riad_writer *ret_file, struct riad_secret **ret_root,
+        uint8_t (**ret_wraps)[RIAD_WRAP_SIZE]) RIAD_MUST_CHECK;
 /* Publish what was drafted and verified, over what is there; the wrap comes before the roster that
  * names it. -EROFS; -ENOENT there is no such workspace. */
 int riad_roster_publish_wrap(const struct riad_store *store, const struct riad_id *workspace,
@@ -108,13 +125,20 @@ struct riad_member *riad_roster_find(const struct riad_roster *roster, const str
 /* -EBADMSG: not the wrap whose hash the roster has. */
 int riad_roster_check_wrap(
         const struct riad_member *member, const void *wrap, size_t size) RIAD_MUST_CHECK;
-/* A member's wrap, its hash checked; heap. -EUCLEAN it is missing; -EBADMSG. */
+/* A member's wrap of the present epoch, its hash checked; heap. -EUCLEAN it is missing; -EBADMSG.
+ */
 int riad_roster_read_wrap(const struct riad_store *store, const struct riad_roster *roster,
         const struct riad_member *member, uint8_t **ret_data, size_t *ret_size) RIAD_MUST_CHECK;
-/* The root key from a wrap, checked against the commitment. store: its id. -EBADMSG. */
+/* The present epoch's root key from a wrap, checked against the commitment. store: its id.
+ * -EBADMSG. */
 int riad_roster_open_root(const struct riad_id *store, const struct riad_roster *roster,
         const struct riad_keypair *keys, const void *wrap, size_t size,
         struct riad_secret **ret) RIAD_MUST_CHECK;
+/* The root keys of all epochs, epoch 1 first, 32 bytes each: the present one from the wrap, each
+ * other one as the next has it sealed, all checked against their commitments. -EBADMSG. */
+int riad_roster_open_roots(const struct riad_id *store, const struct riad_roster *roster,
+        const struct riad_keypair *keys, const void *wrap, size_t size,
+        struct riad_secret **ret_roots) RIAD_MUST_CHECK;
 /* Reads and verifies all entries with the owner's key, as riad_roster_parse. -EBADMSG, -ENOENT,
  * -EPROTONOSUPPORT. A chain cut at its end verifies: whoever holds a later head (a term, the
  * catalog) must compare: riad_roster_passed. */
@@ -122,11 +146,12 @@ int riad_roster_load(const struct riad_store *store, const struct riad_id *works
         const struct riad_public_key *signer, struct riad_roster *ret) RIAD_MUST_CHECK;
 void riad_roster_done(struct riad_roster *roster);
 /* Unwraps the member's root key of the roster's epoch, checks wrap hash and commitment, derives the
- * subkeys; the root is wiped. -ENOKEY not a member; -EBADMSG; -EUCLEAN the wrap is missing. */
+ * subkeys; the root is wiped. -ENOKEY not a member; -EBADMSG; -EUCLEAN the wrap is missing;
+ * -EPROTONOSUPPORT an epoch after the first: struct riad_keys holds one. */
 int riad_roster_unlock(const struct riad_store *store, const struct riad_roster *roster,
         const struct riad_id *user, const struct riad_keypair *keys,
         struct riad_keys **ret) RIAD_MUST_CHECK;
-/* Opens the workspace's name. */
+/* Opens the workspace's name; keys: of the present epoch. */
 int riad_roster_name(const struct riad_roster *roster, const struct riad_keys *keys,
         char ret[256]) RIAD_MUST_CHECK;
 

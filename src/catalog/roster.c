@@ -1,10 +1,9 @@
-/* Rosters: reading the chain, unlocking a workspace, its name. */
+/* Rosters: reading the chain, and the wraps that it names. */
 #include "riad/roster.h"
 
 #include "riad/cleanup.h"
 #include "riad/error.h"
 
-#include "label_priv.h"
 #include "object_priv.h"
 #include "roster_priv.h"
 
@@ -85,14 +84,47 @@ bool riad_roster_is_last_manager(const struct riad_roster *roster, const struct 
     return member->role == RIAD_ROLE_MANAGER && count_managers(roster) == 1;
 }
 
-static int apply_create(struct riad_roster *roster, const struct riad_roster_entry *entry)
+/* The epoch that follows, as the entry has it. */
+static int begin_epoch(struct riad_roster *roster, const struct riad_roster_entry *entry)
 {
-    roster->kind = entry->workspace_kind;
-    roster->epoch = entry->epoch;
+    struct riad_roster_epoch *epochs = reallocarray(roster->epochs, entry->epoch, sizeof *epochs);
+
+    if (!epochs) {
+        return -ENOMEM;
+    }
+    roster->epochs = epochs;
+    epochs += roster->epoch++;
+    epochs->commitment = entry->commitment;
+    memcpy(epochs->sealed_previous, entry->sealed_previous, sizeof epochs->sealed_previous);
     roster->commitment = entry->commitment;
     memcpy(roster->sealed_name, entry->sealed_name, entry->sealed_name_size);
     roster->sealed_name_size = entry->sealed_name_size;
-    return put_member(roster, &entry->member);
+    return 0;
+}
+
+static int apply_create(struct riad_roster *roster, const struct riad_roster_entry *entry)
+{
+    int r = begin_epoch(roster, entry);
+
+    roster->kind = entry->workspace_kind;
+    return r < 0 ? r : put_member(roster, &entry->member);
+}
+
+/* The wraps are as many as the members, of different ones, each a member's: all have one. */
+static int apply_epoch(struct riad_roster *roster, const struct riad_roster_entry *entry)
+{
+    if (entry->epoch != roster->epoch + 1 || entry->wrap_count != roster->member_count) {
+        return -EBADMSG;
+    }
+    for (size_t i = 0; i < entry->wrap_count; i++) {
+        struct riad_member *member = riad_roster_find(roster, &entry->wraps[i].user);
+
+        if (!member) {
+            return -EBADMSG;
+        }
+        member->wrap_hash = entry->wraps[i].hash;
+    }
+    return begin_epoch(roster, entry);
 }
 
 static int apply_kind(struct riad_roster *roster, const struct riad_roster_entry *entry)
@@ -102,6 +134,8 @@ static int apply_kind(struct riad_roster *roster, const struct riad_roster_entry
         return apply_create(roster, entry);
     case RIAD_ROSTER_MEMBER_PUT:
         return put_member(roster, &entry->member);
+    case RIAD_ROSTER_EPOCH:
+        return apply_epoch(roster, entry);
     default:
         return remove_member(roster, &entry->member.user);
     }
@@ -166,7 +200,7 @@ static int verify_entry(const struct riad_store_binding *binding,
 static int read_entry(struct riad_reader *reader, const struct riad_store_binding *binding,
         const struct riad_public_key *signer, struct riad_roster *roster)
 {
-    struct riad_roster_entry entry;
+    _cleanup_(riad_roster_entry_done) struct riad_roster_entry entry = { 0 };
     struct riad_hash head;
     const uint8_t *body;
     size_t size, body_size;
@@ -249,6 +283,7 @@ void riad_roster_done(struct riad_roster *roster)
 {
     free(roster->members);
     free(roster->heads);
+    free(roster->epochs);
     *roster = (struct riad_roster){ 0 };
 }
 
@@ -277,66 +312,4 @@ int riad_roster_read_wrap(const struct riad_store *store, const struct riad_rost
     *ret_data = riad_take_pointer(data);
     *ret_size = size;
     return 0;
-}
-
-/* K2: no AEAD here commits to its key, the signed roster does. */
-int riad_roster_check_root(const struct riad_roster *roster, const struct riad_secret *root)
-{
-    struct riad_hash commitment;
-    int r;
-
-    r = riad_keys_commitment(&roster->workspace, root, &commitment);
-    if (r < 0) {
-        return r;
-    }
-    return riad_equal_constant_time(&commitment, &roster->commitment, sizeof commitment) ? 0
-                                                                                         : -EBADMSG;
-}
-
-int riad_roster_open_root(const struct riad_id *store, const struct riad_roster *roster,
-        const struct riad_keypair *keys, const void *wrap, size_t size, struct riad_secret **ret)
-{
-    const struct riad_wrap_scope scope = { *store, roster->workspace, roster->epoch };
-    _cleanup_secret_ struct riad_secret *root = NULL;
-    int r;
-
-    r = riad_wrap_open(&scope, keys, wrap, size, &root);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_roster_check_root(roster, root);
-    if (r < 0) {
-        return r;
-    }
-    *ret = riad_take_pointer(root);
-    return 0;
-}
-
-int riad_roster_unlock(const struct riad_store *store, const struct riad_roster *roster,
-        const struct riad_id *user, const struct riad_keypair *keys, struct riad_keys **ret)
-{
-    const struct riad_member *member = riad_roster_find(roster, user);
-    _cleanup_secret_ struct riad_secret *root = NULL;
-    _cleanup_free_ uint8_t *wrap = NULL;
-    size_t size;
-    int r;
-
-    if (!member || memcmp(&member->wrap_key, &keys->wrap_key, sizeof keys->wrap_key) != 0) {
-        return -ENOKEY;
-    }
-    r = riad_roster_read_wrap(store, roster, member, &wrap, &size);
-    if (r < 0) {
-        return r;
-    }
-    r = riad_roster_open_root(&store->binding.store, roster, keys, wrap, size, &root);
-    if (r < 0) {
-        return r;
-    }
-    return riad_keys_new(&roster->workspace, roster->epoch, root, ret);
-}
-
-int riad_roster_name(const struct riad_roster *roster, const struct riad_keys *keys, char ret[256])
-{
-    return riad_label_open(
-            riad_keys_label(keys), roster->sealed_name, roster->sealed_name_size, ret);
 }

@@ -7,7 +7,7 @@
 #include "label_priv.h"
 #include "roster_priv.h"
 
-static int seal_name(
+int riad_roster_seal_name(
         const struct riad_secret *root, const char *name, struct riad_roster_entry *entry)
 {
     _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
@@ -45,7 +45,7 @@ static int fill_entry(const struct riad_id *id, enum riad_workspace_kind kind, c
     if (r < 0) {
         return r;
     }
-    r = seal_name(root, name, &entry);
+    r = riad_roster_seal_name(root, name, &entry);
     if (r < 0) {
         return r;
     }

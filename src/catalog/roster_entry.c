@@ -1,4 +1,5 @@
 /* The codec of roster entries (FORMAT 3.2). */
+#include "riad/cleanup.h"
 #include "riad/digest.h"
 #include "riad/error.h"
 
@@ -15,6 +16,50 @@ static void encode_member(const struct riad_member *member, struct riad_writer *
     riad_put_hash(writer, &member->wrap_hash);
 }
 
+void riad_roster_entry_done(struct riad_roster_entry *entry)
+{
+    free(entry->wraps);
+    entry->wraps = NULL;
+    entry->wrap_count = 0;
+}
+
+static void encode_root(const struct riad_roster_entry *entry, struct riad_writer *writer)
+{
+    riad_put_u32(writer, entry->epoch);
+    riad_put_hash(writer, &entry->commitment);
+    riad_put_b16(writer, entry->sealed_name, entry->sealed_name_size);
+}
+
+static void encode_epoch(const struct riad_roster_entry *entry, struct riad_writer *writer)
+{
+    encode_root(entry, writer);
+    riad_put_b16(writer, entry->sealed_previous, sizeof entry->sealed_previous);
+    riad_put_u32(writer, (uint32_t)entry->wrap_count);
+    for (size_t i = 0; i < entry->wrap_count; i++) {
+        riad_put_id(writer, &entry->wraps[i].user);
+        riad_put_hash(writer, &entry->wraps[i].hash);
+    }
+}
+
+static void encode_by_kind(const struct riad_roster_entry *entry, struct riad_writer *writer)
+{
+    switch (entry->kind) {
+    case RIAD_ROSTER_CREATE:
+        riad_put_u8(writer, (uint8_t)entry->workspace_kind);
+        encode_root(entry, writer);
+        encode_member(&entry->member, writer);
+        break;
+    case RIAD_ROSTER_MEMBER_REMOVE:
+        riad_put_id(writer, &entry->member.user);
+        break;
+    case RIAD_ROSTER_EPOCH:
+        encode_epoch(entry, writer);
+        break;
+    default:
+        encode_member(&entry->member, writer);
+    }
+}
+
 void riad_roster_entry_encode(const struct riad_roster_entry *entry, struct riad_writer *writer)
 {
     riad_put_id(writer, &entry->workspace);
@@ -22,17 +67,7 @@ void riad_roster_entry_encode(const struct riad_roster_entry *entry, struct riad
     riad_put_hash(writer, &entry->previous);
     riad_put_time(writer, entry->time);
     riad_put_u8(writer, (uint8_t)entry->kind);
-    if (entry->kind == RIAD_ROSTER_CREATE) {
-        riad_put_u8(writer, (uint8_t)entry->workspace_kind);
-        riad_put_u32(writer, entry->epoch);
-        riad_put_hash(writer, &entry->commitment);
-        riad_put_b16(writer, entry->sealed_name, entry->sealed_name_size);
-    }
-    if (entry->kind == RIAD_ROSTER_MEMBER_REMOVE) {
-        riad_put_id(writer, &entry->member.user);
-    } else {
-        encode_member(&entry->member, writer);
-    }
+    encode_by_kind(entry, writer);
     riad_put_b32(writer, NULL, 0);
 }
 
@@ -65,6 +100,13 @@ static void decode_sealed_name(struct riad_reader *reader, struct riad_roster_en
     ret->sealed_name_size = size;
 }
 
+static void decode_root(struct riad_reader *reader, struct riad_roster_entry *ret)
+{
+    ret->epoch = riad_get_u32(reader);
+    riad_get_hash(reader, &ret->commitment);
+    decode_sealed_name(reader, ret);
+}
+
 static void decode_create(struct riad_reader *reader, struct riad_roster_entry *ret)
 {
     uint8_t kind = riad_get_u8(reader);
@@ -73,18 +115,64 @@ static void decode_create(struct riad_reader *reader, struct riad_roster_entry *
         riad_reader_refuse(reader);
     }
     ret->workspace_kind = kind;
-    ret->epoch = riad_get_u32(reader);
+    decode_root(reader, ret);
     if (ret->epoch != 1) {
         riad_reader_refuse(reader);
     }
-    riad_get_hash(reader, &ret->commitment);
-    decode_sealed_name(reader, ret);
     decode_member(reader, &ret->member);
 }
 
-static void decode_by_kind(struct riad_reader *reader, struct riad_roster_entry *ret)
+static bool is_after(const struct riad_roster_wrap *wrap, const struct riad_roster_wrap *before)
+{
+    return memcmp(wrap->user.bytes, before->user.bytes, sizeof wrap->user.bytes) > 0;
+}
+
+static int decode_wraps(struct riad_reader *reader, struct riad_roster_entry *ret)
+{
+    size_t count = riad_get_u32(reader);
+
+    if (count == 0 || count > RIAD_MEMBERS_MAX) {
+        riad_reader_refuse(reader);
+        return 0;
+    }
+    ret->wraps = calloc(count, sizeof *ret->wraps);
+    if (!ret->wraps) {
+        return -ENOMEM;
+    }
+    ret->wrap_count = count;
+    for (size_t i = 0; i < count; i++) {
+        riad_get_id(reader, &ret->wraps[i].user);
+        riad_get_hash(reader, &ret->wraps[i].hash);
+        if (i > 0 && !is_after(&ret->wraps[i], &ret->wraps[i - 1])) {
+            riad_reader_refuse(reader);
+        }
+    }
+    return 0;
+}
+
+/* -ENOMEM, else 0: what is wrong with it, the reader tells. */
+static int decode_epoch(struct riad_reader *reader, struct riad_roster_entry *ret)
+{
+    const uint8_t *sealed;
+    size_t size;
+
+    decode_root(reader, ret);
+    sealed = riad_get_b16(reader, sizeof ret->sealed_previous, &size);
+    if (ret->epoch < 2 || ret->epoch > RIAD_ROSTER_EPOCHS_MAX ||
+            size != sizeof ret->sealed_previous) {
+        riad_reader_refuse(reader);
+        return 0;
+    }
+    memcpy(ret->sealed_previous, sealed, size);
+    return decode_wraps(reader, ret);
+}
+
+/* As decode_epoch. */
+static int decode_by_kind(struct riad_reader *reader, struct riad_roster_entry *ret)
 {
     switch (ret->kind) {
+    case RIAD_ROSTER_EPOCH:
+        return decode_epoch(reader, ret);
     case RIAD_ROSTER_CREATE:
         decode_create(reader, ret);
         break;
@@ -97,11 +185,12 @@ static void decode_by_kind(struct riad_reader *reader, struct riad_roster_entry 
     default:
         riad_reader_refuse(reader);
     }
+    return 0;
 }
 
 int riad_roster_entry_decode(const uint8_t *body, size_t size, struct riad_roster_entry *ret)
 {
-    struct riad_roster_entry entry = { 0 };
+    _cleanup_(riad_roster_entry_done) struct riad_roster_entry entry = { 0 };
     struct riad_reader reader;
     int r;
 
@@ -111,16 +200,17 @@ int riad_roster_entry_decode(const uint8_t *body, size_t size, struct riad_roste
     riad_get_hash(&reader, &entry.previous);
     entry.time = riad_get_time(&reader);
     entry.kind = riad_get_u8(&reader);
-    if (reader.error == 0 && entry.kind == RIAD_ROSTER_EPOCH) {
-        return -EPROTONOSUPPORT;
+    r = decode_by_kind(&reader, &entry);
+    if (r < 0) {
+        return r;
     }
-    decode_by_kind(&reader, &entry);
     riad_get_extensions(&reader);
     r = riad_reader_finish(&reader);
     if (r < 0) {
         return r;
     }
     *ret = entry;
+    entry = (struct riad_roster_entry){ 0 };
     return 0;
 }
 

@@ -21,6 +21,12 @@ enum riad_roster_entry_kind {
     RIAD_ROSTER_EPOCH,
 };
 
+/* A member's part in an epoch. */
+struct riad_roster_wrap {
+    struct riad_id user;
+    struct riad_hash hash; /* of the wrap */
+};
+
 struct riad_roster_entry {
     struct riad_id workspace;
     uint64_t number;
@@ -29,17 +35,24 @@ struct riad_roster_entry {
     enum riad_roster_entry_kind kind;
     /* create */
     enum riad_workspace_kind workspace_kind;
+    /* create, epoch */
     uint32_t epoch;
     struct riad_hash commitment;
     uint8_t sealed_name[RIAD_SEALED_NAME_MAX];
     size_t sealed_name_size;
     /* create, member put; of a member remove only the user */
     struct riad_member member;
+    /* epoch */
+    uint8_t sealed_previous[RIAD_SEALED_ROOT_SIZE];
+    struct riad_roster_wrap *wraps; /* the entry's own, ids ascending */
+    size_t wrap_count;
 };
+
+void riad_roster_entry_done(struct riad_roster_entry *entry);
 
 /* The body of an envelope. */
 void riad_roster_entry_encode(const struct riad_roster_entry *entry, struct riad_writer *writer);
-/* -EBADMSG; -EPROTONOSUPPORT for an epoch entry: this riad keeps the keys of one epoch. */
+/* The caller frees *ret. -EBADMSG, -ENOMEM. */
 int riad_roster_entry_decode(
         const uint8_t *body, size_t size, struct riad_roster_entry *ret) RIAD_MUST_CHECK;
 /* Appends the signed entry with its length; *ret_hash is what the next entry names as previous. */
@@ -52,9 +65,21 @@ int riad_roster_entry_hash(
 /* member: one of the roster's. */
 bool riad_roster_is_last_manager(
         const struct riad_roster *roster, const struct riad_member *member);
-/* -EBADMSG: not the root key that the roster commits to. */
+/* Seals the workspace's name into an entry whose workspace and epoch are set. -EINVAL. */
+int riad_roster_seal_name(const struct riad_secret *root, const char *name,
+        struct riad_roster_entry *entry) RIAD_MUST_CHECK;
+/* -EBADMSG: not the present epoch's root key, to which the roster commits. */
 int riad_roster_check_root(
         const struct riad_roster *roster, const struct riad_secret *root) RIAD_MUST_CHECK;
+
+/* The root key of the epoch before this one, sealed under this one's. */
+int riad_previous_seal(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, const struct riad_secret *previous,
+        uint8_t ret[RIAD_SEALED_ROOT_SIZE]) RIAD_MUST_CHECK;
+/* -EBADMSG. */
+int riad_previous_open(const struct riad_id *workspace, uint32_t epoch,
+        const struct riad_secret *root, const uint8_t sealed[RIAD_SEALED_ROOT_SIZE],
+        struct riad_secret **ret) RIAD_MUST_CHECK;
 
 /* What a wrap is bound to besides its recipient. */
 struct riad_wrap_scope {

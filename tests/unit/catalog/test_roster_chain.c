@@ -1,7 +1,7 @@
 /* The chain of a roster's entries: what they add up to, and what is refused. */
 #include "roster_fixture.h"
 
-/* A chain of entries as a later riad will write it; it begins as the present one. */
+/* A chain of entries; it begins as the present one. */
 struct chain {
     struct riad_writer file;
     struct riad_roster_entry entry; /* the next one */
@@ -267,11 +267,6 @@ static void be_unknown(struct riad_roster_entry *entry)
     entry->kind = 5;
 }
 
-static void begin_epoch(struct riad_roster_entry *entry)
-{
-    entry->kind = RIAD_ROSTER_EPOCH;
-}
-
 static void chains_that_do_not_add_up_are_refused(void **state)
 {
     _cleanup_chain_ struct chain chain;
@@ -283,7 +278,6 @@ static void chains_that_do_not_add_up_are_refused(void **state)
     assert_entry_refused(create_again, -EBADMSG);
     assert_entry_refused(give_unknown_role, -EBADMSG);
     assert_entry_refused(be_unknown, -EBADMSG);
-    assert_entry_refused(begin_epoch, -EPROTONOSUPPORT);
     chain_init(&chain);
     chain.entry.kind = RIAD_ROSTER_MEMBER_PUT;
     chain_add(&chain, &fixture.keys);
