@@ -28,7 +28,20 @@ struct riad_catalog_member {
 
 enum { RIAD_PROJECT_NAME_MAX = 64 };
 
-/* A copy of the struct borrows the members: they are the catalog's, until it is changed. */
+/* The last record of an epoch: what a later one is sealed with has its number in the roster. */
+struct riad_catalog_epoch_end {
+    uint32_t epoch, term;
+    uint64_t number;
+    struct riad_hash chain;
+};
+
+/* Of the workspace's terms that this key signed, those up to this number count; 0: none. */
+struct riad_catalog_term_bound {
+    struct riad_public_key key;
+    uint32_t last;
+};
+
+/* A copy of the struct borrows the lists: they are the catalog's, until it is changed. */
 struct riad_catalog_workspace {
     struct riad_id id;
     enum riad_workspace_kind kind;
@@ -43,6 +56,10 @@ struct riad_catalog_workspace {
     struct riad_hash roster_head;
     struct riad_catalog_member *members; /* of it, ids ascending */
     size_t member_count;
+    struct riad_catalog_epoch_end *epoch_ends; /* epochs ascending */
+    size_t epoch_end_count;
+    struct riad_catalog_term_bound *term_bounds; /* a key once */
+    size_t term_bound_count;
 };
 
 enum { RIAD_USER_NAME_MAX = 64 };
@@ -111,6 +128,25 @@ int riad_catalog_reserve(const struct riad_store *store, const struct riad_keypa
 int riad_catalog_set_roster(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         const struct riad_roster *roster) RIAD_MUST_CHECK;
+/* Registers where an epoch's records end. -ENOENT as above; -ESTALE this epoch's end, or a later
+ * one's, is registered already; -EINVAL an epoch that is none (1..RIAD_ROSTER_EPOCHS_MAX). */
+int riad_catalog_end_epoch(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_id *workspace,
+        const struct riad_catalog_epoch_end *end) RIAD_MUST_CHECK;
+struct riad_catalog_bound {
+    struct riad_id workspace;
+    uint32_t last;
+};
+/* Bounds the terms that a node's key signed, in these workspaces, deleted ones too. Where it is
+ * bound already nothing changes. In several batches if there are many: on an error some may be in
+ * the catalog, and *catalog has those; the same call goes on. -ENOENT a workspace is not in the
+ * catalog; -EINVAL one is there twice; -ENOSPC it has 4096 bounds. */
+int riad_catalog_bound_terms(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_public_key *node,
+        const struct riad_catalog_bound *bounds, size_t count) RIAD_MUST_CHECK;
+/* NULL: the key's terms are not bound there. Borrowed. */
+const struct riad_catalog_term_bound *riad_catalog_find_bound(
+        const struct riad_catalog_workspace *workspace, const struct riad_public_key *node);
 /* The project of that name that is not deleted; NULL if there is none. Borrowed. */
 const struct riad_catalog_workspace *riad_catalog_find_project(
         const struct riad_catalog *catalog, const char *name);

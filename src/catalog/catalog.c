@@ -77,6 +77,8 @@ void riad_catalog_done(struct riad_catalog *catalog)
 {
     for (size_t i = 0; i < catalog->workspace_count; i++) {
         free(catalog->workspaces[i].members);
+        free(catalog->workspaces[i].epoch_ends);
+        free(catalog->workspaces[i].term_bounds);
     }
     free(catalog->workspaces);
     free(catalog->users);
@@ -96,7 +98,35 @@ const struct riad_catalog_workspace *riad_catalog_find(
     return NULL;
 }
 
-/* Counts each workspace when its members are its own, so that what was copied can be freed. */
+/* Gives the workspace, a copy, lists of its own; also on a failure it holds only these. */
+static int copy_lists(struct riad_catalog_workspace *workspace)
+{
+    const struct riad_catalog_workspace from = *workspace;
+    void *items;
+    int r;
+
+    workspace->members = NULL;
+    workspace->epoch_ends = NULL;
+    workspace->term_bounds = NULL;
+    r = duplicate(from.members, from.member_count, sizeof *from.members, &items);
+    if (r < 0) {
+        return r;
+    }
+    workspace->members = items;
+    r = duplicate(from.epoch_ends, from.epoch_end_count, sizeof *from.epoch_ends, &items);
+    if (r < 0) {
+        return r;
+    }
+    workspace->epoch_ends = items;
+    r = duplicate(from.term_bounds, from.term_bound_count, sizeof *from.term_bounds, &items);
+    if (r < 0) {
+        return r;
+    }
+    workspace->term_bounds = items;
+    return 0;
+}
+
+/* Counts each workspace when its lists are its own, so that what was copied can be freed. */
 static int copy_workspaces(const struct riad_catalog *catalog, struct riad_catalog *copy)
 {
     void *items;
@@ -108,15 +138,11 @@ static int copy_workspaces(const struct riad_catalog *catalog, struct riad_catal
     }
     copy->workspaces = items;
     for (size_t i = 0; i < catalog->workspace_count; i++) {
-        struct riad_catalog_workspace *workspace = &copy->workspaces[i];
-
-        r = duplicate(
-                workspace->members, workspace->member_count, sizeof *workspace->members, &items);
+        r = copy_lists(&copy->workspaces[i]);
+        copy->workspace_count = i + 1;
         if (r < 0) {
             return r;
         }
-        workspace->members = items;
-        copy->workspace_count = i + 1;
     }
     return 0;
 }

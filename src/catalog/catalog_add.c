@@ -7,47 +7,30 @@
 
 enum { TRIES_MAX = 1000 };
 
-/* What a command adds: a workspace with its limit and expiry, for a project its name, another one
- * of these, a roster's state, or that a workspace is deleted. */
-enum addition_kind {
-    ADD_WORKSPACE,
-    ADD_LIMIT,
-    ADD_EXPIRY,
-    ADD_DELETION,
-    ADD_PROJECT,
-    ADD_ROSTER,
-    ADD_ENROLMENT,
-    ADD_USER_CHANGE
-};
-
-struct addition {
-    const struct riad_catalog_workspace
-            *workspace; /* NULL: an enrolment without, a user's change */
-    enum addition_kind kind;
-    const struct riad_catalog_user *user; /* these two */
-};
-
-static int check_user(const struct riad_catalog *catalog, const struct addition *addition)
+static int check_user(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     bool present = riad_catalog_find_user(catalog, &addition->user->id) != NULL;
 
-    if (addition->kind == ADD_USER_CHANGE && !present) {
+    if (addition->kind == RIAD_CATALOG_ADD_USER_CHANGE && !present) {
         return -ENOENT;
     }
-    return (addition->kind == ADD_ENROLMENT && present) ||
+    return (addition->kind == RIAD_CATALOG_ADD_ENROLMENT && present) ||
                            riad_catalog_user_collides(catalog, addition->user)
                    ? -EEXIST
                    : 0;
 }
 
 /* Whether it makes its workspace, if it has one. */
-static bool makes_workspace(const struct addition *addition)
+static bool makes_workspace(const struct riad_catalog_addition *addition)
 {
-    return addition->user || addition->kind == ADD_WORKSPACE || addition->kind == ADD_PROJECT;
+    return addition->user || addition->kind == RIAD_CATALOG_ADD_WORKSPACE ||
+           addition->kind == RIAD_CATALOG_ADD_PROJECT;
 }
 
 /* Of a workspace that is made. */
-static int check_new(const struct riad_catalog *catalog, const struct addition *addition)
+static int check_new(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     if (addition->workspace && riad_catalog_find(catalog, &addition->workspace->id)) {
         return -EEXIST;
@@ -55,37 +38,55 @@ static int check_new(const struct riad_catalog *catalog, const struct addition *
     if (addition->user) {
         return check_user(catalog, addition);
     }
-    return addition->kind == ADD_PROJECT &&
+    return addition->kind == RIAD_CATALOG_ADD_PROJECT &&
                            riad_catalog_find_project(catalog, addition->workspace->name)
                    ? -EEXIST
                    : 0;
 }
 
-static int check_addition(const struct riad_catalog *catalog, const struct addition *addition)
+/* Of a workspace that is there. */
+static int check_change(
+        const struct riad_catalog_workspace *present, const struct riad_catalog_addition *addition)
+{
+    if (addition->kind == RIAD_CATALOG_ADD_EPOCH_END) {
+        return riad_catalog_check_epoch_end(present, addition->workspace->epoch_ends);
+    }
+    return addition->kind == RIAD_CATALOG_ADD_ROSTER &&
+                           addition->workspace->roster_entries <= present->roster_entries
+                   ? -ESTALE
+                   : 0;
+}
+
+static int check_addition(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     const struct riad_catalog_workspace *present;
 
     if (makes_workspace(addition)) {
         return check_new(catalog, addition);
     }
+    if (addition->kind == RIAD_CATALOG_ADD_TERM_BOUNDS) {
+        return riad_catalog_check_bounds(catalog, addition);
+    }
     present = riad_catalog_find(catalog, &addition->workspace->id);
     if (!present || present->deleted) {
         return -ENOENT;
     }
-    return addition->kind == ADD_ROSTER &&
-                           addition->workspace->roster_entries <= present->roster_entries
-                   ? -ESTALE
-                   : 0;
+    return check_change(present, addition);
 }
 
-static uint32_t count_entries(const struct addition *addition)
+static uint32_t count_entries(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     uint32_t workspace = !addition->workspace ? 0 : addition->workspace->expiry.expires > 0 ? 3 : 2;
 
+    if (addition->kind == RIAD_CATALOG_ADD_TERM_BOUNDS) {
+        return riad_catalog_count_bounds(catalog, addition);
+    }
     if (!makes_workspace(addition)) {
         return 1;
     }
-    return workspace + (addition->user != NULL) + (addition->kind == ADD_PROJECT);
+    return workspace + (addition->user != NULL) + (addition->kind == RIAD_CATALOG_ADD_PROJECT);
 }
 
 static void put_workspace(
@@ -98,51 +99,62 @@ static void put_workspace(
     }
 }
 
-static void put_entries(const struct riad_catalog *catalog, const struct addition *addition,
-        struct riad_writer *writer)
+static void put_deletion(const struct riad_catalog_workspace *present, struct riad_writer *writer)
+{
+    struct riad_catalog_workspace deleted = *present;
+
+    deleted.deleted = true;
+    riad_catalog_put_workspace_entry(&deleted, writer);
+}
+
+static void put_entries(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition, struct riad_writer *writer)
 {
     const struct riad_catalog_workspace *workspace = addition->workspace;
-    struct riad_catalog_workspace deleted;
 
     switch (addition->kind) {
-    case ADD_WORKSPACE:
+    case RIAD_CATALOG_ADD_WORKSPACE:
         put_workspace(workspace, writer);
         break;
-    case ADD_PROJECT:
+    case RIAD_CATALOG_ADD_PROJECT:
         put_workspace(workspace, writer);
         riad_catalog_put_name_entry(workspace, writer);
         break;
-    case ADD_ROSTER:
+    case RIAD_CATALOG_ADD_ROSTER:
         riad_catalog_put_roster_entry(workspace, writer);
         break;
-    case ADD_ENROLMENT:
-    case ADD_USER_CHANGE:
+    case RIAD_CATALOG_ADD_ENROLMENT:
+    case RIAD_CATALOG_ADD_USER_CHANGE:
         riad_catalog_put_user_entry(addition->user, writer);
         if (workspace) {
             put_workspace(workspace, writer);
         }
         break;
-    case ADD_LIMIT:
+    case RIAD_CATALOG_ADD_LIMIT:
         riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
         break;
-    case ADD_EXPIRY:
+    case RIAD_CATALOG_ADD_EXPIRY:
         riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
         break;
-    case ADD_DELETION:
-        deleted = *riad_catalog_find(catalog, &addition->workspace->id);
-        deleted.deleted = true;
-        riad_catalog_put_workspace_entry(&deleted, writer);
+    case RIAD_CATALOG_ADD_DELETION:
+        put_deletion(riad_catalog_find(catalog, &workspace->id), writer);
+        break;
+    case RIAD_CATALOG_ADD_EPOCH_END:
+        riad_catalog_put_epoch_end_entry(&workspace->id, workspace->epoch_ends, writer);
+        break;
+    case RIAD_CATALOG_ADD_TERM_BOUNDS:
+        riad_catalog_put_bounds(catalog, addition, writer);
         break;
     }
 }
 
-static int encode_addition(const struct riad_catalog *catalog, const struct addition *addition,
-        struct riad_writer *writer)
+static int encode_addition(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition, struct riad_writer *writer)
 {
     struct riad_catalog_batch batch = {
         .first_number = riad_chain_last(&catalog->ends).next_number,
         .previous = riad_chain_last(&catalog->ends).head,
-        .count = count_entries(addition),
+        .count = count_entries(catalog, addition),
     };
 
     if (clock_gettime(CLOCK_REALTIME, &batch.time) < 0) {
@@ -172,7 +184,7 @@ static int check_signer(const struct riad_catalog *catalog, const struct riad_ke
 
 /* -EEXIST: somebody was faster. */
 static int publish(const struct riad_store *store, const struct riad_keypair *keys,
-        const struct riad_catalog *catalog, const struct addition *addition)
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     const struct riad_chain chain = riad_catalog_chain(store, catalog);
     _cleanup_(riad_writer_done) struct riad_writer body = { 0 };
@@ -189,7 +201,7 @@ static int publish(const struct riad_store *store, const struct riad_keypair *ke
 
 /* Its last catch-up reads back what was published, through the same code as everybody else's. */
 static int append(const struct riad_store *store, const struct riad_keypair *keys,
-        struct riad_catalog *catalog, const struct addition *addition)
+        struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     int r = -EEXIST;
 
@@ -202,7 +214,7 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
         if (r == 0) {
             r = check_addition(catalog, addition);
         }
-        if (r < 0) {
+        if (r < 0 || count_entries(catalog, addition) == 0) {
             return r;
         }
         r = publish(store, keys, catalog, addition);
@@ -214,8 +226,8 @@ static int append(const struct riad_store *store, const struct riad_keypair *key
 }
 
 /* Works on a copy, so that a failure leaves the caller's catalog as it was. */
-static int add(const struct riad_store *store, const struct riad_keypair *keys,
-        struct riad_catalog *catalog, const struct addition *addition)
+int riad_catalog_add(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
 {
     const struct riad_signer self = riad_signer_always(&keys->sign_key);
     _cleanup_(riad_catalog_done) struct riad_catalog copy = { 0 };
@@ -249,7 +261,8 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
     struct riad_catalog_workspace entry = {
         .id = *workspace, .kind = kind, .owner = *owner, .limit = *limit
     };
-    const struct addition addition = { &entry, ADD_WORKSPACE, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_WORKSPACE };
 
     if (kind != RIAD_KIND_HOME && kind != RIAD_KIND_PROJECT) {
         return -EINVAL;
@@ -257,7 +270,7 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
     if (expiry) {
         entry.expiry = *expiry;
     }
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
@@ -265,9 +278,10 @@ int riad_catalog_set_limit(const struct riad_store *store, const struct riad_key
         const struct riad_catalog_limit *limit)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace, .limit = *limit };
-    const struct addition addition = { &entry, ADD_LIMIT, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_LIMIT };
 
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_keypair *keys,
@@ -275,55 +289,61 @@ int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_ke
         const struct riad_catalog_expiry *expiry)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace, .expiry = *expiry };
-    const struct addition addition = { &entry, ADD_EXPIRY, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_EXPIRY };
 
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_delete_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace)
 {
     const struct riad_catalog_workspace entry = { .id = *workspace };
-    const struct addition addition = { &entry, ADD_DELETION, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_DELETION };
 
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_enrol(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_user *user,
         const struct riad_catalog_workspace *workspace)
 {
-    const struct addition addition = { workspace, ADD_ENROLMENT, user };
+    const struct riad_catalog_addition addition = {
+        .workspace = workspace, .kind = RIAD_CATALOG_ADD_ENROLMENT, .user = user
+    };
 
     if (!riad_catalog_is_user_name(user->name)) {
         return -EINVAL;
     }
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_change_user(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_user *user)
 {
-    const struct addition addition = { NULL, ADD_USER_CHANGE, user };
+    const struct riad_catalog_addition addition = { .kind = RIAD_CATALOG_ADD_USER_CHANGE,
+        .user = user };
 
     if (!riad_catalog_is_user_name(user->name)) {
         return -EINVAL;
     }
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 int riad_catalog_reserve(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_workspace *workspace)
 {
     struct riad_catalog_workspace entry = *workspace;
-    const struct addition addition = { &entry, ADD_PROJECT, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_PROJECT };
 
     entry.kind = RIAD_KIND_PROJECT;
     entry.deleted = false;
     if (!riad_catalog_is_user_name(entry.name) || !riad_catalog_is_expiry(&entry.expiry)) {
         return -EINVAL;
     }
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }
 
 static int compare_members(const void *a, const void *b)
@@ -362,7 +382,8 @@ int riad_catalog_set_roster(const struct riad_store *store, const struct riad_ke
         .roster_entries = roster->entries,
         .roster_head = roster->head,
         .member_count = roster->member_count };
-    const struct addition addition = { &entry, ADD_ROSTER, NULL };
+    const struct riad_catalog_addition addition = { .workspace = &entry,
+        .kind = RIAD_CATALOG_ADD_ROSTER };
     int r = sort_members(roster, &members);
 
     if (r < 0) {
@@ -372,5 +393,5 @@ int riad_catalog_set_roster(const struct riad_store *store, const struct riad_ke
         return -EINVAL;
     }
     entry.members = members;
-    return add(store, keys, catalog, &addition);
+    return riad_catalog_add(store, keys, catalog, &addition);
 }

@@ -231,6 +231,10 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
         return riad_catalog_apply_roster(catalog, &body);
     case RIAD_CATALOG_ENTRY_NAME:
         return riad_catalog_apply_name(catalog, &body);
+    case RIAD_CATALOG_ENTRY_EPOCH_END:
+        return riad_catalog_apply_epoch_end(catalog, &body);
+    case RIAD_CATALOG_ENTRY_TERM_BOUND:
+        return riad_catalog_apply_term_bound(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

@@ -9,7 +9,8 @@ enum {
     RIAD_CATALOG_ENTRIES_MAX = 4096,
     RIAD_CATALOG_WORKSPACES_MAX = 1 << 20,
     RIAD_CATALOG_USERS_MAX = 1 << 20,
-    RIAD_CATALOG_MEMBERS_MAX = 4096
+    RIAD_CATALOG_MEMBERS_MAX = 4096,
+    RIAD_CATALOG_BOUNDS_MAX = 4096 /* of a workspace: as many as there are nodes ever */
 };
 
 enum riad_catalog_entry_kind {
@@ -18,8 +19,41 @@ enum riad_catalog_entry_kind {
     RIAD_CATALOG_ENTRY_EXPIRY,
     RIAD_CATALOG_ENTRY_USER,
     RIAD_CATALOG_ENTRY_ROSTER,
-    RIAD_CATALOG_ENTRY_NAME
+    RIAD_CATALOG_ENTRY_NAME,
+    RIAD_CATALOG_ENTRY_EPOCH_END,
+    RIAD_CATALOG_ENTRY_TERM_BOUND
 };
+
+/* What a command adds: a workspace with its limit and expiry, for a project its name, another one
+ * of these, a roster's state, that a workspace is deleted, an epoch's end, or bounds of terms. */
+enum riad_catalog_addition_kind {
+    RIAD_CATALOG_ADD_WORKSPACE,
+    RIAD_CATALOG_ADD_LIMIT,
+    RIAD_CATALOG_ADD_EXPIRY,
+    RIAD_CATALOG_ADD_DELETION,
+    RIAD_CATALOG_ADD_PROJECT,
+    RIAD_CATALOG_ADD_ROSTER,
+    RIAD_CATALOG_ADD_ENROLMENT,
+    RIAD_CATALOG_ADD_USER_CHANGE,
+    RIAD_CATALOG_ADD_EPOCH_END,
+    RIAD_CATALOG_ADD_TERM_BOUNDS
+};
+
+struct riad_catalog_addition {
+    /* NULL: an enrolment without, a user's change, bounds. An epoch's end is the only one of its
+     * epoch_ends. */
+    const struct riad_catalog_workspace *workspace;
+    enum riad_catalog_addition_kind kind;
+    const struct riad_catalog_user *user; /* enrolment, user's change */
+    /* bounds: each workspace once */
+    const struct riad_public_key *node;
+    const struct riad_catalog_bound *bounds;
+    size_t bound_count;
+};
+
+/* Appends it as one batch, if there is anything to append. As the commands of riad/catalog.h. */
+int riad_catalog_add(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
 
 /* What precedes a batch's entries. */
 struct riad_catalog_batch {
@@ -55,6 +89,24 @@ void riad_catalog_put_name_entry(
 int riad_catalog_apply_roster(
         struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
 int riad_catalog_apply_name(struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+void riad_catalog_put_epoch_end_entry(const struct riad_id *workspace,
+        const struct riad_catalog_epoch_end *end, struct riad_writer *writer);
+void riad_catalog_put_term_bound_entry(const struct riad_id *workspace,
+        const struct riad_catalog_term_bound *bound, struct riad_writer *writer);
+int riad_catalog_apply_epoch_end(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+int riad_catalog_apply_term_bound(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+/* Whether it can be registered; of a workspace that is there and not deleted. -ESTALE. */
+int riad_catalog_check_epoch_end(const struct riad_catalog_workspace *workspace,
+        const struct riad_catalog_epoch_end *end) RIAD_MUST_CHECK;
+/* Of an addition of bounds: whether all can be there; how many are not yet; these. */
+int riad_catalog_check_bounds(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
+uint32_t riad_catalog_count_bounds(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition);
+void riad_catalog_put_bounds(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition, struct riad_writer *writer);
 /* Whether an entry may have them: ids ascend, roles are known, one is a manager. */
 bool riad_catalog_are_members(const struct riad_catalog_member *members, size_t count);
 bool riad_catalog_is_expiry(const struct riad_catalog_expiry *expiry);

@@ -18,8 +18,10 @@ static void make_model(void)
         .member_count = 2 };
     const struct riad_catalog_limit limit = { 1, 2, 3, 4, 5, 6 };
     const struct riad_catalog_expiry expiry = { 7, 8 };
-    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 6 };
+    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 8 };
     const struct riad_catalog_user user = { .id = { { 9 } }, .name = "ann", .generation = 1 };
+    const struct riad_catalog_epoch_end end = { .epoch = 1, .term = 2, .number = 3 };
+    const struct riad_catalog_term_bound bound = { .last = 2 };
     struct riad_writer writer;
 
     riad_writer_init_fixed(&writer, model.data, sizeof model.data);
@@ -30,9 +32,25 @@ static void make_model(void)
     riad_catalog_put_user_entry(&user, &writer);
     riad_catalog_put_name_entry(&workspace, &writer);
     riad_catalog_put_roster_entry(&workspace, &writer);
+    riad_catalog_put_epoch_end_entry(&workspace.id, &end, &writer);
+    riad_catalog_put_term_bound_entry(&workspace.id, &bound, &writer);
     riad_put_b32(&writer, NULL, 0); /* extensions */
     FUZZ_ASSERT(writer.error == 0);
     model.size = writer.size;
+}
+
+/* Epochs ascend, and a key is bound once. */
+static void check_lists(const struct riad_catalog_workspace *workspace)
+{
+    for (size_t i = 0; i < workspace->epoch_end_count; i++) {
+        FUZZ_ASSERT(workspace->epoch_ends[i].epoch >= 1 &&
+                    workspace->epoch_ends[i].epoch <= RIAD_ROSTER_EPOCHS_MAX);
+        FUZZ_ASSERT(i == 0 || workspace->epoch_ends[i - 1].epoch < workspace->epoch_ends[i].epoch);
+    }
+    for (size_t i = 0; i < workspace->term_bound_count; i++) {
+        FUZZ_ASSERT(riad_catalog_find_bound(workspace, &workspace->term_bounds[i].key) ==
+                    &workspace->term_bounds[i]);
+    }
 }
 
 static void check(const struct riad_catalog *catalog)
@@ -43,6 +61,7 @@ static void check(const struct riad_catalog *catalog)
         FUZZ_ASSERT(workspace->roster_entries == 0 ? workspace->member_count == 0
                                                    : riad_catalog_are_members(workspace->members,
                                                              workspace->member_count));
+        check_lists(workspace);
         FUZZ_ASSERT(!workspace->name[0] || riad_catalog_is_user_name(workspace->name));
         FUZZ_ASSERT(!workspace->name[0] || workspace->kind == RIAD_KIND_PROJECT);
         FUZZ_ASSERT(!workspace->name[0] || workspace->deleted ||

@@ -1,4 +1,5 @@
-/* Rosters and names (FORMAT 3.5, kinds 5 and 6) that somebody signed who has a node's key. */
+/* Rosters, names, ends of epochs and bounds of terms (FORMAT 3.5, kinds 5 to 8) that somebody
+ * signed who has a node's key. */
 #include "project_fixture.h"
 
 /* The project 1 and the home 2, then these entries, which the writer holds. */
@@ -201,6 +202,177 @@ static void forged_names_are_refused(void **state)
     assert_int_equal(load_name("atlas", 5, 1), -EBADMSG);
 }
 
+/* Ends of epochs as "1a 2b" says: a workspace, and the epoch as a letter; `@` is 0. A capital D
+ * deletes the workspace, L makes it live. */
+static int load_ends(const char *script)
+{
+    _cleanup_(riad_writer_done) struct riad_writer writer = { 0 };
+    uint32_t count = 0;
+
+    riad_writer_init_growing(&writer, 4096, RIAD_ENVELOPE_BODY_MAX);
+    for (const char *at = script; *at; at += at[2] ? 3 : 2, count++) {
+        struct riad_catalog_workspace workspace = project_of((uint8_t)(at[0] - '0'), "");
+        const struct riad_catalog_epoch_end end = {
+            .epoch = at[1] == '@' ? 0 : (uint32_t)(at[1] - 'a' + 1), .term = 1
+        };
+
+        if (at[1] == 'D' || at[1] == 'L') {
+            workspace.deleted = at[1] == 'D';
+            riad_catalog_put_workspace_entry(&workspace, &writer);
+        } else {
+            riad_catalog_put_epoch_end_entry(&workspace.id, &end, &writer);
+        }
+    }
+    return load_after(count, &writer);
+}
+
+static int load_end(uint32_t epoch)
+{
+    const struct riad_catalog_epoch_end end = { .epoch = epoch };
+    const struct riad_id id = id_of(1);
+    struct riad_writer writer;
+    uint8_t bytes[128];
+
+    riad_writer_init_fixed(&writer, bytes, sizeof bytes);
+    riad_catalog_put_epoch_end_entry(&id, &end, &writer);
+    return load_after(1, &writer);
+}
+
+static void forged_ends_of_epochs_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(load_ends("1a 1b 2a 1d"), 0);
+    assert_int_equal(load_ends("1b 1b"), -EBADMSG);
+    assert_int_equal(load_ends("1b 1a"), -EBADMSG);
+    assert_int_equal(load_ends("1a 1c 1b"), -EBADMSG);
+    assert_int_equal(load_ends("1@"), -EBADMSG);
+    assert_int_equal(load_ends("3a"), -EBADMSG);
+    assert_int_equal(load_ends("1D 1a"), -EBADMSG);
+    assert_int_equal(load_ends("1a 1D 1L 1b"), 0);
+    assert_int_equal(load_ends("1a 1D 1L 1a"), -EBADMSG);
+    assert_int_equal(load_end(64), 0);
+    assert_int_equal(load_end(65), -EBADMSG);
+    assert_int_equal(load_end(UINT32_MAX), -EBADMSG);
+}
+
+/* Bounds as "1a 2b": a workspace, and a letter for the node; D deletes it. */
+static int load_bounds(const char *script)
+{
+    _cleanup_(riad_writer_done) struct riad_writer writer = { 0 };
+    uint32_t count = 0;
+
+    riad_writer_init_growing(&writer, 4096, RIAD_ENVELOPE_BODY_MAX);
+    for (const char *at = script; *at; at += at[2] ? 3 : 2, count++) {
+        struct riad_catalog_workspace workspace = project_of((uint8_t)(at[0] - '0'), "");
+        struct riad_catalog_term_bound bound = { .last = 4 };
+
+        workspace.deleted = true;
+        bound.key.bytes[31] = (uint8_t)at[1];
+        if (at[1] == 'D') {
+            riad_catalog_put_workspace_entry(&workspace, &writer);
+        } else {
+            riad_catalog_put_term_bound_entry(&workspace.id, &bound, &writer);
+        }
+    }
+    return load_after(count, &writer);
+}
+
+static void forged_bounds_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(load_bounds("1a 2a 1b 2b"), 0);
+    assert_int_equal(load_bounds("1a 1a"), -EBADMSG);
+    assert_int_equal(load_bounds("1a 1b 2a 1a"), -EBADMSG);
+    assert_int_equal(load_bounds("3a"), -EBADMSG);
+    assert_int_equal(load_bounds("1D 1a"), 0);
+    assert_int_equal(load_bounds("1D 1a 1a"), -EBADMSG);
+}
+
+static int apply_one_bound(struct riad_catalog *catalog, uint8_t node)
+{
+    const struct riad_catalog_term_bound bound = { { { 0, 0, node } }, 1 };
+    const struct riad_id id = id_of(1);
+    struct riad_writer writer;
+    struct riad_reader body;
+    uint8_t bytes[128];
+
+    riad_writer_init_fixed(&writer, bytes, sizeof bytes);
+    riad_catalog_put_term_bound_entry(&id, &bound, &writer);
+    riad_reader_init(&body, bytes + 6, writer.size - 6);
+    return riad_catalog_apply_term_bound(catalog, &body);
+}
+
+/* One over the bound, and right otherwise; and none is added to as many as there may be. */
+static void too_many_bounds_are_refused(void **state)
+{
+    enum { MOST = RIAD_CATALOG_BOUNDS_MAX };
+    _cleanup_(riad_writer_done) struct riad_writer writer = { 0 };
+    _cleanup_catalog_ struct riad_catalog catalog = { 0 };
+    struct riad_catalog_term_bound bound = { .last = 1 };
+    const struct riad_catalog_bound wanted = { id_of(1), 1 };
+
+    (void)state;
+    riad_writer_init_growing(&writer, 4096, RIAD_ENVELOPE_BODY_MAX);
+    for (int i = 0; i < MOST - 2; i++) {
+        bound.key.bytes[0] = (uint8_t)(i >> 8);
+        bound.key.bytes[1] = (uint8_t)i;
+        riad_catalog_put_term_bound_entry(&wanted.workspace, &bound, &writer);
+    }
+    assert_int_equal(load_after(MOST - 2, &writer), 0);
+    assert_int_equal(load(&catalog), 0);
+    for (uint8_t i = 1; i <= 3; i++) {
+        bound.key.bytes[2] = i;
+        assert_int_equal(riad_catalog_bound_terms(
+                                 &fixture.store, &fixture.keys, &catalog, &bound.key, &wanted, 1),
+                i <= 2 ? 0 : -ENOSPC);
+    }
+    bound.key.bytes[2] = 2; /* bound already */
+    assert_int_equal(riad_catalog_bound_terms(
+                             &fixture.store, &fixture.keys, &catalog, &bound.key, &wanted, 1),
+            0);
+    assert_int_equal(riad_catalog_find(&catalog, &wanted.workspace)->term_bound_count, MOST);
+    assert_int_equal(apply_one_bound(&catalog, 3), -EBADMSG);
+}
+
+/* Bodies as FORMAT 3.5 says, and a byte more or less. */
+static int load_entry(uint8_t kind, size_t size)
+{
+    struct riad_writer writer;
+    uint8_t bytes[256];
+    const uint8_t number = 1;
+
+    riad_writer_init_fixed(&writer, bytes, sizeof bytes);
+    riad_put_u8(&writer, kind);
+    riad_put_u8(&writer, 0);
+    riad_put_u32(&writer, (uint32_t)size);
+    if (kind == 8) {
+        riad_put_zeros(&writer, 32);
+    }
+    riad_put_bytes(&writer, &number, 1); /* the workspace */
+    riad_put_zeros(&writer, 15);
+    if (kind == 7) {
+        riad_put_u32(&writer, 64);
+        riad_put_u32(&writer, 0);
+        riad_put_u64(&writer, 0);
+        riad_put_zeros(&writer, 32 + 8);
+    } else {
+        riad_put_zeros(&writer, 4 + 8);
+    }
+    writer.size = 6 + size;
+    return load_after(1, &writer);
+}
+
+static void entries_have_one_size(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size <= 72; size++) {
+        assert_int_equal(load_entry(7, size), size == 64 ? 0 : -EBADMSG);
+    }
+    for (size_t size = 0; size <= 60; size++) {
+        assert_int_equal(load_entry(8, size), size == 52 ? 0 : -EBADMSG);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -210,6 +382,10 @@ int main(void)
         TEST(a_roster_of_too_many_is_refused),
         TEST(entries_of_a_workspace_that_has_no_use_for_them_are_refused),
         TEST(forged_names_are_refused),
+        TEST(forged_ends_of_epochs_are_refused),
+        TEST(forged_bounds_are_refused),
+        TEST(too_many_bounds_are_refused),
+        TEST(entries_have_one_size),
     };
 
     return cmocka_run_group_tests_name("catalog_forged", tests, NULL, NULL);
