@@ -44,6 +44,8 @@ void riad_put_id(struct riad_writer *writer, const struct riad_id *id);
 void riad_put_hash(struct riad_writer *writer, const struct riad_hash *hash);
 void riad_put_end(struct riad_writer *writer, const struct riad_end *end);
 void riad_put_zeros(struct riad_writer *writer, size_t count);
+/* An extensions block that holds this one only. */
+void riad_put_extension(struct riad_writer *writer, uint16_t tag, const void *value, size_t size);
 
 /* Reads from borrowed bytes. error: 0 or -EBADMSG. */
 struct riad_reader {
@@ -74,6 +76,9 @@ void riad_get_zeros(struct riad_reader *reader, size_t count);
 /* Reads an extensions block: unknown tags below 0x8000 are skipped, others and any disorder are
  * refused (FORMAT 1). */
 void riad_get_extensions(struct riad_reader *reader);
+/* The same, and the value of one that is known, below 0x8000: borrowed; NULL and 0 if it is not
+ * there. An empty value is not NULL. */
+const uint8_t *riad_get_extension(struct riad_reader *reader, uint16_t tag, size_t *ret_size);
 /* Marks the reader failed, for a value the caller refuses. */
 void riad_reader_refuse(struct riad_reader *reader);
 /* 0 if nothing failed and no byte is left, else -EBADMSG. */

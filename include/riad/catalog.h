@@ -162,8 +162,8 @@ int riad_catalog_enrol(const struct riad_store *store, const struct riad_keypair
 /* Another state, name or key of a user. -ENOENT there is none; -EEXIST as above. */
 int riad_catalog_change_user(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_user *user) RIAD_MUST_CHECK;
-/* Of users, and of projects: 1 to 64 bytes, no spaces, control characters, slashes or colons; no
- * dot or dash in front. */
+/* Of users, projects, and groups: 1 to 64 bytes, no spaces, control characters, slashes or colons;
+ * no dot or dash in front. */
 bool riad_catalog_is_user_name(const char *name);
 /* NULL if there is none. By uid: active ones only. By name: the active one, else one disabled.
  * Borrowed. */

@@ -16,9 +16,13 @@ const char *riad_role_name(enum riad_role role);
 /* -EINVAL. */
 int riad_role_parse(const char *name, enum riad_role *ret) RIAD_MUST_CHECK;
 
+enum { RIAD_GROUP_NAME_MAX = 64 };
+
 struct riad_member {
     struct riad_id user;
     enum riad_role role;
+    char group[RIAD_GROUP_NAME_MAX +
+               1]; /* the accounts' one that makes her a member; "": herself */
     struct riad_public_key wrap_key, sign_key;
     struct riad_hash wrap_hash;
 };
@@ -85,15 +89,16 @@ bool riad_roster_passed(
 /* Drafts of a change, for a node to publish: *ret_file, which the caller frees, becomes the file's
  * bytes, from which *roster was parsed, and one signed entry. -EPERM the keys are not a manager's;
  * -EBUSY no manager would be left; -ENOBUFS the file would be too long.
- * put: adds the member, or replaces the one of that id: another role, other keys. Makes her a new
- * wrap of the root key; member->wrap_hash is ignored. -EBADMSG root is not this workspace's;
- * -E2BIG there are RIAD_ROSTER_MEMBERS_MAX members; -EINVAL no role. */
+ * put: adds the member, or replaces the one of that id: another role, group, other keys. Makes her
+ * a new wrap of the root key; member->wrap_hash is ignored. -EBADMSG root is not this workspace's;
+ * -E2BIG there are RIAD_ROSTER_MEMBERS_MAX members; -EINVAL no role, or a group that is no name
+ * (riad_catalog_is_user_name). */
 int riad_roster_draft_put(const struct riad_store_binding *binding,
         const struct riad_roster *roster, const void *data, size_t size,
         const struct riad_member *member, const struct riad_secret *root,
         const struct riad_keypair *keys, struct riad_writer *ret_file,
         uint8_t ret_wrap[RIAD_WRAP_SIZE]) RIAD_MUST_CHECK;
-/* Another role for a member, whose wrap stays. -ENOENT no member; -EINVAL no role. */
+/* Another role for a member, whose wrap and group stay. -ENOENT no member; -EINVAL no role. */
 int riad_roster_draft_role(const struct riad_store_binding *binding,
         const struct riad_roster *roster, const void *data, size_t size, const struct riad_id *user,
         enum riad_role role, const struct riad_keypair *keys,

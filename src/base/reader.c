@@ -150,24 +150,40 @@ void riad_get_zeros(struct riad_reader *reader, size_t count)
     }
 }
 
-void riad_get_extensions(struct riad_reader *reader)
+const uint8_t *riad_get_extension(struct riad_reader *reader, uint16_t tag, size_t *ret_size)
 {
+    const uint8_t *value, *found = NULL;
     struct riad_reader block;
     uint32_t least = 0; /* tags ascend strictly: the next one is at least this */
     size_t size;
     const uint8_t *bytes = riad_get_b32(reader, SIZE_MAX, &size);
 
+    *ret_size = 0;
     riad_reader_init(&block, bytes, size);
     while (block.left > 0 && !block.error) {
-        uint32_t tag = riad_get_u16(&block);
+        uint32_t next = riad_get_u16(&block);
 
-        if (tag < least || tag >= FIRST_MANDATORY_TAG) {
+        if (next < least || next >= FIRST_MANDATORY_TAG) {
             riad_reader_refuse(&block);
         }
-        least = tag + 1;
-        riad_get_b32(&block, SIZE_MAX, &size);
+        least = next + 1;
+        value = riad_get_b32(&block, SIZE_MAX, &size);
+        if (value && next == tag) {
+            found = value;
+            *ret_size = size;
+        }
     }
     if (block.error) {
         riad_reader_refuse(reader);
+        *ret_size = 0;
+        return NULL;
     }
+    return found;
+}
+
+void riad_get_extensions(struct riad_reader *reader)
+{
+    size_t size;
+
+    (void)riad_get_extension(reader, FIRST_MANDATORY_TAG, &size); /* none has that */
 }

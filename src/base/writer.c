@@ -191,3 +191,16 @@ void riad_put_zeros(struct riad_writer *writer, size_t count)
         memset(room, 0, count);
     }
 }
+
+void riad_put_extension(struct riad_writer *writer, uint16_t tag, const void *value, size_t size)
+{
+    const size_t around = sizeof(uint16_t) + sizeof(uint32_t);
+
+    if (size > UINT32_MAX - around) {
+        refuse(writer, -ENOBUFS);
+        return;
+    }
+    riad_put_u32(writer, (uint32_t)(around + size));
+    riad_put_u16(writer, tag);
+    riad_put_b32(writer, value, size);
+}

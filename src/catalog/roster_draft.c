@@ -1,4 +1,5 @@
 /* Drafts of changes to a roster: one more signed entry, made where a manager's keys are. */
+#include "riad/catalog.h"
 #include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/roster.h"
@@ -48,6 +49,12 @@ static int append_entry(const struct riad_store_binding *binding, const struct r
     return 0;
 }
 
+static bool is_member(const struct riad_member *member)
+{
+    return member->role >= RIAD_ROLE_MANAGER && member->role <= RIAD_ROLE_READER &&
+           (!member->group[0] || riad_catalog_is_user_name(member->group));
+}
+
 static int check_put(const struct riad_roster *roster, const struct riad_member *member,
         const struct riad_keypair *keys)
 {
@@ -56,7 +63,7 @@ static int check_put(const struct riad_roster *roster, const struct riad_member 
     if (!is_manager(roster, keys)) {
         return -EPERM;
     }
-    if (member->role < RIAD_ROLE_MANAGER || member->role > RIAD_ROLE_READER) {
+    if (!is_member(member)) {
         return -EINVAL;
     }
     if (!present) {

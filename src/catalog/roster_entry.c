@@ -1,11 +1,12 @@
 /* The codec of roster entries (FORMAT 3.2). */
+#include "riad/catalog.h"
 #include "riad/cleanup.h"
 #include "riad/digest.h"
 #include "riad/error.h"
 
 #include "roster_priv.h"
 
-enum { SEALED_NAME_STEP = 64 };
+enum { SEALED_NAME_STEP = 64, EXTENSION_GROUP = 1 /* of a member put */ };
 
 static void encode_member(const struct riad_member *member, struct riad_writer *writer)
 {
@@ -68,7 +69,12 @@ void riad_roster_entry_encode(const struct riad_roster_entry *entry, struct riad
     riad_put_time(writer, entry->time);
     riad_put_u8(writer, (uint8_t)entry->kind);
     encode_by_kind(entry, writer);
-    riad_put_b32(writer, NULL, 0);
+    if (entry->kind == RIAD_ROSTER_MEMBER_PUT && entry->member.group[0]) {
+        riad_put_extension(writer, EXTENSION_GROUP, entry->member.group,
+                strnlen(entry->member.group, RIAD_GROUP_NAME_MAX));
+    } else {
+        riad_put_b32(writer, NULL, 0);
+    }
 }
 
 static void decode_member(struct riad_reader *reader, struct riad_member *ret)
@@ -188,6 +194,34 @@ static int decode_by_kind(struct riad_reader *reader, struct riad_roster_entry *
     return 0;
 }
 
+static void decode_group(struct riad_reader *reader, char ret[RIAD_GROUP_NAME_MAX + 1])
+{
+    size_t size;
+    const uint8_t *group = riad_get_extension(reader, EXTENSION_GROUP, &size);
+
+    if (!group) {
+        return;
+    }
+    if (size > RIAD_GROUP_NAME_MAX) {
+        riad_reader_refuse(reader);
+        return;
+    }
+    memcpy(ret, group, size);
+    ret[size] = '\0';
+    if (strlen(ret) != size || !riad_catalog_is_user_name(ret)) {
+        riad_reader_refuse(reader);
+    }
+}
+
+static void decode_extensions(struct riad_reader *reader, struct riad_roster_entry *ret)
+{
+    if (ret->kind == RIAD_ROSTER_MEMBER_PUT) {
+        decode_group(reader, ret->member.group);
+    } else {
+        riad_get_extensions(reader);
+    }
+}
+
 int riad_roster_entry_decode(const uint8_t *body, size_t size, struct riad_roster_entry *ret)
 {
     _cleanup_(riad_roster_entry_done) struct riad_roster_entry entry = { 0 };
@@ -204,7 +238,7 @@ int riad_roster_entry_decode(const uint8_t *body, size_t size, struct riad_roste
     if (r < 0) {
         return r;
     }
-    riad_get_extensions(&reader);
+    decode_extensions(&reader, &entry);
     r = riad_reader_finish(&reader);
     if (r < 0) {
         return r;

@@ -233,6 +233,64 @@ static void extensions_are_skipped_or_refused(void **state)
     assert_int_equal(READ_EXTENSIONS("\7\0\0\0\1\0\0\0\0\0"), -EBADMSG);
 }
 
+static void assert_extension(
+        const void *data, size_t size, uint16_t tag, const char *expected, size_t expected_size)
+{
+    struct riad_reader reader;
+    size_t found_size = 99;
+    const uint8_t *found;
+
+    riad_reader_init(&reader, data, size);
+    found = riad_get_extension(&reader, tag, &found_size);
+    assert_int_equal(found_size, expected_size);
+    assert_int_equal(found != NULL, expected != NULL);
+    if (expected_size > 0) {
+        assert_memory_equal(found, expected, expected_size);
+    }
+}
+#define ASSERT_EXTENSION(literal, tag, expected, size) \
+    assert_extension(literal, sizeof(literal) - 1, tag, expected, size)
+
+static void a_known_extension_is_found(void **state)
+{
+    (void)state;
+    ASSERT_EXTENSION("\0\0\0\0", 1, NULL, 0);
+    ASSERT_EXTENSION("\10\0\0\0\1\0\2\0\0\0ab", 1, "ab", 2);
+    ASSERT_EXTENSION("\10\0\0\0\1\0\2\0\0\0ab", 0, NULL, 0);
+    ASSERT_EXTENSION("\10\0\0\0\1\0\2\0\0\0ab", 2, NULL, 0);
+    ASSERT_EXTENSION("\6\0\0\0\1\0\0\0\0\0", 1, "", 0);
+    /* the first, the last, one in the middle of several */
+    ASSERT_EXTENSION("\25\0\0\0\1\0\1\0\0\0a\2\0\1\0\0\0b\3\0\1\0\0\0c", 1, "a", 1);
+    ASSERT_EXTENSION("\25\0\0\0\1\0\1\0\0\0a\2\0\1\0\0\0b\3\0\1\0\0\0c", 2, "b", 1);
+    ASSERT_EXTENSION("\25\0\0\0\1\0\1\0\0\0a\2\0\1\0\0\0b\3\0\1\0\0\0c", 3, "c", 1);
+    /* in a block that is refused: behind it a mandatory one, itself again, or a cut one; cut
+     * itself; mandatory itself */
+    ASSERT_EXTENSION("\15\0\0\0\1\0\1\0\0\0a\0\200\0\0\0\0", 1, NULL, 0);
+    ASSERT_EXTENSION("\16\0\0\0\1\0\1\0\0\0a\1\0\1\0\0\0b", 1, NULL, 0);
+    ASSERT_EXTENSION("\10\0\0\0\1\0\1\0\0\0a\2", 1, NULL, 0);
+    ASSERT_EXTENSION("\7\0\0\0\1\0\2\0\0\0a", 1, NULL, 0);
+    ASSERT_EXTENSION("\10\0\0\0\1\0\2\0\0\0a", 1, NULL, 0);
+    ASSERT_EXTENSION("\6\0\0\0\0\200\0\0\0\0", 0x8000, NULL, 0);
+}
+
+static void a_written_extension_is_read(void **state)
+{
+    struct riad_writer writer;
+    uint8_t buffer[64];
+
+    (void)state;
+    riad_writer_init_fixed(&writer, buffer, sizeof buffer);
+    riad_put_extension(&writer, 0x7fff, "value", 5);
+    assert_int_equal(writer.error, 0);
+    assert_int_equal(writer.size, 15);
+    assert_memory_equal(buffer, "\13\0\0\0\377\177\5\0\0\0value", 15);
+    assert_extension(buffer, writer.size, 0x7fff, "value", 5);
+    assert_int_equal(read_extensions(buffer, writer.size), 0);
+    riad_put_extension(&writer, 1, NULL, UINT32_MAX);
+    assert_int_equal(writer.error, -ENOBUFS);
+    assert_int_equal(writer.size, 15);
+}
+
 static void a_fixed_writer_never_leaves_its_buffer(void **state)
 {
     uint8_t buffer[8];
@@ -353,6 +411,8 @@ int main(void)
         cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(times_and_zeros_are_canonical),
         cmocka_unit_test(extensions_are_skipped_or_refused),
+        cmocka_unit_test(a_known_extension_is_found),
+        cmocka_unit_test(a_written_extension_is_read),
         cmocka_unit_test(a_fixed_writer_never_leaves_its_buffer),
         cmocka_unit_test(a_growing_writer_keeps_its_limit),
         cmocka_unit_test(a_growing_writer_allocates_at_the_first_write),
