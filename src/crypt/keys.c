@@ -1,6 +1,7 @@
 #include "riad/keys.h"
 
 #include <endian.h>
+#include <stdatomic.h>
 
 #include "riad/digest.h"
 #include "riad/error.h"
@@ -9,15 +10,20 @@
 
 enum { ROOT_SIZE = 32, STREAM_PURPOSES = RIAD_PURPOSE_CHECKPOINT + 1, SUITE = 1 };
 
-/* Immutable from its making on. */
-struct riad_keys {
-    struct riad_id workspace;
-    uint32_t epoch;
+/* Immutable once it is published. */
+struct epoch {
     struct riad_secret *stream_roots[STREAM_PURPOSES]; /* by enum riad_purpose */
     struct riad_secret *beat;
-    struct riad_siv *name;
-    struct riad_siv *xattr;
     struct riad_siv *label;
+    struct riad_siv *name; /* of the first epoch only, as xattr */
+    struct riad_siv *xattr;
+};
+
+struct riad_keys {
+    struct riad_id workspace; /* immutable, as first */
+    uint32_t first;
+    _Atomic uint32_t current;            /* stored when its slot is whole: readers need no lock */
+    struct epoch slots[RIAD_EPOCHS_MAX]; /* of first, first + 1 ... */
 };
 
 /* The subkeys one after the other, as they travel from the process that has the root (K4). */
@@ -95,29 +101,66 @@ static int take_siv(const uint8_t *bytes, struct riad_siv **ret)
     return riad_siv_new(key, ret);
 }
 
-static int take_subkey(struct riad_keys *keys, size_t number, const uint8_t *bytes)
+static int take_subkey(
+        struct epoch *epoch, const struct subkey *subkey, size_t number, const uint8_t *bytes)
 {
     switch (number) {
     case SUBKEY_BEAT:
-        return riad_secret_new_copy(bytes, subkeys[number].size, &keys->beat);
+        return riad_secret_new_copy(bytes, subkey->size, &epoch->beat);
     case SUBKEY_NAME:
-        return take_siv(bytes, &keys->name);
+        return take_siv(bytes, &epoch->name);
     case SUBKEY_XATTR:
-        return take_siv(bytes, &keys->xattr);
+        return take_siv(bytes, &epoch->xattr);
     case SUBKEY_LABEL:
-        return take_siv(bytes, &keys->label);
+        return take_siv(bytes, &epoch->label);
     default:
-        return riad_secret_new_copy(bytes, subkeys[number].size, &keys->stream_roots[number]);
+        return riad_secret_new_copy(bytes, subkey->size, &epoch->stream_roots[number]);
     }
+}
+
+static void drop(struct epoch *epoch)
+{
+    for (size_t i = 0; i < STREAM_PURPOSES; i++) {
+        riad_secret_free(epoch->stream_roots[i]);
+    }
+    riad_secret_free(epoch->beat);
+    riad_siv_free(epoch->label);
+    riad_siv_free(epoch->name);
+    riad_siv_free(epoch->xattr);
+    *epoch = (struct epoch){ 0 };
+}
+
+/* Nobody can ask for a later epoch's keys of names and xattrs. */
+static bool is_wanted(size_t number, bool first)
+{
+    return first || (number != SUBKEY_NAME && number != SUBKEY_XATTR);
+}
+
+/* Nothing is left in the slot after a failure. */
+static int take_all(struct epoch *epoch, const struct riad_secret *all, bool first)
+{
+    const uint8_t *next = riad_secret_peek(all);
+    int r = riad_secret_size(all) == RIAD_SUBKEYS_SIZE ? 0 : -EINVAL;
+
+    for (size_t i = 0; i < SUBKEYS && r == 0; i++) {
+        if (is_wanted(i, first)) {
+            r = take_subkey(epoch, &subkeys[i], i, next);
+        }
+        next += subkeys[i].size;
+    }
+    if (r < 0) {
+        drop(epoch);
+    }
+    return r;
 }
 
 int riad_keys_from_subkeys(const struct riad_id *workspace, uint32_t epoch,
         const struct riad_secret *all, struct riad_keys **ret)
 {
     _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
-    const uint8_t *next = riad_secret_peek(all);
+    int r;
 
-    if (riad_secret_size(all) != RIAD_SUBKEYS_SIZE || epoch == 0) {
+    if (epoch == 0) {
         return -EINVAL;
     }
     keys = calloc(1, sizeof *keys);
@@ -125,16 +168,32 @@ int riad_keys_from_subkeys(const struct riad_id *workspace, uint32_t epoch,
         return -ENOMEM;
     }
     keys->workspace = *workspace;
-    keys->epoch = epoch;
-    for (size_t i = 0; i < SUBKEYS; i++) {
-        int r = take_subkey(keys, i, next);
-
-        if (r < 0) {
-            return r;
-        }
-        next += subkeys[i].size;
+    keys->first = epoch;
+    atomic_init(&keys->current, epoch);
+    r = take_all(&keys->slots[0], all, true);
+    if (r < 0) {
+        return r;
     }
     *ret = riad_take_pointer(keys);
+    return 0;
+}
+
+int riad_keys_add(struct riad_keys *keys, uint32_t epoch, const struct riad_secret *all)
+{
+    uint32_t current = riad_keys_epoch(keys);
+    int r;
+
+    if (current == UINT32_MAX || epoch != current + 1) {
+        return -EINVAL;
+    }
+    if (epoch - keys->first >= RIAD_EPOCHS_MAX) {
+        return -ENOSPC;
+    }
+    r = take_all(&keys->slots[epoch - keys->first], all, false);
+    if (r < 0) {
+        return r;
+    }
+    atomic_store_explicit(&keys->current, epoch, memory_order_release);
     return 0;
 }
 
@@ -156,13 +215,9 @@ void riad_keys_free(struct riad_keys *keys)
     if (!keys) {
         return;
     }
-    for (size_t i = 0; i < STREAM_PURPOSES; i++) {
-        riad_secret_free(keys->stream_roots[i]);
+    for (size_t i = 0; i < RIAD_EPOCHS_MAX; i++) {
+        drop(&keys->slots[i]);
     }
-    riad_secret_free(keys->beat);
-    riad_siv_free(keys->name);
-    riad_siv_free(keys->xattr);
-    riad_siv_free(keys->label);
     free(keys);
 }
 
@@ -173,7 +228,25 @@ const struct riad_id *riad_keys_workspace(const struct riad_keys *keys)
 
 uint32_t riad_keys_epoch(const struct riad_keys *keys)
 {
-    return keys->epoch;
+    return atomic_load_explicit(&keys->current, memory_order_acquire);
+}
+
+uint32_t riad_keys_first_epoch(const struct riad_keys *keys)
+{
+    return keys->first;
+}
+
+/* NULL: not held. */
+static const struct epoch *find_epoch(const struct riad_keys *keys, uint32_t epoch)
+{
+    return epoch >= keys->first && epoch <= riad_keys_epoch(keys)
+                   ? &keys->slots[epoch - keys->first]
+                   : NULL;
+}
+
+static const struct epoch *current_epoch(const struct riad_keys *keys)
+{
+    return &keys->slots[riad_keys_epoch(keys) - keys->first];
 }
 
 int riad_keys_stream(const struct riad_keys *keys, enum riad_purpose purpose,
@@ -188,34 +261,42 @@ int riad_keys_stream(const struct riad_keys *keys, enum riad_purpose purpose,
         RIAD_PIECE_OF(suite),
     };
     const struct riad_key_span salt = { stream->bytes, sizeof stream->bytes };
+    const struct epoch *held = find_epoch(keys, epoch);
 
     if ((size_t)purpose >= STREAM_PURPOSES) {
         return -EINVAL;
     }
-    if (epoch != keys->epoch) {
+    if (!held) {
         return -ENOKEY;
     }
-    return riad_hkdf_raw(keys->stream_roots[purpose], salt, info, 4, ret, RIAD_AEAD_KEY_SIZE);
+    return riad_hkdf_raw(held->stream_roots[purpose], salt, info, 4, ret, RIAD_AEAD_KEY_SIZE);
 }
 
 const struct riad_siv *riad_keys_name(const struct riad_keys *keys)
 {
-    return keys->name;
+    return keys->slots[0].name;
 }
 
 const struct riad_siv *riad_keys_xattr(const struct riad_keys *keys)
 {
-    return keys->xattr;
+    return keys->slots[0].xattr;
 }
 
 const struct riad_siv *riad_keys_label(const struct riad_keys *keys)
 {
-    return keys->label;
+    return current_epoch(keys)->label;
 }
 
 const struct riad_secret *riad_keys_beat(const struct riad_keys *keys)
 {
-    return keys->beat;
+    return current_epoch(keys)->beat;
+}
+
+const struct riad_secret *riad_keys_beat_of(const struct riad_keys *keys, uint32_t epoch)
+{
+    const struct epoch *held = find_epoch(keys, epoch);
+
+    return held ? held->beat : NULL;
 }
 
 int riad_keys_commitment(

@@ -1,4 +1,5 @@
-/* The row of meta: which workspace and epoch this is the index of, and how far. */
+/* The row of meta: which workspace this is the index of, under which epoch's keys its names are
+ * sealed (the first one held: it stays as epochs are added), and how far it is. */
 #include <errno.h>
 
 #include "index_priv.h"
@@ -18,7 +19,7 @@ int riad_meta_create(sqlite3 *database, const struct riad_keys *keys)
         return r;
     }
     riad_bind_blob(statement, 1, workspace->bytes, sizeof workspace->bytes);
-    riad_bind_u64(statement, 2, riad_keys_epoch(keys));
+    riad_bind_u64(statement, 2, riad_keys_first_epoch(keys));
     riad_bind_blob(statement, 3, zeros, sizeof zeros);
     return riad_statement_run(statement);
 }
@@ -32,7 +33,7 @@ static bool belongs_to(sqlite3_stmt *statement, const struct riad_keys *keys)
 
     return riad_column_blob(statement, 0, &bytes, &size) && size == sizeof workspace->bytes &&
            memcmp(bytes, workspace->bytes, size) == 0 && riad_column_u32(statement, 1, &epoch) &&
-           epoch == riad_keys_epoch(keys);
+           epoch == riad_keys_first_epoch(keys);
 }
 
 static bool get_header(sqlite3_stmt *statement, struct riad_snapshot_header *ret)

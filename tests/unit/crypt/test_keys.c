@@ -132,6 +132,69 @@ static void subkeys_are_enough(void **state)
     assert_int_equal(riad_keys_from_subkeys(&f->workspace, EPOCH, subkeys, &again), -EINVAL);
 }
 
+static struct riad_secret *subkeys_of(const struct fixture *f, uint32_t epoch)
+{
+    _cleanup_secret_ struct riad_secret *root = secret_counting(32, epoch);
+    struct riad_secret *subkeys = NULL;
+
+    assert_int_equal(riad_subkeys_derive(&f->workspace, epoch, root, &subkeys), 0);
+    return subkeys;
+}
+
+static int add(struct fixture *f, uint32_t epoch)
+{
+    _cleanup_secret_ struct riad_secret *subkeys = subkeys_of(f, epoch);
+
+    return riad_keys_add(f->keys, epoch, subkeys);
+}
+
+static void an_epoch_is_added_and_the_older_ones_stay(void **state)
+{
+    struct fixture *f = *state;
+    const struct riad_siv *name = riad_keys_name(f->keys);
+    const struct riad_siv *xattr = riad_keys_xattr(f->keys);
+    const struct riad_secret *beat = riad_keys_beat(f->keys);
+    _cleanup_secret_ struct riad_secret *subkeys = subkeys_of(f, EPOCH + 1);
+    _cleanup_(riad_keys_freep) struct riad_keys *alone = NULL;
+    uint8_t before[RIAD_AEAD_KEY_SIZE], key[RIAD_AEAD_KEY_SIZE], other[RIAD_AEAD_KEY_SIZE];
+
+    assert_int_equal(riad_keys_stream(f->keys, RIAD_PURPOSE_DATA, &f->stream, EPOCH, before), 0);
+    assert_int_equal(add(f, EPOCH), -EINVAL);
+    assert_int_equal(add(f, EPOCH + 2), -EINVAL);
+    assert_int_equal(add(f, EPOCH + 1), 0);
+    assert_int_equal(riad_keys_epoch(f->keys), EPOCH + 1);
+    assert_int_equal(riad_keys_first_epoch(f->keys), EPOCH);
+    assert_int_equal(riad_keys_stream(f->keys, RIAD_PURPOSE_DATA, &f->stream, EPOCH, key), 0);
+    assert_memory_equal(key, before, sizeof key);
+    assert_int_equal(riad_keys_from_subkeys(&f->workspace, EPOCH + 1, subkeys, &alone), 0);
+    for (enum riad_purpose i = RIAD_PURPOSE_CHANGE; i <= RIAD_PURPOSE_CHECKPOINT; i++) {
+        assert_int_equal(riad_keys_stream(f->keys, i, &f->stream, EPOCH + 1, key), 0);
+        assert_int_equal(riad_keys_stream(alone, i, &f->stream, EPOCH + 1, other), 0);
+        assert_memory_equal(key, other, sizeof key);
+    }
+    assert_int_equal(
+            riad_keys_stream(f->keys, RIAD_PURPOSE_DATA, &f->stream, EPOCH + 2, key), -ENOKEY);
+    assert_ptr_equal(riad_keys_name(f->keys), name);
+    assert_ptr_equal(riad_keys_xattr(f->keys), xattr);
+    assert_true(riad_secret_equal(riad_keys_beat(f->keys), riad_keys_beat(alone)));
+    assert_ptr_equal(riad_keys_beat_of(f->keys, EPOCH), beat);
+    assert_null(riad_keys_beat_of(f->keys, EPOCH + 2));
+    assert_null(riad_keys_beat_of(f->keys, EPOCH - 1));
+}
+
+static void an_epoch_that_cannot_be_added_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_secret_ struct riad_secret *odd = secret_counting(RIAD_SUBKEYS_SIZE - 1, 0);
+
+    assert_int_equal(riad_keys_add(f->keys, EPOCH + 1, odd), -EINVAL);
+    for (uint32_t i = 1; i < RIAD_EPOCHS_MAX; i++) {
+        assert_int_equal(add(f, EPOCH + i), 0);
+    }
+    assert_int_equal(add(f, EPOCH + RIAD_EPOCHS_MAX), -ENOSPC);
+    assert_int_equal(riad_keys_epoch(f->keys), EPOCH + RIAD_EPOCHS_MAX - 1);
+}
+
 static void a_root_of_another_size_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -151,6 +214,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_other_purposes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_commitment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(subkeys_are_enough, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+                an_epoch_is_added_and_the_older_ones_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+                an_epoch_that_cannot_be_added_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_root_of_another_size_is_refused, set_up, tear_down),
     };
 

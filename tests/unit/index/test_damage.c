@@ -27,6 +27,21 @@ static void others_are_not_believed(void **state)
     assert_int_equal(reopen(f, f->keys), 0);
 }
 
+/* Epochs come and go while an index is used on: it seals under the first one's keys. */
+static void an_index_outlives_epochs(void **state)
+{
+    struct fixture *f = *state;
+    _cleanup_secret_ struct riad_secret *subkeys = NULL;
+    _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
+
+    fixture_close(f);
+    assert_int_equal(riad_subkeys_derive(&f->workspace, 2, f->root, &subkeys), 0);
+    assert_int_equal(riad_keys_new(&f->workspace, 1, f->root, &keys), 0);
+    assert_int_equal(riad_keys_add(keys, 2, subkeys), 0);
+    assert_int_equal(reopen(f, keys), 0);
+    assert_int_equal(reopen(f, f->keys), 0);
+}
+
 static void tampered_schemas_are_refused(void **state)
 {
     static const char *const pairs[][2] = {
@@ -239,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(others_are_not_believed),
+        TEST(an_index_outlives_epochs),
         TEST(tampered_schemas_are_refused),
         TEST(tampered_rows_are_refused),
         TEST(moved_names_are_refused),
