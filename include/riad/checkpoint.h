@@ -7,7 +7,7 @@
 
 struct riad_checkpoint_manifest {
     struct riad_end end;
-    uint32_t epoch;
+    uint32_t epoch; /* that the checkpoint is sealed under; written as it is, not as given */
     struct riad_hash roster_head;
     struct timespec time;
     uint64_t next_inode;

@@ -48,12 +48,16 @@ struct riad_payload {
     struct riad_stream *stream;
 };
 /* Seals data as records of unit bytes (a power of two, 4096..65536; at most 64 records). bulk: with
- * a data segment's stream, else the log's. Outside all locks. The payload is the caller's to free.
- */
+ * a data segment's stream, else the log's. Outside all locks: so riad_log_turn may come between
+ * this and the change that names the payload, and the data then has to be sealed again
+ * (riad_log_is_stale). The payload is the caller's to free. */
 int riad_log_seal(struct riad_log *log, bool bulk, const struct riad_birth *birth, uint32_t unit,
         const void *data, uint32_t length, struct riad_payload **ret) RIAD_MUST_CHECK;
 void riad_payload_free(struct riad_payload *payload);
 RIAD_DEFINE_CLEANUP(struct riad_payload, riad_payload_free);
+/* (mutation) Whether the payload was sealed under an epoch that has ended since: no change may name
+ * it any more, wherever it was written to. */
+bool riad_log_is_stale(struct riad_log *log, const struct riad_payload *payload);
 
 /* Where records lie. */
 struct riad_place {
@@ -62,7 +66,8 @@ struct riad_place {
 };
 /* Appends a bulk payload to a data segment (rolling it when full, after a failure: L1). Not under
  * the mutation lock. owner: the inode; payloads of one inode written in sequence are kept in one
- * segment where possible. -ENOSPC, -EIO: nothing refers to what was written. */
+ * segment where possible. -ENOSPC, -EIO: nothing refers to what was written. -EAGAIN: the payload
+ * is stale (riad_log_is_stale). */
 int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload, uint64_t owner,
         struct riad_place *ret) RIAD_MUST_CHECK;
 
@@ -80,9 +85,17 @@ uint64_t riad_log_next_number(const struct riad_log *log);
 /* (mutation) Seals and appends payload (NULL = none; its place is what riad_log_place said) and a
  * change of content with one write. content is the change's body behind sequence and previous hash,
  * which the log adds. After an error nothing was appended, and if a write failed the segment is
- * closed for ever (L1); *ret_end and *ret_start say where the change ends and begins. */
+ * closed for ever (L1); *ret_end and *ret_start say where the change ends and begins. -EAGAIN: the
+ * payload is stale (riad_log_is_stale). */
 int riad_log_append(struct riad_log *log, const struct riad_payload *payload, const void *content,
         size_t size, struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
+
+/* (mutation) A new epoch has been added to the keys: from here on all is sealed under it. The log
+ * segment and the data segments that are open for appending end as when they are full, and no
+ * payload of the epoch before is taken any more. What the spool holds goes to the store first, as
+ * at every change of segments. -EROFS, -EIO, -ENOMEM: then the log takes no more appends at all,
+ * and nothing is lost. */
+int riad_log_turn(struct riad_log *log) RIAD_MUST_CHECK;
 
 /* Writes what the spool holds to the store. A failure ends the log as one of riad_log_sync does;
  * the bytes stay in the spool, for the next opening. Thread-safe, not under the mutation lock.

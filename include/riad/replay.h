@@ -29,7 +29,10 @@ struct riad_replay {
     void *context;
     uint64_t durable; /* number of a change that is known to be durable otherwise (a closed term's
                          last); 0: none. The log must reach it (L4) */
-    bool check_data;  /* fsck: also open and verify every data record met in the log */
+    struct riad_epoch_ends epochs; /* the log must reach each end and agree with its chain hash, and
+                                      nothing behind one counts that is sealed under its epoch or an
+                                      older one */
+    bool check_data;               /* fsck: also open and verify every data record met in the log */
     uint64_t queue_size; /* bytes of changes that are held back until it is known whether they are
                             settled; 0 = 256 MiB */
 };
@@ -46,16 +49,17 @@ struct riad_replay_result {
     char damage[160]; /* empty, or a sentence: which segment, which offset, what is wrong */
 };
 /* 0: reached the end, or RIAD_REPLAY_STOP did. -EUCLEAN: damage (L4: something that does not verify
- * was durable, as a later change says, or lies below the mark, or a bound end is missing);
- * result->end is the last good change. -EBADMSG never; other errno of the store or of apply. */
+ * was durable, as a later change says, or lies below the mark, or a bound end is missing; or a
+ * change is sealed under an epoch that had ended before it); result->end is the last good change.
+ * -EBADMSG never; other errno of the store or of apply. */
 int riad_replay_run(
         const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 
 /* Whether the change that ends at `end` and begins at `start` is in the log as named (L3). 0,
- * -ENOENT if not (missing, other, damaged) or it lies past its term's bound, other errno of the
- * store. */
+ * -ENOENT if not (missing, other, damaged, of an epoch that had ended) or it lies past its term's
+ * bound, other errno of the store. */
 int riad_replay_find(int workspace_fd, const struct riad_keys *keys,
-        const struct riad_history *history, const struct riad_end *end,
-        uint64_t start) RIAD_MUST_CHECK;
+        const struct riad_history *history, const struct riad_epoch_ends *epochs,
+        const struct riad_end *end, uint64_t start) RIAD_MUST_CHECK;
 
 #endif

@@ -9,6 +9,25 @@
 
 struct riad_segments;
 
+/* Where an epoch ended, as the roster says (FORMAT 3.2): the last change that counts of those
+ * sealed under it or an older one. Who left with that epoch still has its keys: what is sealed
+ * under them and lies behind is a forgery. */
+struct riad_epoch_end {
+    uint32_t epoch;
+    struct riad_end end;
+};
+struct riad_epoch_ends {
+    const struct riad_epoch_end *ends; /* borrowed, in any order */
+    size_t count;
+};
+/* Whether a change of this number may be sealed under this epoch. */
+bool riad_epoch_allows(const struct riad_epoch_ends *ends, uint32_t epoch, uint64_t number);
+/* The lowest epoch that no end is known of: what has no place in the history, as checkpoints, is
+ * believed from this one on. */
+uint32_t riad_epoch_open(const struct riad_epoch_ends *ends);
+/* Number of the last change that must be there, as an epoch ended with it; 0: none is known. */
+uint64_t riad_epoch_reach(const struct riad_epoch_ends *ends);
+
 /* A run of data records as an extent names it (FORMAT 6.2). Borrowed values; tags has count
  * entries. */
 struct riad_run {
@@ -66,6 +85,7 @@ struct riad_segment_header {
     struct riad_end previous;
     struct timespec created;
     uint32_t features;   /* incompatible ones, all of them known */
+    uint32_t epoch;      /* that it is sealed under; not for sealing */
     bool read_only_bits; /* it has ro_compat features, none of which is known; not for sealing */
     size_t size;         /* of the record: where the next one begins */
 };

@@ -8,8 +8,8 @@
 
 struct riad_stream;
 
-/* A new random stream of the keys' epoch; for a log segment it seals changes and data, for a data
- * segment data, for a checkpoint frames. */
+/* A new random stream of the keys' current epoch; for a log segment it seals changes and data, for
+ * a data segment data, for a checkpoint frames. */
 int riad_stream_new(const struct riad_keys *keys, struct riad_stream **ret) RIAD_MUST_CHECK;
 /* Streams are counted: payloads hold theirs while a segment moves on to the next. */
 struct riad_stream *riad_stream_ref(struct riad_stream *stream);

@@ -50,9 +50,10 @@ int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
 struct riad_beat {
     uint64_t count;
     bool closed;
-    uint64_t last; /* closed: number of the last change, which was durable then; else 0 */
+    uint64_t last;  /* closed: number of the last change, which was durable then; else 0 */
+    uint32_t epoch; /* whose key it is authentic by; not for writing, which takes the current one */
 };
-/* -ENOENT: none or not authentic. */
+/* -ENOENT: none or not authentic under any epoch held. */
 int riad_beat_read(int workspace_fd, const struct riad_keys *keys, uint32_t term,
         struct riad_beat *ret) RIAD_MUST_CHECK;
 int riad_beat_write(int workspace_fd, const struct riad_keys *keys, uint32_t term,

@@ -9,6 +9,7 @@
 
 #include "riad/index.h"
 #include "riad/runner.h"
+#include "riad/segments.h"
 #include "riad/term.h"
 
 struct riad_workspace;
@@ -38,6 +39,10 @@ struct riad_workspace_config {
     struct riad_signers *signers;           /* verify terms (K3); borrowed, outlive the workspace */
     const struct riad_keypair *term_signer; /* signs this term; used during open only */
     struct riad_keys *keys;                 /* taken over, also on failure */
+    /* Where the epochs before the current one ended, as the roster says; borrowed while the
+     * function runs that is given this. Of those that are left out nothing is checked. */
+    const struct riad_epoch_end *epoch_ends;
+    size_t epoch_end_count;
     struct riad_id node;
     struct riad_id boot;
     struct riad_hash roster_head;
@@ -76,6 +81,16 @@ void riad_workspace_set_limit(struct riad_workspace *workspace, const struct ria
 void riad_workspace_protect(struct riad_workspace *workspace, bool protect);
 /* Writes a checkpoint now (L6), whatever the log's growth. */
 int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* Begins the next epoch (K2): every change that is appended from its return on is sealed under
+ * these subkeys, payload and all, those that are under way too. The caller wipes them. *ret_end is
+ * the last change before; it is durable. The term goes on. Checkpoints of before are not believed
+ * any more: call riad_workspace_checkpoint. For threads that may wait. -EINVAL: not the epoch after
+ * the current one, or no subkeys. -EALREADY: it is the current one already; where the one before
+ * ended is not said again. -ENOSPC: RIAD_EPOCHS_MAX. -ENOMEM: nothing has changed. -EROFS, -ESTALE
+ * as a change; if another node takes over just now, the end is no part of its history. -EIO: the
+ * workspace turned read-only, as the log could not go on or the end not be made durable. */
+int riad_workspace_rotate(struct riad_workspace *workspace, uint32_t epoch,
+        const struct riad_secret *subkeys, struct riad_end *ret_end) RIAD_MUST_CHECK;
 
 enum riad_workspace_state {
     RIAD_WORKSPACE_RUNNING,
@@ -92,6 +107,7 @@ struct riad_workspace_status {
     struct riad_end synced;
     uint64_t unsynced_bytes;
     uint32_t term;
+    uint32_t epoch;      /* that changes are sealed under */
     uint64_t references; /* inodes the kernel holds */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;

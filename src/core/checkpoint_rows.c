@@ -33,8 +33,8 @@ int riad_checkpoint_measure(struct riad_workspace *workspace, const struct riad_
     uint64_t behind = 0;
     struct stat st = { 0 };
     char path[32];
-    int r = riad_checkpoint_newest(
-            workspace->workspace_fd, workspace->keys, history, &manifest, &segment);
+    int r = riad_checkpoint_newest(workspace->workspace_fd, workspace->keys, history,
+            atomic_load(&workspace->open_epoch), &manifest, &segment);
 
     if (r < 0 && r != -ENOENT) {
         return r;
@@ -109,7 +109,6 @@ static int create(struct riad_workspace *workspace, const struct riad_snapshot_h
 {
     struct riad_checkpoint_manifest manifest = {
         .end = header->end,
-        .epoch = riad_keys_epoch(workspace->keys),
         .roster_head = workspace->roster_head,
         .time = riad_clock_now(),
         .next_inode = header->next_inode,
@@ -156,7 +155,8 @@ static bool is_usable(
     int r = riad_checkpoint_read(
             workspace->workspace_fd, workspace->keys, segment, &manifest, NULL, NULL);
 
-    return r >= 0 && riad_history_covers(history, &manifest.end);
+    return r >= 0 &&
+           riad_checkpoint_counts(&manifest, history, atomic_load(&workspace->open_epoch));
 }
 
 /* Keeps the newest two that are of use. */

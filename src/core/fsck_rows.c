@@ -112,6 +112,7 @@ static int compare(
  * next opening (L3). */
 static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
     struct riad_end end;
     uint64_t start;
 
@@ -121,7 +122,7 @@ static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
         return false;
     }
     return start == 0 || riad_replay_find(opening->config->workspace_fd, opening->keys,
-                                 &opening->history, &end, start) == 0;
+                                 &opening->history, &epochs, &end, start) == 0;
 }
 
 static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,
@@ -177,7 +178,7 @@ static int compare_checkpoint(struct riad_fsck *fsck, struct riad_opening *openi
         r = compare(opening, expected, &equal);
     }
     if (r == -ENOENT) {
-        return 0; /* of an owner that was superseded */
+        return 0; /* of an owner that was superseded, or of an epoch that ended */
     }
     if (r == -EBADMSG || r == -EUCLEAN) {
         riad_fsck_find(fsck, "ckpt/%016llx is damaged%s%s", (unsigned long long)segment,

@@ -63,7 +63,8 @@ static bool find_scattered(
 }
 
 /* Only if nobody has written since: then the bytes that were read are still those of the file. The
- * blocks stay the same, so the inode's row does. (mutation) */
+ * blocks stay the same, so the inode's row does. Nor if an epoch has ended since: not worth sealing
+ * them again. (mutation) */
 static int replace_locked(struct riad_workspace *workspace, const struct riad_data_write *write,
         const struct riad_payload *payload, uint64_t version)
 {
@@ -71,7 +72,7 @@ static int replace_locked(struct riad_workspace *workspace, const struct riad_da
     struct riad_inode row;
     int r = riad_get_file(workspace, write->inode, &row);
 
-    if (r < 0 || row.version != version) {
+    if (r < 0 || row.version != version || riad_log_is_stale(workspace->log, payload)) {
         return r;
     }
     r = riad_scan_edit(workspace, &row, write->offset, write->offset + write->size, &edit);

@@ -36,6 +36,13 @@ void riad_workspace_event_unlocked(struct riad_workspace *workspace, const char 
         __attribute__((format(printf, 2, 3)));
 bool riad_workspace_running(struct riad_workspace *workspace);
 
+/* What the configuration says of epochs that ended. */
+static inline struct riad_epoch_ends riad_workspace_epochs(
+        const struct riad_workspace_config *config)
+{
+    return (struct riad_epoch_ends){ config->epoch_ends, config->epoch_end_count };
+}
+
 /* One opening: lives in riad_workspace_open or riad_fsck_run. */
 struct riad_opening {
     const struct riad_workspace_config *config;
@@ -95,15 +102,19 @@ int riad_recover_mark(struct riad_opening *opening) RIAD_MUST_CHECK;
 int riad_rebuild_from_checkpoint(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Discards the index and opens an empty one. */
 int riad_rebuild_empty(struct riad_opening *opening) RIAD_MUST_CHECK;
-/* Loads one checkpoint into the empty index. -EBADMSG: not whole; -ENOENT: not of this history; the
- * index must be discarded. */
+/* Loads one checkpoint into the empty index. -EBADMSG: not whole; -ENOENT: it does not count
+ * (riad_checkpoint_counts); the index must be discarded. */
 int riad_rebuild_load(struct riad_opening *opening, uint64_t segment) RIAD_MUST_CHECK;
 /* Whether a position can lie on the history: its term is linked and it is not past its bound. */
 bool riad_history_covers(const struct riad_history *history, const struct riad_end *end);
-/* The manifest of the newest checkpoint that lies on the history. -ENOENT. */
+/* Whether a checkpoint may be believed: it lies on the history, and nobody who has left could have
+ * made it (K2). open_epoch: the oldest epoch that has not ended. */
+bool riad_checkpoint_counts(const struct riad_checkpoint_manifest *manifest,
+        const struct riad_history *history, uint32_t open_epoch);
+/* The manifest of the newest checkpoint that counts. -ENOENT. */
 int riad_checkpoint_newest(int workspace_fd, const struct riad_keys *keys,
-        const struct riad_history *history, struct riad_checkpoint_manifest *ret,
-        uint64_t *ret_segment) RIAD_MUST_CHECK;
+        const struct riad_history *history, uint32_t open_epoch,
+        struct riad_checkpoint_manifest *ret, uint64_t *ret_segment) RIAD_MUST_CHECK;
 /* Bytes of log files behind a position. */
 int riad_log_bytes_behind(
         int workspace_fd, const struct riad_end *end, uint64_t *ret) RIAD_MUST_CHECK;

@@ -46,8 +46,12 @@ static int refuse_owned(struct riad_opening *opening)
             opening->config->name, node);
 }
 
+/* Of an epoch that has ended it may be a former member's: it may make others wait, but not keep
+ * them from it, and says nothing of the log. An owner that closes writes it under the epoch of
+ * then. */
 static int read_beat(struct riad_opening *opening, uint32_t term, struct riad_beat *ret)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
     int r = riad_beat_read(opening->config->workspace_fd, opening->keys, term, ret);
 
     if (r == -ENOENT) {
@@ -57,6 +61,10 @@ static int read_beat(struct riad_opening *opening, uint32_t term, struct riad_be
     if (r < 0) {
         return riad_reason_set(
                 opening->reason, r, "cannot read the heartbeat of term %u: %s", term, strerror(-r));
+    }
+    if (ret->epoch < riad_epoch_open(&epochs)) {
+        ret->closed = false;
+        ret->last = 0;
     }
     return 0;
 }

@@ -59,8 +59,15 @@ int riad_log_bytes_behind(int workspace_fd, const struct riad_end *end, uint64_t
     return 0;
 }
 
+bool riad_checkpoint_counts(const struct riad_checkpoint_manifest *manifest,
+        const struct riad_history *history, uint32_t open_epoch)
+{
+    return manifest->epoch >= open_epoch && riad_history_covers(history, &manifest->end);
+}
+
 static int read_manifest(int workspace_fd, const struct riad_keys *keys,
-        const struct riad_history *history, uint64_t segment, struct riad_checkpoint_manifest *ret)
+        const struct riad_history *history, uint32_t open_epoch, uint64_t segment,
+        struct riad_checkpoint_manifest *ret)
 {
     struct riad_checkpoint_manifest manifest;
     int r = riad_checkpoint_read(workspace_fd, keys, segment, &manifest, NULL, NULL);
@@ -68,16 +75,16 @@ static int read_manifest(int workspace_fd, const struct riad_keys *keys,
     if (r < 0) {
         return r;
     }
-    if (!riad_history_covers(history, &manifest.end)) {
-        return -ENOENT; /* a superseded owner's */
+    if (!riad_checkpoint_counts(&manifest, history, open_epoch)) {
+        return -ENOENT; /* a superseded owner's, or of an epoch that ended */
     }
     *ret = manifest;
     return 0;
 }
 
 int riad_checkpoint_newest(int workspace_fd, const struct riad_keys *keys,
-        const struct riad_history *history, struct riad_checkpoint_manifest *ret,
-        uint64_t *ret_segment)
+        const struct riad_history *history, uint32_t open_epoch,
+        struct riad_checkpoint_manifest *ret, uint64_t *ret_segment)
 {
     _cleanup_free_ uint64_t *ids = NULL;
     size_t count = 0;
@@ -87,7 +94,7 @@ int riad_checkpoint_newest(int workspace_fd, const struct riad_keys *keys,
         return r;
     }
     while (count-- > 0) {
-        r = read_manifest(workspace_fd, keys, history, ids[count], ret);
+        r = read_manifest(workspace_fd, keys, history, open_epoch, ids[count], ret);
         if (r >= 0) {
             *ret_segment = ids[count];
             return 0;
@@ -153,10 +160,12 @@ static int check_totals(struct riad_index *index, const struct riad_checkpoint_m
 
 int riad_rebuild_load(struct riad_opening *opening, uint64_t segment)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
     int fd = opening->config->workspace_fd;
     struct load load = { .opening = opening };
     struct riad_checkpoint_manifest manifest;
-    int r = read_manifest(fd, opening->keys, &opening->history, segment, &manifest);
+    int r = read_manifest(
+            fd, opening->keys, &opening->history, riad_epoch_open(&epochs), segment, &manifest);
 
     if (r >= 0) {
         r = riad_checkpoint_read(fd, opening->keys, segment, &manifest, load_frame, &load);

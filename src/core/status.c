@@ -25,7 +25,10 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
 
 int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret)
 {
-    struct riad_workspace_status status = { .term = workspace->term };
+    struct riad_workspace_status status = {
+        .term = workspace->term,
+        .epoch = riad_keys_epoch(workspace->keys),
+    };
     uint64_t start;
 
     copy_guarded(workspace, &status);

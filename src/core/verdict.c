@@ -25,6 +25,7 @@ void riad_recover_prepare(
         .from = *from,
         .apply = ignore_change,
         .durable = opening->closed_number,
+        .epochs = riad_workspace_epochs(opening->config),
     };
     if (opening->mark.end.sequence.number > from->sequence.number) {
         ret->mark = opening->mark.end;
@@ -40,21 +41,35 @@ int riad_recover_refuse(struct riad_opening *opening, const struct riad_replay_r
             result->damage[0] ? result->damage : "records are missing");
 }
 
+/* The newest checkpoint that counts; an empty manifest if there is none. */
+static int newest_checkpoint(struct riad_opening *opening, struct riad_checkpoint_manifest *ret)
+{
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
+    struct riad_checkpoint_manifest manifest = { 0 };
+    uint64_t segment;
+    int r = riad_checkpoint_newest(opening->config->workspace_fd, opening->keys, &opening->history,
+            riad_epoch_open(&epochs), &manifest, &segment);
+
+    if (r < 0 && r != -ENOENT) {
+        return r;
+    }
+    *ret = manifest;
+    return 0;
+}
+
 /* The newest position that is known to be durable and can be read on from: the mark, or else the
  * newest checkpoint. */
 static int find_base(struct riad_opening *opening, struct riad_end *ret)
 {
-    struct riad_checkpoint_manifest manifest = { 0 };
-    uint64_t segment;
+    struct riad_checkpoint_manifest manifest;
     int r;
 
     if (riad_history_covers(&opening->history, &opening->mark.end)) {
         *ret = opening->mark.end;
         return 0;
     }
-    r = riad_checkpoint_newest(
-            opening->config->workspace_fd, opening->keys, &opening->history, &manifest, &segment);
-    if (r < 0 && r != -ENOENT) {
+    r = newest_checkpoint(opening, &manifest);
+    if (r < 0) {
         return r;
     }
     *ret = manifest.end;
@@ -64,13 +79,11 @@ static int find_base(struct riad_opening *opening, struct riad_end *ret)
 /* Reads the log without applying it, from where a rebuild would. */
 static int verify_log(struct riad_opening *opening, struct riad_replay_result *ret)
 {
-    struct riad_checkpoint_manifest manifest = { 0 };
+    struct riad_checkpoint_manifest manifest;
     struct riad_replay replay;
-    uint64_t segment;
-    int r = riad_checkpoint_newest(
-            opening->config->workspace_fd, opening->keys, &opening->history, &manifest, &segment);
+    int r = newest_checkpoint(opening, &manifest);
 
-    if (r < 0 && r != -ENOENT) {
+    if (r < 0) {
         return r;
     }
     riad_recover_prepare(opening, &manifest.end, &replay);
@@ -175,13 +188,14 @@ static int walk_up(
  * what is kept here will be vouched for by the next term. 0, -EUCLEAN. */
 static int check_tail(struct riad_opening *opening, const struct riad_end *end, uint64_t start)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
     struct approach approach = { .end = end };
     struct riad_end from;
     int r;
 
     if (end->sequence.number <= opening->mark.end.sequence.number) {
-        r = riad_replay_find(
-                opening->config->workspace_fd, opening->keys, &opening->history, end, start);
+        r = riad_replay_find(opening->config->workspace_fd, opening->keys, &opening->history,
+                &epochs, end, start);
         return r == -ENOENT ? -EUCLEAN : r;
     }
     r = find_base(opening, &from);

@@ -66,6 +66,9 @@ static void destroy(struct riad_workspace *workspace)
 static void copy_values(
         struct riad_workspace *workspace, const struct riad_workspace_config *config)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(config);
+
+    atomic_init(&workspace->open_epoch, riad_epoch_open(&epochs));
     workspace->binding = config->binding;
     workspace->signers = config->signers;
     workspace->workspace_id = *riad_keys_workspace(config->keys);

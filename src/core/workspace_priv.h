@@ -63,6 +63,7 @@ struct riad_workspace {
     struct riad_mark mark;         /* the last one written */
     pthread_mutex_t checkpointing; /* one checkpoint at a time */
     struct riad_upkeep upkeep;
+    _Atomic uint32_t open_epoch;      /* checkpoints of older ones are not believed (K2) */
     _Atomic uint64_t unsynced_bound;  /* L5, bytes */
     _Atomic unsigned bulk_epoch;      /* riad_bulk_begin */
     _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */

@@ -89,7 +89,8 @@ static uint64_t overwritten(const struct riad_data_write *write, int64_t filled)
     return stored > filled ? (uint64_t)(stored - filled) : 0;
 }
 
-/* -EAGAIN with a lower write->size if only that much fits. (mutation) */
+/* -EAGAIN with a lower write->size if only that much fits, and with the same if an epoch ended
+ * since the payload was sealed. (mutation) */
 static int write_locked(struct riad_workspace *workspace, struct riad_data_write *write,
         const struct riad_payload *payload)
 {
@@ -100,6 +101,9 @@ static int write_locked(struct riad_workspace *workspace, struct riad_data_write
 
     if (r < 0) {
         return r;
+    }
+    if (riad_log_is_stale(workspace->log, payload)) {
+        return -EAGAIN;
     }
     if (end > row.truncate_mark) {
         return RIAD_PENDING;
@@ -170,7 +174,8 @@ static int write_bulk(struct riad_workspace *workspace, struct riad_data_write *
     return r < 0 ? r : write_payload(workspace, write, payload);
 }
 
-/* One attempt. -EAGAIN: again, with the lower size or behind a finished truncation. */
+/* One attempt. -EAGAIN: again, with the lower size, behind a finished truncation, or sealed anew
+ * under the next epoch. */
 static int attempt(struct riad_workspace *workspace, struct riad_data_write *write)
 {
     int r = riad_write_is_bulk(write) ? write_bulk(workspace, write)

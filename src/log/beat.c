@@ -20,15 +20,35 @@ static void path_of(uint32_t term, char ret[32])
     snprintf(ret, 32, "term/%08x.beat", term);
 }
 
-static int compute_mac(
-        const struct riad_keys *keys, const uint8_t data[SIGNED_SIZE], struct riad_hash *ret)
+static int compute_mac(const struct riad_keys *keys, uint32_t epoch,
+        const uint8_t data[SIGNED_SIZE], struct riad_hash *ret)
 {
     const struct riad_piece pieces[] = {
         { riad_keys_workspace(keys)->bytes, sizeof(struct riad_id) },
         { data, SIGNED_SIZE },
     };
 
-    return riad_hmac(riad_keys_beat(keys), pieces, 2, ret);
+    return riad_hmac(riad_keys_beat_of(keys, epoch), pieces, 2, ret);
+}
+
+/* A term goes on while epochs change, and the owner may not have written since: the newest that
+ * fits. -ENOENT: none. */
+static int find_epoch(const struct riad_keys *keys, const uint8_t data[BEAT_SIZE], uint32_t *ret)
+{
+    struct riad_hash mac;
+    int r;
+
+    for (uint32_t epoch = riad_keys_epoch(keys); epoch >= riad_keys_first_epoch(keys); epoch--) {
+        r = compute_mac(keys, epoch, data, &mac);
+        if (r < 0) {
+            return r;
+        }
+        if (riad_equal_constant_time(mac.bytes, data + SIGNED_SIZE, sizeof mac.bytes)) {
+            *ret = epoch;
+            return 0;
+        }
+    }
+    return -ENOENT;
 }
 
 static int encode(const struct riad_keys *keys, uint32_t term, const struct riad_beat *beat,
@@ -47,7 +67,7 @@ static int encode(const struct riad_keys *keys, uint32_t term, const struct riad
     riad_put_u32(&writer, 0);
     riad_put_u64(&writer, beat->count);
     riad_put_u64(&writer, beat->closed ? beat->last : 0);
-    r = compute_mac(keys, ret, &mac);
+    r = compute_mac(keys, riad_keys_epoch(keys), ret, &mac);
     if (r < 0) {
         return r;
     }
@@ -60,17 +80,16 @@ static int decode(const struct riad_keys *keys, uint32_t term, const uint8_t dat
 {
     struct riad_reader reader;
     struct riad_beat beat;
-    struct riad_hash mac;
     uint8_t format, flags;
+    uint32_t epoch;
     int r;
 
-    r = compute_mac(keys, data, &mac);
+    if (memcmp(data, magic, sizeof magic) != 0) {
+        return -ENOENT;
+    }
+    r = find_epoch(keys, data, &epoch);
     if (r < 0) {
         return r;
-    }
-    if (memcmp(data, magic, sizeof magic) != 0 ||
-            !riad_equal_constant_time(mac.bytes, data + SIGNED_SIZE, sizeof mac.bytes)) {
-        return -ENOENT;
     }
     riad_reader_init(&reader, data + sizeof magic, SIGNED_SIZE - sizeof magic);
     format = riad_get_u8(&reader);
@@ -80,7 +99,9 @@ static int decode(const struct riad_keys *keys, uint32_t term, const uint8_t dat
         return -ENOENT;
     }
     riad_get_zeros(&reader, 4);
-    beat = (struct riad_beat){ .count = riad_get_u64(&reader), .closed = flags == FLAG_CLOSED };
+    beat = (struct riad_beat){
+        .count = riad_get_u64(&reader), .closed = flags == FLAG_CLOSED, .epoch = epoch
+    };
     beat.last = riad_get_u64(&reader);
     if (riad_reader_finish(&reader) < 0 || (!beat.closed && beat.last != 0)) {
         return -ENOENT;

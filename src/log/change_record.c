@@ -34,6 +34,7 @@ int riad_change_open(struct riad_key_cache *cache, const uint8_t *data, size_t s
             header.type != RIAD_RECORD_CHANGE) {
         return -EBADMSG;
     }
+    change.epoch = header.epoch;
     change.record_size = RIAD_RECORD_OVERHEAD + (size_t)header.length;
     if (size < change.record_size || riad_record_check(data, change.record_size) < 0) {
         return -EBADMSG;

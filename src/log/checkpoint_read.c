@@ -10,7 +10,8 @@
 struct checkpoint_reader {
     struct riad_key_cache *cache;
     struct riad_window window;
-    struct riad_id stream; /* of the header: every frame must be of it */
+    struct riad_id stream; /* of the header: every frame must be of it, */
+    uint32_t epoch; /* and of its epoch: under another one a former member may have its key */
     uint64_t offset;
     uint32_t frames;
     struct riad_checkpoint_sum sum;
@@ -65,7 +66,8 @@ static int get_record(struct checkpoint_reader *reader, struct riad_record_heade
     if (size < RIAD_RECORD_HEADER_SIZE || riad_record_header_decode(*ret, ret_header) < 0 ||
             ret_header->type != RIAD_RECORD_FRAME ||
             ret_header->counter != (uint64_t)reader->frames + 1 ||
-            !riad_id_equal(&ret_header->stream, &reader->stream)) {
+            !riad_id_equal(&ret_header->stream, &reader->stream) ||
+            ret_header->epoch != reader->epoch) {
         return -EBADMSG;
     }
     whole = RIAD_RECORD_OVERHEAD + (size_t)ret_header->length;
@@ -255,7 +257,11 @@ int riad_checkpoint_read_fd(int fd, const struct riad_keys *keys, uint64_t segme
     }
     riad_window_set(&reader.window, fd);
     reader.offset = header.size;
+    reader.epoch = header.epoch;
     r = read_manifest(&reader, &manifest);
+    if (r == 0 && manifest.epoch != header.epoch) {
+        r = -EBADMSG;
+    }
     if (r == 0 && whole) {
         r = read_rest(&reader);
     }

@@ -9,6 +9,7 @@
 #include "riad/sysops.h"
 
 #include "checkpoint_priv.h"
+#include "stream_priv.h"
 
 enum {
     LEVEL = 3,
@@ -162,10 +163,11 @@ static int open_file(struct riad_checkpoint_writer *writer, int workspace_fd)
 }
 
 static int write_head(
-        struct riad_checkpoint_writer *writer, const struct riad_checkpoint_manifest *manifest)
+        struct riad_checkpoint_writer *writer, const struct riad_checkpoint_manifest *given)
 {
+    struct riad_checkpoint_manifest manifest = *given;
     struct riad_segment_header header = {
-        .kind = RIAD_SEGMENT_CHECKPOINT, .segment = writer->segment, .features = manifest->features
+        .kind = RIAD_SEGMENT_CHECKPOINT, .segment = writer->segment, .features = given->features
     };
     uint8_t bytes[256];
     struct riad_writer out;
@@ -180,7 +182,8 @@ static int write_head(
         return r;
     }
     riad_writer_init_fixed(&out, bytes, sizeof bytes);
-    riad_manifest_encode(manifest, &out);
+    manifest.epoch = riad_stream_epoch(writer->stream); /* it may have turned since */
+    riad_manifest_encode(&manifest, &out);
     return out.error ? out.error : write_counted(writer, bytes, out.size);
 }
 

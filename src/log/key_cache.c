@@ -59,6 +59,11 @@ const struct riad_id *riad_key_cache_workspace(const struct riad_key_cache *cach
     return riad_keys_workspace(cache->keys);
 }
 
+uint32_t riad_key_cache_epoch(const struct riad_key_cache *cache)
+{
+    return riad_keys_epoch(cache->keys);
+}
+
 static uint8_t *key_of(const struct riad_key_cache *cache, size_t index)
 {
     return riad_secret_bytes(cache->secrets[index / KEYS_PER_SECRET]) +

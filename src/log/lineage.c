@@ -9,6 +9,7 @@ struct walk {
     int workspace_fd;
     struct riad_key_cache *cache;
     const struct riad_history *history;
+    const struct riad_epoch_ends *epochs;
     const struct riad_end *from;
     uint64_t *ids; /* of all files in log/, ascending */
     size_t id_count;
@@ -28,14 +29,39 @@ __attribute__((format(printf, 2, 3))) static int damaged(struct walk *walk, cons
     return -EUCLEAN;
 }
 
+/* A segment of an epoch that had ended when it was begun: a former member's, or the last one's
+ * first write failed. No change in it can count. */
+static bool comes_too_late(const struct walk *walk, const struct riad_segment_header *header)
+{
+    return !riad_epoch_allows(walk->epochs, header->epoch, header->previous.sequence.number + 1);
+}
+
 static int read_header(const struct walk *walk, uint64_t segment, struct riad_segment_header *ret)
 {
     _cleanup_close_ int fd = riad_segment_open(walk->workspace_fd, RIAD_SEGMENT_LOG, segment);
+    int r;
 
     if (fd < 0) {
         return fd;
     }
-    return riad_segment_header_get(fd, walk->cache, RIAD_SEGMENT_LOG, segment, ret, NULL);
+    r = riad_segment_header_get(fd, walk->cache, RIAD_SEGMENT_LOG, segment, ret, NULL);
+    return r == 0 && comes_too_late(walk, ret) ? -EBADMSG : r;
+}
+
+/* A header that does not verify because it is of a later epoch than this reader has keys of: what
+ * lies there must not be taken for torn off. */
+static int check_key_held(struct walk *walk, uint64_t segment)
+{
+    _cleanup_close_ int fd = riad_segment_open(walk->workspace_fd, RIAD_SEGMENT_LOG, segment);
+    uint32_t epoch;
+
+    if (fd < 0 ||
+            riad_segment_header_epoch(fd, riad_key_cache_workspace(walk->cache), &epoch) < 0 ||
+            epoch <= riad_key_cache_epoch(walk->cache)) {
+        return 0;
+    }
+    return damaged(walk, "log segment %016llx is sealed under epoch %u, whose keys are not here",
+            (unsigned long long)segment, epoch);
 }
 
 /* Index of a term in the history; count if it is not in it. */
@@ -107,7 +133,10 @@ static int find_youngest(struct walk *walk, uint64_t *ret)
             *ret = walk->ids[i - 1];
             return 0;
         }
-        if (r != -EBADMSG && r != -ENOENT) {
+        if (r == -EBADMSG) {
+            r = check_key_held(walk, walk->ids[i - 1]);
+        }
+        if (r < 0 && r != -ENOENT) {
             return r;
         }
         walk->lineage->suspects[walk->lineage->suspect_count++] = walk->ids[i - 1];
@@ -268,13 +297,18 @@ void riad_lineage_done(struct riad_lineage *lineage)
 }
 
 int riad_lineage_build(int workspace_fd, struct riad_key_cache *cache,
-        const struct riad_history *history, const struct riad_end *from, struct riad_lineage *ret,
-        char ret_damage[RIAD_DAMAGE_SIZE])
+        const struct riad_history *history, const struct riad_epoch_ends *epochs,
+        const struct riad_end *from, struct riad_lineage *ret, char ret_damage[RIAD_DAMAGE_SIZE])
 {
     _cleanup_free_ uint64_t *ids = NULL;
     struct riad_lineage lineage = { 0 };
-    struct walk walk = { workspace_fd, cache, history, from, NULL, 0, &lineage, ret_damage, false,
-        { 0 } };
+    struct walk walk = { .workspace_fd = workspace_fd,
+        .cache = cache,
+        .history = history,
+        .epochs = epochs,
+        .from = from,
+        .lineage = &lineage,
+        .damage = ret_damage };
     int r;
 
     r = riad_segment_list(workspace_fd, RIAD_SEGMENT_LOG, &ids, &walk.id_count);

@@ -26,10 +26,13 @@ struct riad_lineage {
     size_t suspect_count;
 };
 
-/* The segments from `from` on. -EUCLEAN: a link is missing or contradicts another; ret_damage says
- * which. -EPROTONOSUPPORT, other errno of the store. */
+/* The segments from `from` on. One that was begun under an epoch which had ended counts as one
+ * whose header does not verify. -EUCLEAN: a link is missing or contradicts another, or the last
+ * term goes on in an epoch whose keys are not held; ret_damage says which. -EPROTONOSUPPORT, other
+ * errno of the store. */
 int riad_lineage_build(int workspace_fd, struct riad_key_cache *cache,
-        const struct riad_history *history, const struct riad_end *from, struct riad_lineage *ret,
+        const struct riad_history *history, const struct riad_epoch_ends *epochs,
+        const struct riad_end *from, struct riad_lineage *ret,
         char ret_damage[RIAD_DAMAGE_SIZE]) RIAD_MUST_CHECK;
 void riad_lineage_done(struct riad_lineage *lineage);
 

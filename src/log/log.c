@@ -33,7 +33,7 @@ uint64_t riad_log_next_number(const struct riad_log *log)
 }
 
 /* (mutation) A stream and a header for the segment that the next append will create. Payloads that
- * were sealed with the stream before keep it (FORMAT 5). */
+ * were sealed with the stream before keep it (FORMAT 5), unless it is of another epoch. */
 static int prepare_segment(struct riad_log *log)
 {
     _cleanup_(riad_stream_unrefp) struct riad_stream *stream = NULL;
@@ -99,6 +99,18 @@ void riad_log_require(struct riad_log *log, uint32_t features)
 uint32_t riad_log_features(const struct riad_log *log)
 {
     return atomic_load(&log->features);
+}
+
+int riad_log_renew(struct riad_log *log)
+{
+    int r;
+
+    riad_writer_reset(&log->header);
+    if (log->current) {
+        retire_current(log);
+    }
+    r = riad_log_writable(log);
+    return r < 0 ? r : prepare_segment(log);
 }
 
 static bool is_full(const struct riad_log *log, size_t size)
@@ -263,6 +275,9 @@ int riad_log_append(struct riad_log *log, const struct riad_payload *payload, co
     size_t written;
     int r;
 
+    if (payload && riad_log_is_stale(log, payload)) {
+        return -EAGAIN;
+    }
     r = riad_log_place(log, payload_size, &place);
     if (r < 0) {
         return r;

@@ -60,8 +60,17 @@ static struct riad_log_file *retire_slot(struct riad_log *log, struct riad_bulk_
     return riad_log_file_collect(log, file);
 }
 
+/* Puts a collected file, if there is one, on a list for riad_log_file_close. */
+static void push_closing(struct riad_log_file **list, struct riad_log_file *file)
+{
+    if (file) {
+        file->next = *list;
+        *list = file;
+    }
+}
+
 /* (lock) A file as large as a segment gets segments of its own, so that deleting it is an unlink.
- * *ret_closing is for riad_log_file_close. */
+ * *ret_closing is for riad_log_files_close. */
 static struct riad_bulk_slot *choose_slot(
         struct riad_log *log, uint64_t owner, size_t size, struct riad_log_file **ret_closing)
 {
@@ -75,7 +84,7 @@ static struct riad_bulk_slot *choose_slot(
     if (own) {
         slot = own;
         if (slot->owner != owner) {
-            *ret_closing = retire_slot(log, slot);
+            push_closing(ret_closing, retire_slot(log, slot));
             slot->owner = owner;
         }
     }
@@ -83,7 +92,18 @@ static struct riad_bulk_slot *choose_slot(
     return slot;
 }
 
-static int write_header(struct riad_log *log, struct riad_log_file *file)
+struct riad_log_file *riad_log_end_bulk(struct riad_log *log)
+{
+    struct riad_log_file *closing = NULL;
+
+    for (int i = 0; i < RIAD_BULK_SLOTS; i++) {
+        push_closing(&closing, retire_slot(log, &log->slots[i]));
+    }
+    return closing;
+}
+
+/* *ret_epoch is that of the stream which seals the header. */
+static int write_header(struct riad_log *log, struct riad_log_file *file, uint32_t *ret_epoch)
 {
     _cleanup_(riad_stream_unrefp) struct riad_stream *stream = NULL;
     struct riad_segment_header header = { .kind = RIAD_SEGMENT_DATA, .segment = file->segment };
@@ -95,6 +115,7 @@ static int write_header(struct riad_log *log, struct riad_log_file *file)
     if (r < 0) {
         return r;
     }
+    *ret_epoch = riad_stream_epoch(stream);
     clock_gettime(CLOCK_REALTIME, &header.created);
     riad_writer_init_fixed(&out, bytes, sizeof bytes);
     r = riad_segment_header_seal(stream, &header, &out);
@@ -122,7 +143,7 @@ static void discard(struct riad_log *log, struct riad_log_file *file)
 }
 
 /* No lock held. The result is pinned once. */
-static int create_data_file(struct riad_log *log, struct riad_log_file **ret)
+static int create_data_file(struct riad_log *log, struct riad_log_file **ret, uint32_t *ret_epoch)
 {
     struct riad_log_file *file;
     int r;
@@ -134,7 +155,7 @@ static int create_data_file(struct riad_log *log, struct riad_log_file **ret)
     pthread_mutex_lock(&log->lock);
     file->pins++;
     pthread_mutex_unlock(&log->lock);
-    r = write_header(log, file);
+    r = write_header(log, file, ret_epoch);
     if (r < 0) {
         discard(log, file);
         return r;
@@ -143,21 +164,27 @@ static int create_data_file(struct riad_log *log, struct riad_log_file **ret)
     return 0;
 }
 
-/* (lock) Released while the file is created; others who want the slot wait. */
-static int open_slot(struct riad_log *log, struct riad_bulk_slot *slot)
+/* (lock) Released while the file is created; others who want the slot wait. Leaves the slot empty
+ * if an epoch ended meanwhile: a segment is of one epoch. */
+static int open_slot(
+        struct riad_log *log, struct riad_bulk_slot *slot, struct riad_log_file **ret_closing)
 {
     struct riad_log_file *file = NULL;
+    uint32_t epoch = 0;
     int r;
 
     slot->opening = true;
     pthread_mutex_unlock(&log->lock);
-    r = create_data_file(log, &file);
+    r = create_data_file(log, &file, &epoch);
     pthread_mutex_lock(&log->lock);
     slot->opening = false;
     pthread_cond_broadcast(&log->changed);
     if (r == 0) {
         file->pins--;
         slot->file = file;
+    }
+    if (r == 0 && epoch != log->epoch) {
+        push_closing(ret_closing, retire_slot(log, slot));
     }
     return r;
 }
@@ -175,17 +202,12 @@ static int need_room(struct riad_log *log, struct riad_bulk_slot *slot, size_t s
         }
         if (slot->file && slot->file->size > RIAD_SEGMENT_HEADER_SIZE &&
                 slot->file->size + size > log->config.data_segment_size) {
-            struct riad_log_file *closing = retire_slot(log, slot);
-
-            if (closing) {
-                closing->next = *ret_closing;
-                *ret_closing = closing;
-            }
+            push_closing(ret_closing, retire_slot(log, slot));
         }
         if (slot->file) {
             return 0;
         }
-        r = open_slot(log, slot);
+        r = open_slot(log, slot, ret_closing);
         if (r < 0) {
             return r;
         }
@@ -199,30 +221,40 @@ struct range {
     uint64_t position;
 };
 
-static int reserve(struct riad_log *log, uint64_t owner, size_t size, struct range *ret)
+/* (lock) -EAGAIN: the payload is stale, perhaps since a file was made for it. */
+static int take_range(struct riad_log *log, const struct riad_payload *payload, uint64_t owner,
+        struct range *ret, struct riad_log_file **ret_closing)
+{
+    int r;
+
+    if (riad_log_is_stale(log, payload)) {
+        return -EAGAIN;
+    }
+    ret->slot = choose_slot(log, owner, payload->size, ret_closing);
+    r = need_room(log, ret->slot, payload->size, ret_closing);
+    if (r < 0) {
+        return r;
+    }
+    if (riad_log_is_stale(log, payload)) {
+        return -EAGAIN;
+    }
+    ret->file = ret->slot->file;
+    ret->position = ret->file->size;
+    ret->file->pins++;
+    ret->file->size += payload->size;
+    return 0;
+}
+
+static int reserve(
+        struct riad_log *log, const struct riad_payload *payload, uint64_t owner, struct range *ret)
 {
     struct riad_log_file *closing = NULL;
     int r;
 
     pthread_mutex_lock(&log->lock);
-    ret->slot = choose_slot(log, owner, size, &closing);
-    if (closing) {
-        closing->next = NULL;
-    }
-    r = need_room(log, ret->slot, size, &closing);
-    if (r == 0) {
-        ret->file = ret->slot->file;
-        ret->position = ret->file->size;
-        ret->file->pins++;
-        ret->file->size += size;
-    }
+    r = take_range(log, payload, owner, ret, &closing);
     pthread_mutex_unlock(&log->lock);
-    while (closing) {
-        struct riad_log_file *next = closing->next;
-
-        riad_log_file_close(log, closing);
-        closing = next;
-    }
+    riad_log_files_close(log, closing);
     return r;
 }
 
@@ -260,7 +292,7 @@ int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload
     if (r < 0) {
         return r;
     }
-    r = reserve(log, owner, payload->size, &range);
+    r = reserve(log, payload, owner, &range);
     if (r < 0) {
         return r;
     }

@@ -86,6 +86,16 @@ void riad_log_file_close(struct riad_log *log, struct riad_log_file *file)
     free(file);
 }
 
+void riad_log_files_close(struct riad_log *log, struct riad_log_file *files)
+{
+    while (files) {
+        struct riad_log_file *next = files->next;
+
+        riad_log_file_close(log, files);
+        files = next;
+    }
+}
+
 static int settle_file(struct riad_log *log, enum riad_segment_kind kind, uint64_t segment)
 {
     int fd = riad_segment_open(log->config.workspace_fd, kind, segment);

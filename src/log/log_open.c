@@ -103,6 +103,7 @@ static struct riad_log *allocate(const struct riad_log_config *config)
     log->directories[0] = log->directories[1] = -1;
     log->end = log->synced_end = config->end;
     log->start = log->synced_start = config->start;
+    log->epoch = riad_keys_epoch(config->keys);
     atomic_init(&log->durable, config->end.sequence.number);
     pthread_mutex_init(&log->lock, NULL);
     pthread_cond_init(&log->changed, NULL);

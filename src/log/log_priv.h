@@ -1,5 +1,6 @@
-/* The appending end of a log, shared by log.c (opening, the log segment), log_files.c (files that
- * are being written), log_bulk.c (data segments) and log_sync.c.
+/* The appending end of a log, shared by log.c (the log segment), log_open.c, log_seal.c,
+ * log_turn.c, log_files.c (files that are being written), log_bulk.c (data segments) and
+ * log_sync.c.
  *
  * Two locks: the workspace's mutation lock, which is the caller's, and the log's own `lock`, which
  * guards bookkeeping only: it is never held during a system call on a file. */
@@ -77,17 +78,18 @@ struct riad_log {
     pthread_cond_t changed;          /* a sync ended, a slot's file was opened */
     struct riad_stream *stream;      /* lock; the log segment's */
     struct riad_stream *bulk_stream; /* lock */
-    struct riad_log_file *files;     /* lock */
-    struct riad_end end;             /* written under mutation and lock, read under either */
-    uint64_t start;                  /* as end */
-    struct riad_end synced_end;      /* lock */
-    _Atomic uint64_t durable;        /* number of synced_end: read under the mutation lock alone */
-    uint64_t synced_start;           /* lock */
-    uint64_t unsynced;               /* lock */
-    bool new_names[2];               /* lock; files created since the directory was synced */
-    bool syncing;                    /* lock */
-    uint64_t rounds_begun;           /* lock; full syncs */
-    uint64_t rounds_done;            /* lock */
+    uint32_t epoch; /* of what is appended; written under mutation and lock, read under either */
+    struct riad_log_file *files; /* lock */
+    struct riad_end end;         /* written under mutation and lock, read under either */
+    uint64_t start;              /* as end */
+    struct riad_end synced_end;  /* lock */
+    _Atomic uint64_t durable;    /* number of synced_end: read under the mutation lock alone */
+    uint64_t synced_start;       /* lock */
+    uint64_t unsynced;           /* lock */
+    bool new_names[2];           /* lock; files created since the directory was synced */
+    bool syncing;                /* lock */
+    uint64_t rounds_begun;       /* lock; full syncs */
+    uint64_t rounds_done;        /* lock */
     struct riad_bulk_slot slots[RIAD_BULK_SLOTS]; /* lock */
     struct riad_owner owners[RIAD_OWNERS];        /* lock */
     uint64_t clock;                               /* lock; bulk writes */
@@ -96,6 +98,12 @@ struct riad_log {
 
 /* -EROFS once stopped or failed. */
 int riad_log_writable(struct riad_log *log) RIAD_MUST_CHECK;
+/* (mutation) Ends the log segment: the next append begins one with a stream of the keys' epoch,
+ * which is made here. -EROFS: what the segment had in the spool did not get to the store. */
+int riad_log_renew(struct riad_log *log) RIAD_MUST_CHECK;
+/* (lock) Ends appending to all data segments. The result, linked by next, is for
+ * riad_log_files_close. */
+struct riad_log_file *riad_log_end_bulk(struct riad_log *log);
 /* Creates an empty segment file and lists it. No lock held. */
 int riad_log_file_create(struct riad_log *log, enum riad_segment_kind kind, uint64_t segment,
         struct riad_log_file **ret) RIAD_MUST_CHECK;
@@ -106,6 +114,8 @@ void riad_log_file_wrote(struct riad_log *log, struct riad_log_file *file, uint6
 struct riad_log_file *riad_log_file_collect(struct riad_log *log, struct riad_log_file *file);
 /* Closes a collected file and unlinks it if nothing refers to it. NULL is fine. No lock held. */
 void riad_log_file_close(struct riad_log *log, struct riad_log_file *file);
+/* All of a list, linked by next. */
+void riad_log_files_close(struct riad_log *log, struct riad_log_file *files);
 /* (mutation) Whether what is appended to the new segment can be spooled: begins the spool for it
  * (file->spooled) if so. -ENOSPC. */
 int riad_log_spool_begin(struct riad_log *log, struct riad_log_file *file) RIAD_MUST_CHECK;

@@ -33,6 +33,11 @@ static int take_stream(struct riad_log *log, bool bulk, struct riad_stream **ret
     return 0;
 }
 
+bool riad_log_is_stale(struct riad_log *log, const struct riad_payload *payload)
+{
+    return riad_stream_epoch(payload->stream) != log->epoch;
+}
+
 static int allocate(uint32_t unit, uint32_t length, struct riad_payload **ret)
 {
     uint32_t count = (length - 1) / unit + 1;

@@ -136,12 +136,7 @@ static void run_round(struct riad_log *log, bool everything)
     pthread_mutex_lock(&log->lock);
     end_round(log, &round, r == 0, &closing);
     pthread_mutex_unlock(&log->lock);
-    while (closing) {
-        struct riad_log_file *next = closing->next;
-
-        riad_log_file_close(log, closing);
-        closing = next;
-    }
+    riad_log_files_close(log, closing);
     pthread_mutex_lock(&log->lock);
 }
 

@@ -28,6 +28,8 @@ int riad_key_cache_new(const struct riad_keys *keys, struct riad_key_cache **ret
 void riad_key_cache_free(struct riad_key_cache *cache);
 RIAD_DEFINE_CLEANUP(struct riad_key_cache, riad_key_cache_free);
 const struct riad_id *riad_key_cache_workspace(const struct riad_key_cache *cache);
+/* The highest epoch whose keys can be asked for. */
+uint32_t riad_key_cache_epoch(const struct riad_key_cache *cache);
 /* The caller wipes ret. -EBADMSG for an epoch that is not held: such bytes cannot be authentic
  * here. */
 int riad_key_cache_get(struct riad_key_cache *cache, enum riad_purpose purpose,

@@ -27,6 +27,47 @@ static int check_mark(struct riad_replay_state *state, const struct riad_end *en
             (unsigned long long)end->sequence.number, (unsigned long long)end->segment);
 }
 
+/* A former member can seal nothing that counts, and cannot put another history in the place of the
+ * one that the epoch's end names (K2). */
+static int check_epoch(struct riad_replay_state *state, const struct riad_change_record *change,
+        uint64_t segment, uint64_t offset)
+{
+    if (riad_epoch_allows(&state->replay->epochs, change->epoch, change->sequence.number)) {
+        return 0;
+    }
+    return riad_replay_damaged(state,
+            "change %llu in log segment %016llx at offset %llu is a forgery: epoch %u, under which "
+            "it is sealed, had ended",
+            (unsigned long long)change->sequence.number, (unsigned long long)segment,
+            (unsigned long long)offset, change->epoch);
+}
+
+static int check_epoch_end(struct riad_replay_state *state, const struct riad_end *end)
+{
+    const struct riad_epoch_ends *epochs = &state->replay->epochs;
+
+    for (size_t i = 0; i < epochs->count; i++) {
+        const struct riad_epoch_end *known = &epochs->ends[i];
+
+        if (known->end.sequence.number == end->sequence.number &&
+                !riad_hash_equal(&known->end.chain, &end->chain)) {
+            return riad_replay_damaged(state,
+                    "change %llu in log segment %016llx is not the one that epoch %u ended with",
+                    (unsigned long long)end->sequence.number, (unsigned long long)end->segment,
+                    known->epoch);
+        }
+    }
+    return 0;
+}
+
+/* At a position that is known by its end. */
+static int check_position(struct riad_replay_state *state, const struct riad_end *end)
+{
+    int r = check_mark(state, end);
+
+    return r < 0 ? r : check_epoch_end(state, end);
+}
+
 static bool continues(const struct riad_replay_state *state, uint64_t segment,
         const struct riad_change_record *change)
 {
@@ -54,6 +95,10 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
     if (r < 0 || change.sequence.number <= state->end.sequence.number) {
         return 0;
     }
+    r = check_epoch(state, &change, segment, offset);
+    if (r < 0) {
+        return r;
+    }
     if (!continues(state, segment, &change)) {
         return riad_replay_damaged(state,
                 "change %llu in log segment %016llx at offset %llu does not continue the chain",
@@ -61,7 +106,7 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
                 (unsigned long long)offset);
     }
     end = (struct riad_end){ segment, offset + change.record_size, change.sequence, change.chain };
-    r = check_mark(state, &end);
+    r = check_position(state, &end);
     if (r < 0) {
         return r;
     }
@@ -194,16 +239,29 @@ static int read_segment(struct riad_replay_state *state, const struct riad_linea
     return segment->open_ended ? read_open_ended(state, segment) : read_bounded(state, segment);
 }
 
+/* What is known without reading the log to have been durable. */
+static uint64_t known_durable(const struct riad_replay *replay)
+{
+    const uint64_t known[] = { replay->mark.sequence.number, replay->durable,
+        riad_epoch_reach(&replay->epochs) };
+    uint64_t durable = 0;
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        durable = known[i] > durable ? known[i] : durable;
+    }
+    return durable;
+}
+
 static int read_history(struct riad_replay_state *state)
 {
     const struct riad_replay *replay = state->replay;
-    uint64_t durable;
+    uint64_t durable = known_durable(replay);
     int r;
 
-    r = riad_lineage_build(replay->workspace_fd, state->cache, replay->history, &replay->from,
-            &state->lineage, state->result.damage);
+    r = riad_lineage_build(replay->workspace_fd, state->cache, replay->history, &replay->epochs,
+            &replay->from, &state->lineage, state->result.damage);
     if (r == 0) {
-        r = check_mark(state, &replay->from);
+        r = check_position(state, &replay->from);
     }
     for (size_t i = 0; i < state->lineage.count && r == 0; i++) {
         r = read_segment(state, &state->lineage.segments[i]);
@@ -215,8 +273,6 @@ static int read_history(struct riad_replay_state *state)
     if (r == 0) {
         r = riad_replay_check_suspects(state);
     }
-    durable = replay->durable > replay->mark.sequence.number ? replay->durable
-                                                             : replay->mark.sequence.number;
     if (r == 0 && state->end.sequence.number < durable) {
         r = riad_replay_damaged(state,
                 "the log ends with change %llu, in segment %016llx at offset %llu, but change %llu "
@@ -236,8 +292,7 @@ static void begin(struct riad_replay_state *state)
     const struct riad_history *history = replay->history;
 
     state->end = state->result.end = replay->from;
-    riad_replay_note_settled(state, replay->mark.sequence.number);
-    riad_replay_note_settled(state, replay->durable);
+    riad_replay_note_settled(state, known_durable(replay));
     if (history->count > 0) {
         riad_replay_note_settled(state, history->terms[history->count - 1].end.sequence.number);
     }

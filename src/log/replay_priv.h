@@ -40,6 +40,7 @@ struct riad_change_record {
     struct riad_hash previous;
     struct riad_hash chain;
     uint64_t durable; /* number of the last change its writer knew to be durable */
+    uint32_t epoch;
     const uint8_t *content;
     size_t size;
     size_t record_size;

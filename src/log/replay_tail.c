@@ -24,7 +24,8 @@ int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...
     return -EUCLEAN;
 }
 
-/* 1 if a change that is later than the end begins at offset. */
+/* 1 if a change that is later than the end begins at offset. One whose epoch had ended proves
+ * nothing. */
 static int is_later_change(
         struct riad_replay_state *state, uint64_t offset, struct riad_change_record *ret)
 {
@@ -51,7 +52,8 @@ static int is_later_change(
         return r == -EBADMSG ? 0 : r;
     }
     *ret = change;
-    return change.sequence.number > state->end.sequence.number;
+    return change.sequence.number > state->end.sequence.number &&
+           riad_epoch_allows(&state->replay->epochs, change.epoch, change.sequence.number);
 }
 
 /* Offset of the next thing that could be a record, at or after offset; UINT64_MAX if there is none.

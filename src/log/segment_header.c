@@ -139,10 +139,32 @@ int riad_segment_header_get(int fd, struct riad_key_cache *cache, enum riad_segm
         return r;
     }
     header.size = RIAD_RECORD_OVERHEAD + (size_t)record.length;
-    *ret = header;
+    header.epoch = record.epoch;
     if (ret_stream) {
         *ret_stream = record.stream;
     }
+    *ret = header;
+    return 0;
+}
+
+int riad_segment_header_epoch(int fd, const struct riad_id *workspace, uint32_t *ret)
+{
+    uint8_t data[RIAD_RECORD_OVERHEAD + RIAD_SEGMENT_LENGTH_MAX];
+    struct riad_record_header record;
+    size_t size;
+    int r;
+
+    r = riad_pread_all(fd, data, sizeof data, 0, &size);
+    if (r == 0) {
+        r = decode(data, size, &record);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!riad_id_equal(&record.workspace, workspace)) {
+        return -EBADMSG;
+    }
+    *ret = record.epoch;
     return 0;
 }
 

@@ -36,5 +36,9 @@ int riad_segment_open(
 int riad_segment_header_get(int fd, struct riad_key_cache *cache, enum riad_segment_kind kind,
         uint64_t segment, struct riad_segment_header *ret,
         struct riad_id *ret_stream) RIAD_MUST_CHECK;
+/* The epoch that an open segment says it is sealed under, without any key: whole, but not verified.
+ * -EBADMSG, -EPROTONOSUPPORT. */
+int riad_segment_header_epoch(
+        int fd, const struct riad_id *workspace, uint32_t *ret) RIAD_MUST_CHECK;
 
 #endif

@@ -77,6 +77,11 @@ uint64_t riad_stream_used(struct riad_stream *stream)
     return atomic_load(&stream->next);
 }
 
+uint32_t riad_stream_epoch(const struct riad_stream *stream)
+{
+    return stream->header.epoch;
+}
+
 /* K5: a counter is taken once and never given back, whatever happens to the record. */
 static int seal(struct riad_stream *stream, enum riad_purpose purpose,
         struct riad_record_header *header, const struct riad_buffer *pieces, size_t count,

@@ -9,5 +9,7 @@
 
 /* Counters taken so far. Thread-safe. */
 uint64_t riad_stream_used(struct riad_stream *stream);
+/* The epoch that it seals under. Thread-safe. */
+uint32_t riad_stream_epoch(const struct riad_stream *stream);
 
 #endif

@@ -6,6 +6,7 @@
  *     struct riad_workspace *ws = fixture_open(&fixture);
  *     fixture_close(ws);
  *     fixture_forget(&fixture);                        the local state is lost
+ *     fixture.epoch = 2; fixture_end_epoch(&fixture, 1, &end);
  *     fixture.lease_seconds = 1; fixture.limit.blocks = 10; fixture.node.bytes[0] ^= 1;
  *                                                      what the next open is given */
 #ifndef RIAD_TESTS_CORE_FIXTURE_H
@@ -21,11 +22,16 @@
 #include "temporary.h"
 #include "unit.h"
 
+enum { FIXTURE_EPOCHS = 4 };
+
 struct fixture {
     struct temporary directory; /* holds ws/ and state/ */
     struct riad_keypair keypair;
     struct riad_signers *signers; /* the keypair alone */
-    struct riad_secret *root;
+    struct riad_secret *root;     /* of epoch 1; those of the others are made from it */
+    uint32_t first_epoch, epoch;  /* whose keys are held; 0 = 1 */
+    struct riad_epoch_end epoch_ends[FIXTURE_EPOCHS];
+    size_t epoch_end_count;
     struct riad_id workspace, node, boot;
     struct riad_store_binding binding;
     struct riad_hash roster_head;
@@ -98,6 +104,43 @@ static inline void fixture_forget(struct fixture *fixture)
     fixture_make_state(fixture);
 }
 
+/* The caller's to free. */
+static inline struct riad_secret *fixture_subkeys(const struct fixture *fixture, uint32_t epoch)
+{
+    _cleanup_secret_ struct riad_secret *root = NULL;
+    struct riad_secret *subkeys = NULL;
+
+    assert_int_equal(riad_secret_new_copy(riad_secret_peek(fixture->root), 32, &root), 0);
+    riad_secret_bytes(root)[0] ^= (uint8_t)(epoch - 1);
+    assert_int_equal(riad_subkeys_derive(&fixture->workspace, epoch, root, &subkeys), 0);
+    return subkeys;
+}
+
+/* Of the epochs from first to last; 0 = 1. The caller's to free. */
+static inline struct riad_keys *fixture_keys_of(
+        const struct fixture *fixture, uint32_t first, uint32_t last)
+{
+    struct riad_keys *keys = NULL;
+
+    first = first ? first : 1;
+    for (uint32_t epoch = first; epoch <= (last > first ? last : first); epoch++) {
+        _cleanup_secret_ struct riad_secret *subkeys = fixture_subkeys(fixture, epoch);
+        int r = keys ? riad_keys_add(keys, epoch, subkeys)
+                     : riad_keys_from_subkeys(&fixture->workspace, epoch, subkeys, &keys);
+
+        assert_int_equal(r, 0);
+    }
+    return keys;
+}
+
+/* What the next openings are told. */
+static inline void fixture_end_epoch(
+        struct fixture *fixture, uint32_t epoch, const struct riad_end *end)
+{
+    assert_true(fixture->epoch_end_count < FIXTURE_EPOCHS);
+    fixture->epoch_ends[fixture->epoch_end_count++] = (struct riad_epoch_end){ epoch, *end };
+}
+
 /* What riad_workspace_open and riad_fsck_run take; keys are made for each call, as those take them
  * over. */
 static inline void fixture_configure(struct fixture *fixture, struct riad_workspace_config *ret)
@@ -119,8 +162,10 @@ static inline void fixture_configure(struct fixture *fixture, struct riad_worksp
         .root_mode = 0755,
         .read_only = fixture->read_only,
         .lease_seconds = fixture->lease_seconds,
+        .epoch_ends = fixture->epoch_ends,
+        .epoch_end_count = fixture->epoch_end_count,
+        .keys = fixture_keys_of(fixture, fixture->first_epoch, fixture->epoch),
     };
-    assert_int_equal(riad_keys_new(&fixture->workspace, 1, fixture->root, &ret->keys), 0);
 }
 
 static inline int fixture_try_open(struct fixture *fixture, struct riad_workspace **ret)

@@ -35,6 +35,7 @@ struct fixture {
     struct remembered written;
     struct remembered read;
     struct riad_replay_result result;
+    struct riad_epoch_ends epochs; /* that replays are told */
 };
 
 static struct fixture f;
@@ -156,6 +157,7 @@ static inline int fixture_replay(const struct riad_end *mark)
         .history = &f.history,
         .apply = fixture_remember,
         .context = &f.read,
+        .epochs = f.epochs,
         .check_data = true };
 
     if (mark) {
@@ -208,6 +210,16 @@ static inline uint8_t *fixture_load(enum riad_segment_kind kind, uint64_t segmen
     assert_non_null(data);
     assert_int_equal(riad_pread_all(fd, data, 4 << 20, 0, ret_size), 0);
     return data;
+}
+
+/* The next epoch, of a root of its own. */
+static inline void fixture_add_epoch(uint32_t epoch)
+{
+    _cleanup_secret_ struct riad_secret *root = NULL, *subkeys = NULL;
+
+    assert_int_equal(riad_secret_new_random(32, &root), 0);
+    assert_int_equal(riad_subkeys_derive(&f.workspace, epoch, root, &subkeys), 0);
+    assert_int_equal(riad_keys_add(f.keys, epoch, subkeys), 0);
 }
 
 /* Replaces the whole file. */

@@ -205,6 +205,55 @@ static void only_whole_operations_are_taken(void **state)
 }
 
 /* Whatever call fails, either there is no checkpoint and no left-over, or a whole one. */
+/* Seals a frame again, as who has epoch 1's keys alone can: a stream's id is no secret. */
+static void reseal(uint8_t *record, const struct riad_record_header *header)
+{
+    uint8_t key[RIAD_AEAD_KEY_SIZE];
+    struct riad_buffer plain = { malloc(header->length), header->length };
+    struct riad_record_header other = *header;
+    uint8_t *cipher = record + RIAD_RECORD_HEADER_SIZE, *tag = cipher + header->length;
+
+    assert_non_null(plain.data);
+    assert_int_equal(riad_keys_stream(f.keys, RIAD_PURPOSE_CHECKPOINT, &header->stream, 2, key), 0);
+    assert_int_equal(riad_aead_open(key, header->counter, record, RIAD_RECORD_HEADER_SIZE, cipher,
+                             tag, &plain, 1),
+            0);
+    other.epoch = 1;
+    riad_record_header_encode(&other, record);
+    assert_int_equal(riad_keys_stream(f.keys, RIAD_PURPOSE_CHECKPOINT, &header->stream, 1, key), 0);
+    assert_int_equal(riad_aead_seal(key, header->counter, record, RIAD_RECORD_HEADER_SIZE, &plain,
+                             1, cipher, tag),
+            0);
+    riad_record_checksum(record, RIAD_RECORD_OVERHEAD - 8 + header->length, tag + RIAD_TAG_SIZE);
+    free(plain.data);
+}
+
+static void frames_of_another_epoch_are_refused(void **state)
+{
+    _cleanup_free_ uint8_t *data = NULL;
+    struct riad_checkpoint_manifest read;
+    struct riad_record_header header;
+    struct reading reading;
+    size_t size, at = 0;
+
+    (void)state;
+    fixture_add_epoch(2);
+    assert_int_equal(write_checkpoint(ROWS), 0);
+    assert_int_equal(riad_checkpoint_read(f.directory.fd, f.keys, SEGMENT, &read, NULL, NULL), 0);
+    assert_int_equal(read.epoch, 2); /* as it is, whatever was given */
+    data = fixture_load(RIAD_SEGMENT_CHECKPOINT, SEGMENT, &size);
+    while (at < size) {
+        assert_int_equal(riad_record_header_decode(data + at, &header), 0);
+        if (header.type == RIAD_RECORD_FRAME) {
+            reseal(data + at, &header);
+        }
+        at += RIAD_RECORD_OVERHEAD + header.length;
+    }
+    fixture_store(RIAD_SEGMENT_CHECKPOINT, SEGMENT, data, size);
+    assert_int_equal(read_checkpoint(SEGMENT, &reading), -EBADMSG);
+    assert_int_equal(reading.rows, 0);
+}
+
 static void failures_publish_nothing(void **state)
 {
     unsigned failed = 0;
@@ -244,6 +293,8 @@ int main(void)
                 frames_stay_where_they_are, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
                 only_whole_operations_are_taken, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+                frames_of_another_epoch_are_refused, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(failures_publish_nothing, fixture_setup, fixture_teardown),
     };
 

@@ -2,6 +2,8 @@
 
 #include "log/fixture.h"
 
+static const struct riad_epoch_ends no_epochs;
+
 /* A small log of everything: three segments in two terms, payloads among the changes. */
 static void write_history(void)
 {
@@ -200,7 +202,8 @@ static void a_zombie_is_ignored(void **state)
     fixture_assert_replays(count);
     assert_int_equal(
             fixture_replay(&end), -EUCLEAN); /* a zombie's mark does not lie on the history */
-    assert_int_equal(riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), -ENOENT);
+    assert_int_equal(
+            riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start), -ENOENT);
     riad_log_free(zombie);
 }
 
@@ -314,30 +317,36 @@ static void positions_are_found_or_not(void **state)
 
     (void)state;
     write_history();
-    assert_int_equal(riad_replay_find(f.directory.fd, f.keys, &f.history, &empty, 0), 0);
+    assert_int_equal(
+            riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &empty, 0), 0);
     for (size_t i = 0; i < f.written.count; i++) {
         struct riad_end end = f.written.ends[i];
         uint64_t start = f.written.starts[i];
 
-        assert_int_equal(riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), 0);
+        assert_int_equal(
+                riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start), 0);
         end.chain.bytes[5] ^= 4;
         assert_int_equal(
-                riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), -ENOENT);
+                riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start),
+                -ENOENT);
         end = f.written.ends[i];
         end.sequence.number++;
         assert_int_equal(
-                riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), -ENOENT);
+                riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start),
+                -ENOENT);
         end = f.written.ends[i];
         end.offset += 64;
         assert_int_equal(
-                riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), -ENOENT);
+                riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start),
+                -ENOENT);
         end = f.written.ends[i];
         end.segment += 7;
         assert_int_equal(
-                riad_replay_find(f.directory.fd, f.keys, &f.history, &end, start), -ENOENT);
+                riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &end, start),
+                -ENOENT);
     }
-    assert_int_equal(riad_replay_find(f.directory.fd, f.keys, &f.history, fixture_last(),
-                             fixture_last()->offset),
+    assert_int_equal(riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs,
+                             fixture_last(), fixture_last()->offset),
             -ENOENT);
 }
 

@@ -220,6 +220,26 @@ static void heartbeats_are_authentic_or_none(void **state)
     assert_int_equal(riad_beat_write(f.directory.fd, f.keys, 1, &beat), -EIO);
 }
 
+/* A term goes on while epochs change: who has all keys tells its heartbeats, and under which one
+ * each was written. */
+static void heartbeats_are_of_the_epoch_of_then(void **state)
+{
+    struct riad_beat beat = { .count = 1 }, read = { 0 };
+
+    (void)state;
+    assert_int_equal(riad_beat_write(f.directory.fd, f.keys, 1, &beat), 0);
+    fixture_add_epoch(2);
+    fixture_add_epoch(3);
+    assert_int_equal(riad_beat_read(f.directory.fd, f.keys, 1, &read), 0);
+    assert_int_equal(read.epoch, 1);
+    beat = (struct riad_beat){ .count = 2, .closed = true, .last = 9 };
+    assert_int_equal(riad_beat_write(f.directory.fd, f.keys, 1, &beat), 0);
+    assert_int_equal(riad_beat_read(f.directory.fd, f.keys, 1, &read), 0);
+    assert_int_equal(read.epoch, 3);
+    assert_int_equal(read.count, 2);
+    assert_int_equal(read.last, 9);
+}
+
 /* A node that was added meanwhile claims the next term: the owner asks whether there is a newer
  * list before it takes that term for void (O2). */
 static void let_stranger_in(void *context, struct riad_signers *set)
@@ -267,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
                 void_terms_are_passed_over_but_claimed_above, setup, teardown),
         cmocka_unit_test_setup_teardown(every_flip_voids_a_term, setup, teardown),
+        cmocka_unit_test_setup_teardown(heartbeats_are_of_the_epoch_of_then, setup, teardown),
         cmocka_unit_test_setup_teardown(a_node_that_came_later_is_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removed_nodes_later_terms_are_void, setup, teardown),
         cmocka_unit_test_setup_teardown(
