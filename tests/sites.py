@@ -35,7 +35,7 @@ class Node:
     def run(self, *arguments, code=DONE, prefix=(), state=None, **more):
         environment = {**self.environment(), **({"RIAD_STATE_DIR": str(state)} if state else {})}
         result = subprocess.run([*prefix, self.site.binary, *map(str, arguments)], env=environment, stdin=subprocess.DEVNULL,
-                                capture_output=True, text=True, check=False, timeout=120, **more)
+                                capture_output=True, text=True, check=False, timeout=60, **more)
         assert code in (None, result.returncode), f"riad {arguments} gave {result.returncode}:\n{result.stdout}{result.stderr}"
         return result
 

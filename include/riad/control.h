@@ -13,8 +13,8 @@ struct riad_control;
  * JSON reply object. */
 typedef json_t *(*riad_control_handler)(
         void *context, uid_t uid, const char *operation, const json_t *request);
-/* Listens on STATE/run/<pid>.sock (0600), serves on a thread of its own; requests at most 64 KiB, 5
- * s per client, one slow client does not stall another. */
+/* Listens on STATE/run/<pid>.sock (0600), serves on a thread of its own; requests at most 320 KiB,
+ * 5 s per client, one slow client does not stall another. */
 int riad_control_start(const struct riad_state *state, riad_control_handler handler, void *context,
         struct riad_control **ret) RIAD_MUST_CHECK;
 /* The same on a socket that listens already, for everybody: each uid has places of its own, and all

@@ -11,16 +11,16 @@
 /* The descriptors that a worker is started with. */
 enum { RIAD_WORKER_SERVICE_FD = 3, RIAD_WORKER_KEYS_FD, RIAD_WORKER_CONTROL_FD };
 
-/* What the socket for keys takes: one message a connection, answered by a JSON line as those of the
- * control socket are, with "directory" if it went well. */
+/* What the socket for keys takes: one message a connection, this and the workspace's root keys, of
+ * 32 bytes each, of all epochs to the present one, epoch 1 first. Answered by a JSON line as those
+ * of the control socket are, with "directory" if it went well. */
 #define RIAD_UNLOCK_MAGIC "RIAK"
-enum { RIAD_UNLOCK_VERSION = 1 };
+enum { RIAD_UNLOCK_VERSION = 1, RIAD_UNLOCK_ROOT_SIZE = 32 };
 struct riad_unlock_request {
     uint8_t magic[4];
     uint32_t version;
     struct riad_id workspace;
-    uint32_t epoch;
-    uint8_t root[32]; /* the workspace's root key */
+    uint32_t epoch; /* the present one: as many root keys follow */
 };
 
 /* Runs until SIGTERM or SIGINT; then all mounts are durable and gone. program: the file to be run

@@ -8,7 +8,7 @@
 
 struct riad_secret;
 
-enum { RIAD_SECRET_MAX = 4096 };
+enum { RIAD_SECRET_MAX = 32 << 10 };
 
 /* Zeroed memory of size bytes (1..4096, else -EINVAL), not aligned, between guard pages, mlocked,
  * MADV_DONTDUMP and MADV_WIPEONFORK. If the lock limit is reached it is used unlocked (a person's

@@ -45,6 +45,7 @@ int command_user_list(int argc, char **argv);
 int command_user_show(int argc, char **argv);
 int command_user_disable(int argc, char **argv);
 int command_user_enable(int argc, char **argv);
+int command_workspace_rekey(int argc, char **argv);
 int command_member_list(int argc, char **argv);
 int command_member_add(int argc, char **argv);
 int command_member_role(int argc, char **argv);

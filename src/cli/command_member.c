@@ -6,22 +6,7 @@
 #include "riad/cleanup.h"
 #include "riad/key_text.h"
 
-#include "site_client.h"
-
-/* A project, opened by one of its managers, and what is to become of it. */
-struct change {
-    struct site_workspace project;
-    struct riad_member member;
-    struct riad_writer file;
-    uint8_t wrap[RIAD_WRAP_SIZE];
-    bool has_wrap;
-};
-
-static void change_done(struct change *change)
-{
-    site_workspace_done(&change->project);
-    riad_writer_done(&change->file);
-}
+#include "roster_change.h"
 
 /* The user's public keys, as the site's nodes signed them. */
 static int find_user(const struct site_client *client, const char *name, struct riad_member *ret)
@@ -53,48 +38,11 @@ static int find_user(const struct site_client *client, const char *name, struct 
 }
 
 static int open_project(const struct options *options, const struct site_client *client,
-        struct site_user *user, const char *name, struct change *ret)
+        struct site_user *user, const char *name, struct roster_change *ret)
 {
     int code = open_site_user(options, client, user);
 
     return code == RIAD_EXIT_DONE ? open_site_workspace(user, name, &ret->project) : code;
-}
-
-static json_t *pack_wraps(const struct change *change)
-{
-    return change->has_wrap
-                   ? json_pack("[{s:o, s:o}]", "user",
-                             riad_control_hex(&change->member.user, sizeof change->member.user),
-                             "wrap", riad_control_hex(change->wrap, sizeof change->wrap))
-                   : json_array();
-}
-
-static int send_change(const struct site_client *client, const struct change *change)
-{
-    const struct site_workspace *project = &change->project;
-    const char *warning;
-    json_t *reply;
-    int code = ask_site(client, "set-members",
-            json_pack("{s:o, s:o, s:o, s:o}", "workspace",
-                    riad_control_hex(&project->id, sizeof project->id), "previous",
-                    riad_control_hex(&project->roster.head, sizeof project->roster.head), "entries",
-                    riad_control_hex(
-                            change->file.data + project->size, change->file.size - project->size),
-                    "wraps", pack_wraps(change)),
-            &reply);
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    warning = json_text(reply, "warning");
-    if (warning[0]) {
-        fprintf(stderr,
-                "riad: the members are changed, but the access lists of some files are not in "
-                "step: %s. The next unlocking tries again.\n",
-                warning);
-    }
-    json_decref(reply);
-    return RIAD_EXIT_DONE;
 }
 
 static int explain(int r, const char *project, const char *name)
@@ -137,7 +85,7 @@ static int report(const struct options *options, const char *project, const char
 }
 
 /* A new member gets the project's key; one who is there keeps what she has. */
-static int put(struct site_user *user, struct change *change, bool present)
+static int put(struct site_user *user, struct roster_change *change, bool present)
 {
     const struct site_workspace *project = &change->project;
     const struct riad_store_binding *binding = &user->store.binding;
@@ -160,7 +108,7 @@ static int put_member(
         const struct options *options, const struct site_client *client, const struct wish *wish)
 {
     _cleanup_site_user_ struct site_user user = { 0 };
-    _cleanup_(change_done) struct change change = { 0 };
+    _cleanup_(roster_change_done) struct roster_change change = { 0 };
     bool present;
     int code, r;
 
@@ -248,60 +196,11 @@ static int find_member(const struct site_client *client, const char *project, co
     return r < 0 ? explain(r, project, name) : RIAD_EXIT_DONE;
 }
 
-/* Where it is open; a copy in ret. */
-static int find_directory(
-        const struct site_client *client, const struct riad_id *id, char *ret, size_t size)
-{
-    const json_t *mount;
-    json_t *reply;
-    char hex[33];
-    size_t i;
-    int code = ask_site(client, "status", NULL, &reply);
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    ret[0] = '\0';
-    riad_hex_encode(id, sizeof *id, hex);
-    json_array_foreach(json_object_get(reply, "mounts"), i, mount)
-    {
-        if (strcmp(json_text(mount, "id"), hex) == 0) {
-            snprintf(ret, size, "%s", json_text(mount, "directory"));
-        }
-    }
-    json_decref(reply);
-    return RIAD_EXIT_DONE;
-}
-
-/* Taken away from everybody, and opened again: what the kernel does without asking, such as with
- * mappings, ends with it. */
-static int remount(const struct site_client *client, const struct site_workspace *project)
-{
-    char directory[4096];
-    json_t *reply;
-    int code = find_directory(client, &project->id, directory, sizeof directory);
-
-    if (code == RIAD_EXIT_DONE && directory[0]) {
-        code = ask_site(client, "unmount",
-                json_pack("{s:s, s:b}", "directory", directory, "force", 1), &reply);
-        if (code == RIAD_EXIT_DONE) {
-            json_decref(reply);
-        }
-    }
-    if (code == RIAD_EXIT_DONE) {
-        code = give_key(client, &project->id, project->roster.epoch, project->root, &reply);
-    }
-    if (code == RIAD_EXIT_DONE) {
-        json_decref(reply);
-    }
-    return code;
-}
-
 int command_member_remove(int argc, char **argv)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
     _cleanup_site_user_ struct site_user user = { 0 };
-    _cleanup_(change_done) struct change change = { 0 };
+    _cleanup_(roster_change_done) struct roster_change change = { 0 };
     struct options options;
     int code = begin_site(
             argc, argv, "pPrRjcF", 2, 2, "name the project and the user", &options, &client);
@@ -321,13 +220,38 @@ int command_member_remove(int argc, char **argv)
     if (r < 0) {
         return explain(r, argv[optind], argv[optind + 1]);
     }
-    code = send_change(&client, &change);
-    if (code == RIAD_EXIT_DONE && options.force) {
-        code = remount(&client, &change.project);
-    }
+    code = send_with_epoch(&options, &client, &user, &change);
     return code == RIAD_EXIT_DONE
                    ? report(&options, argv[optind], argv[optind + 1], "", &change.member)
                    : code;
+}
+
+int command_workspace_rekey(int argc, char **argv)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    _cleanup_site_user_ struct site_user user = { 0 };
+    _cleanup_(roster_change_done) struct roster_change change = { 0 };
+    struct options options;
+    int code = begin_site(argc, argv, "pPrRjcF", 1, 1, "name the project", &options, &client);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = open_project(&options, &client, &user, argv[optind], &change);
+    }
+    if (code == RIAD_EXIT_DONE) {
+        code = send_with_epoch(&options, &client, &user, &change);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code < 0 ? RIAD_EXIT_DONE : code;
+    }
+    if (options.json) {
+        return print_json(json_pack("{s:s, s:I}", "workspace", argv[optind], "epoch",
+                (json_int_t)change.after.epoch + 1));
+    }
+    printf("What is written to `%s` from now on is sealed under a new key (epoch %u). What is "
+           "there "
+           "stays under the older ones.\n",
+            argv[optind], change.after.epoch + 1);
+    return RIAD_EXIT_DONE;
 }
 
 static int print_members(const json_t *list)

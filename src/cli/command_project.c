@@ -41,7 +41,7 @@ int make_project(const struct site_client *client, const struct site_user *user,
         return fail(riad_exit_of(r), "cannot make the project `%s`: %s", name, strerror(-r));
     }
     code = send_project(client, &draft);
-    return code == RIAD_EXIT_DONE ? give_key(client, &draft.id, 1, draft.root, ret) : code;
+    return code == RIAD_EXIT_DONE ? give_keys(client, &draft.id, draft.root, ret) : code;
 }
 
 static int reserve(const struct options *options, const struct site_client *client,

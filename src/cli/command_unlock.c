@@ -18,8 +18,7 @@ static int unlock_one(const struct site_client *client, const struct site_user *
         code = make_project(client, user, item, &reply);
     } else {
         code = open_site_item(user, item, &workspace);
-        code = code == RIAD_EXIT_DONE ? give_key(client, &workspace.id, workspace.roster.epoch,
-                                                workspace.root, &reply)
+        code = code == RIAD_EXIT_DONE ? give_keys(client, &workspace.id, workspace.roots, &reply)
                                       : code;
     }
     if (code != RIAD_EXIT_DONE) {

@@ -129,7 +129,7 @@ static int enroll(
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    opened = give_key(client, &newcomer->home.id, 1, newcomer->home.root, &reply);
+    opened = give_keys(client, &newcomer->home.id, newcomer->home.root, &reply);
     code = report(options, newcomer, opened == RIAD_EXIT_DONE ? json_text(reply, "directory") : "");
     json_decref(reply);
     return opened != RIAD_EXIT_DONE ? opened : code;

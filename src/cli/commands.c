@@ -107,6 +107,12 @@ const struct command commands[] = {
     { "workspace list", "[STORE]",
             "the workspaces of a store; without one, yours at this site (root: all)",
             SECRET_HELP CONFIG_HELP "  --json                as JSON\n", command_workspace_list },
+    { "workspace rekey", "PROJECT", "seal what is written from now on under a new key (managers)",
+            "  --force               take away from everybody what is open there, and open it "
+            "anew\n" MEMBER_HELP
+            "Removing a member does it, too. What is there already stays under the older "
+            "keys.\n",
+            command_workspace_rekey },
     { "workspace delete", "[STORE] NAME|ID",
             "delete a workspace for ever; without STORE, one of this site (managers, admins)",
             SECRET_HELP CONFIG_HELP

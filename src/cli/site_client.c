@@ -110,14 +110,14 @@ int get_binding(const json_t *reply, struct riad_store_binding *ret)
     return r < 0 ? r : get_fixed_hex(binding, "json", &ret->json, sizeof ret->json);
 }
 
-/* The key goes to the monitor's own socket, and to nobody else. */
-static int send_key(
-        int fd, const struct riad_id *workspace, uint32_t epoch, const struct riad_secret *root)
+/* The keys go to the monitor's own socket, and to nobody else. */
+static int send_keys(int fd, const struct riad_id *workspace, const struct riad_secret *roots)
 {
     _cleanup_secret_ struct riad_secret *message = NULL;
     struct riad_unlock_request *request;
+    size_t size = sizeof *request + riad_secret_size(roots);
     ssize_t n;
-    int r = riad_secret_new(sizeof *request, &message);
+    int r = riad_secret_new(size, &message);
 
     if (r < 0) {
         return r;
@@ -126,14 +126,14 @@ static int send_key(
     memcpy(request->magic, RIAD_UNLOCK_MAGIC, sizeof request->magic);
     request->version = RIAD_UNLOCK_VERSION;
     request->workspace = *workspace;
-    request->epoch = epoch;
-    memcpy(request->root, riad_secret_peek(root), sizeof request->root);
-    n = send(fd, request, sizeof *request, MSG_NOSIGNAL);
-    return n == (ssize_t)sizeof *request ? 0 : n < 0 ? -errno : -EIO;
+    request->epoch = (uint32_t)(riad_secret_size(roots) / RIAD_UNLOCK_ROOT_SIZE);
+    memcpy(request + 1, riad_secret_peek(roots), riad_secret_size(roots));
+    n = send(fd, request, size, MSG_NOSIGNAL);
+    return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EIO;
 }
 
-int give_key(const struct site_client *client, const struct riad_id *workspace, uint32_t epoch,
-        const struct riad_secret *root, json_t **ret)
+int give_keys(const struct site_client *client, const struct riad_id *workspace,
+        const struct riad_secret *roots, json_t **ret)
 {
     _cleanup_close_ int fd = riad_control_connect(client->keys);
     json_t *reply;
@@ -143,7 +143,7 @@ int give_key(const struct site_client *client, const struct riad_id *workspace, 
         return fail(
                 RIAD_EXIT_FAILED, "riadd does not run here: nobody listens at %s", client->keys);
     }
-    r = send_key(fd, workspace, epoch, root);
+    r = send_keys(fd, workspace, roots);
     if (r == 0) {
         r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, &reply);
     }

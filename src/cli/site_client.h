@@ -28,9 +28,10 @@ int ask_site(
         const struct site_client *client, const char *operation, json_t *arguments, json_t **ret);
 /* The exit code of a reply; what is no success is reported, after `what`. */
 int report_reply(json_t *reply, const char *what);
-/* Gives the root key of a workspace to riadd, which opens and mounts it. Exit code; reported. */
-int give_key(const struct site_client *client, const struct riad_id *workspace, uint32_t epoch,
-        const struct riad_secret *root, json_t **ret);
+/* Gives the root keys of a workspace, of all epochs, to riadd, which opens and mounts it, or, where
+ * it is open, goes on with the present epoch's. Exit code; reported. */
+int give_keys(const struct site_client *client, const struct riad_id *workspace,
+        const struct riad_secret *roots, json_t **ret);
 
 /* Bytes of a fixed size; -EBADMSG. */
 int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size) RIAD_MUST_CHECK;
@@ -53,8 +54,10 @@ struct site_workspace {
     struct riad_id id;
     uint8_t *data; /* the roster's bytes */
     size_t size;
+    struct riad_public_key owner; /* whose signature its first entry has */
     struct riad_roster roster;
-    struct riad_secret *root;
+    struct riad_secret *roots; /* of all epochs */
+    struct riad_secret *root;  /* of the present one */
 };
 /* Of an item of user->own: verified, and opened with her keys. Exit code; reported. *ret is for
  * site_workspace_done in any case. */

@@ -64,18 +64,23 @@ static int open_item(const struct site_user *user, const json_t *item, struct si
 {
     const struct riad_store_binding *binding = &user->store.binding;
     _cleanup_free_ uint8_t *wrap = NULL;
-    struct riad_public_key owner;
     size_t wrap_size = 0;
     int r = get_fixed_hex(item, "id", &ret->id, sizeof ret->id);
 
-    r = r < 0 ? r : get_fixed_hex(item, "owner_key", &owner, sizeof owner);
+    r = r < 0 ? r : get_fixed_hex(item, "owner_key", &ret->owner, sizeof ret->owner);
     r = r < 0 ? r : riad_control_get_bytes(item, "roster", &ret->data, &ret->size);
     r = r < 0 ? r : riad_control_get_bytes(item, "wrap", &wrap, &wrap_size);
     r = r < 0 ? r
-              : riad_roster_parse(binding, &ret->id, &owner, ret->data, ret->size, &ret->roster);
+              : riad_roster_parse(
+                        binding, &ret->id, &ret->owner, ret->data, ret->size, &ret->roster);
+    r = r < 0 ? r
+              : riad_roster_open_roots(
+                        &binding->store, &ret->roster, &user->keys, wrap, wrap_size, &ret->roots);
     return r < 0 ? r
-                 : riad_roster_open_root(
-                           &binding->store, &ret->roster, &user->keys, wrap, wrap_size, &ret->root);
+                 : riad_secret_new_copy(
+                           riad_secret_peek(ret->roots) +
+                                   (size_t)(ret->roster.epoch - 1) * RIAD_UNLOCK_ROOT_SIZE,
+                           RIAD_UNLOCK_ROOT_SIZE, &ret->root);
 }
 
 int open_site_item(const struct site_user *user, const json_t *item, struct site_workspace *ret)
@@ -124,6 +129,7 @@ void site_workspace_done(struct site_workspace *workspace)
 {
     riad_roster_done(&workspace->roster);
     riad_secret_free(workspace->root);
+    riad_secret_free(workspace->roots);
     free(workspace->data);
     *workspace = (struct site_workspace){ 0 };
 }

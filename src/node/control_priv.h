@@ -8,7 +8,7 @@
 #include "riad/control.h"
 
 enum {
-    RIAD_CONTROL_LINE_MAX = 64 << 10,  /* of a request */
+    RIAD_CONTROL_LINE_MAX = 320 << 10, /* of a request: a new key for 500 members */
     RIAD_CONTROL_REPLY_MAX = 64 << 20, /* 1.5 KiB a mount */
     RIAD_CONTROL_CLIENT_MS = 5000,
     RIAD_CONTROL_CLIENTS_MAX = 16, /* of a uid */

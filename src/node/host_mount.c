@@ -66,6 +66,8 @@ static void fill_config(const struct riad_host *host, const struct riad_opening 
         .node = host->state.node,
         .boot = host->state.boot,
         .roster_head = opening->roster_head,
+        .epoch_ends = opening->epoch_ends,
+        .epoch_end_count = opening->epoch_end_count,
         .limit = riad_host_limit(&opening->entry->limit),
         .root_uid = opening->uid,
         .root_gid = opening->gid,

@@ -32,7 +32,7 @@ struct riad_mount {
     bool told;                                /* the trail says that it is mounted */
 
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
-    bool session_seen; /* somebody whose it is was logged in; main thread */
+    bool session_seen;              /* somebody whose it is was logged in; main thread */
     uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
 
     struct riad_catalog_expiry expiry;   /* host->lock */
@@ -131,7 +131,9 @@ struct riad_opening {
     struct riad_keys *keys; /* taken over, also on failure */
     const struct riad_keypair *term_signer;
     struct riad_signers *signers;
-    uint32_t uid, gid;                            /* of a new root directory */
+    uint32_t uid, gid; /* of a new root directory */
+    const struct riad_epoch_end *epoch_ends;
+    size_t epoch_end_count;
     const struct riad_member_standing *standings; /* who may do what; NULL: the modes decide */
     size_t standing_count;
     const struct riad_mount_service *service; /* NULL; lives as long as the mount */

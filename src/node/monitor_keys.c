@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/digest.h"
 #include "riad/error.h"
 
 #include "control_priv.h"
@@ -44,13 +45,13 @@ static void drop_old(struct riad_monitor *monitor)
 
 /* (locked) NULL: there is none. */
 static struct riad_grant *find(struct riad_monitor *monitor, const struct riad_id *workspace,
-        const struct riad_hash *commitment)
+        const struct riad_hash *identity)
 {
     for (size_t i = 0; i < monitor->grant_count; i++) {
         struct riad_grant *grant = &monitor->grants[i];
 
         if (riad_id_equal(&grant->workspace, workspace) &&
-                riad_hash_equal(&grant->commitment, commitment)) {
+                riad_hash_equal(&grant->identity, identity)) {
             return grant;
         }
     }
@@ -80,7 +81,7 @@ static void make_room(struct riad_monitor *monitor, uid_t uid)
 static int keep(struct riad_monitor *monitor, const struct riad_secret *bytes)
 {
     const struct riad_key_grant *key = (const void *)riad_secret_peek(bytes);
-    struct riad_grant *grant = find(monitor, &key->workspace, &key->commitment);
+    struct riad_grant *grant = find(monitor, &key->workspace, &key->identity);
     struct riad_secret *copy;
     int r;
 
@@ -103,37 +104,53 @@ static int keep(struct riad_monitor *monitor, const struct riad_secret *bytes)
         grant[monitor->grant_count++] = (struct riad_grant){ .bytes = copy,
             .uid = key->uid,
             .workspace = key->workspace,
-            .commitment = key->commitment,
+            .identity = key->identity,
             .given = riad_control_now() };
     }
     return r;
 }
 
-/* What the worker is told, from what the user gave. */
-static int derive(uid_t uid, const struct riad_unlock_request *message, struct riad_secret **ret)
+/* One epoch's, from its root key. */
+static int derive_one(const struct riad_id *workspace, uint32_t epoch, const uint8_t *root,
+        struct riad_epoch_key *ret)
 {
-    _cleanup_secret_ struct riad_secret *root = NULL;
+    _cleanup_secret_ struct riad_secret *copy = NULL;
     _cleanup_secret_ struct riad_secret *subkeys = NULL;
-    _cleanup_secret_ struct riad_secret *bytes = NULL;
-    struct riad_key_grant *key;
-    int r;
+    int r = riad_secret_new_copy(root, RIAD_UNLOCK_ROOT_SIZE, &copy);
 
-    r = riad_secret_new_copy(message->root, sizeof message->root, &root);
     if (r == 0) {
-        r = riad_secret_new(sizeof *key, &bytes);
-    }
-    if (r == 0) {
-        r = riad_subkeys_derive(&message->workspace, message->epoch, root, &subkeys);
+        r = riad_subkeys_derive(workspace, epoch, copy, &subkeys);
     }
     if (r < 0) {
         return r;
     }
-    key = (void *)riad_secret_bytes(bytes);
-    key->uid = uid;
-    key->epoch = message->epoch;
-    key->workspace = message->workspace;
-    memcpy(key->subkeys, riad_secret_peek(subkeys), sizeof key->subkeys);
-    r = riad_keys_commitment(&message->workspace, root, &key->commitment);
+    memcpy(ret->subkeys, riad_secret_peek(subkeys), sizeof ret->subkeys);
+    return riad_keys_commitment(workspace, copy, &ret->commitment);
+}
+
+/* What the worker is told, from what the user gave. */
+static int derive(uid_t uid, const struct riad_unlock_request *message, const uint8_t *roots,
+        struct riad_secret **ret)
+{
+    _cleanup_secret_ struct riad_secret *bytes = NULL;
+    struct riad_key_grant *grant;
+    int r = riad_secret_new(riad_key_grant_size(message->epoch), &bytes);
+
+    if (r < 0) {
+        return r;
+    }
+    grant = (void *)riad_secret_bytes(bytes);
+    grant->uid = uid;
+    grant->epoch = message->epoch;
+    grant->workspace = message->workspace;
+    for (uint32_t i = 0; r == 0 && i < message->epoch; i++) {
+        r = derive_one(&message->workspace, i + 1, roots + (size_t)i * RIAD_UNLOCK_ROOT_SIZE,
+                &grant->keys[i]);
+    }
+    if (r == 0) {
+        r = riad_sha256_labelled("riad/v1/grant", grant->keys, message->epoch * sizeof *grant->keys,
+                &grant->identity);
+    }
     if (r < 0) {
         return r;
     }
@@ -175,29 +192,53 @@ static void complain(int fd, const char *sentence)
     json_decref(reply);
 }
 
+static bool is_sound(const struct riad_unlock_request *message)
+{
+    return memcmp(message->magic, RIAD_UNLOCK_MAGIC, 4) == 0 &&
+           message->version == RIAD_UNLOCK_VERSION && message->epoch > 0 &&
+           message->epoch <= RIAD_EPOCHS_MAX;
+}
+
+/* -EBADMSG: it is no such message. Other errors: it does not come. */
+static int receive(int fd, struct riad_unlock_request *ret, struct riad_secret **ret_roots)
+{
+    _cleanup_secret_ struct riad_secret *roots = NULL;
+    int64_t deadline = riad_control_now() + RIAD_CONTROL_CLIENT_MS;
+    int r = riad_control_receive_exactly(fd, deadline, ret, sizeof *ret);
+
+    if (r == 0 && !is_sound(ret)) {
+        r = -EBADMSG;
+    }
+    if (r == 0) {
+        r = riad_secret_new((size_t)ret->epoch * RIAD_UNLOCK_ROOT_SIZE, &roots);
+    }
+    if (r == 0) {
+        r = riad_control_receive_exactly(
+                fd, deadline, riad_secret_bytes(roots), riad_secret_size(roots));
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret_roots = riad_take_pointer(roots);
+    return 0;
+}
+
 /* Serves one client; the descriptor stays its server's. */
 static void unlock(void *context, uid_t uid, int fd)
 {
     struct riad_monitor *monitor = context;
-    _cleanup_secret_ struct riad_secret *buffer = NULL;
-    const struct riad_unlock_request *message;
+    _cleanup_secret_ struct riad_secret *roots = NULL;
     _cleanup_secret_ struct riad_secret *bytes = NULL;
-    int r = riad_secret_new(sizeof *message, &buffer);
+    struct riad_unlock_request message;
+    int r = receive(fd, &message, &roots);
 
-    if (r == 0) {
-        r = riad_control_receive_exactly(fd, riad_control_now() + RIAD_CONTROL_CLIENT_MS,
-                riad_secret_bytes(buffer), sizeof *message);
+    if (r == -EBADMSG) {
+        complain(fd, "this is no request to unlock of version 1");
     }
     if (r < 0) {
         return; /* it did not say what it wants */
     }
-    message = (const void *)riad_secret_peek(buffer);
-    if (memcmp(message->magic, RIAD_UNLOCK_MAGIC, 4) != 0 ||
-            message->version != RIAD_UNLOCK_VERSION || message->epoch == 0) {
-        complain(fd, "this is no request to unlock of version 1");
-        return;
-    }
-    r = derive(uid, message, &bytes);
+    r = derive(uid, &message, riad_secret_peek(roots), &bytes);
     r = r < 0 ? r : pass_on(monitor, bytes, fd);
     if (r < 0) {
         complain(fd, r == -EAGAIN ? "riadd's worker is being started: try again"
@@ -264,7 +305,7 @@ int riad_monitor_mounted(
     int r = -ENOENT;
 
     pthread_mutex_lock(&monitor->lock);
-    grant = find(monitor, &request->workspace, &request->commitment);
+    grant = find(monitor, &request->workspace, &request->identity);
     if (grant && path) {
         free(grant->path);
         grant->path = riad_take_pointer(path);
@@ -272,6 +313,27 @@ int riad_monitor_mounted(
     }
     pthread_mutex_unlock(&monitor->lock);
     free(path);
+    return r;
+}
+
+int riad_monitor_rotated(struct riad_monitor *monitor, const struct riad_service_request *request)
+{
+    struct riad_grant *fresh;
+    int r = -ENOENT;
+
+    pthread_mutex_lock(&monitor->lock);
+    fresh = find(monitor, &request->workspace, &request->identity);
+    for (size_t i = 0; fresh && !fresh->path && i < monitor->grant_count; i++) {
+        struct riad_grant *grant = &monitor->grants[i];
+
+        if (grant->path && riad_id_equal(&grant->workspace, &request->workspace)) {
+            fresh->path = riad_take_pointer(grant->path);
+            drop(monitor, i);
+            r = 0;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&monitor->lock);
     return r;
 }
 

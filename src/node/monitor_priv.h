@@ -16,7 +16,7 @@ struct riad_grant {
     struct riad_secret *bytes; /* a struct riad_key_grant */
     uid_t uid;                 /* who gave it */
     struct riad_id workspace;
-    struct riad_hash commitment;
+    struct riad_hash identity;
     bool repeat;   /* a new worker is to have it */
     char *path;    /* where it is mounted; NULL: not (yet) */
     int64_t given; /* CLOCK_MONOTONIC ms */
@@ -61,6 +61,10 @@ void riad_monitor_repeat_keys(struct riad_monitor *monitor);
 /* (not locked) The grant's mount; *path: taken over, also on failure. -ENOENT: nobody gave it. */
 int riad_monitor_mounted(struct riad_monitor *monitor, const struct riad_service_request *request,
         char *path) RIAD_MUST_CHECK;
+/* (not locked) The mount of the workspace has this grant's keys now: the earlier grant goes.
+ * -ENOENT: nobody gave it, or nothing is mounted. */
+int riad_monitor_rotated(
+        struct riad_monitor *monitor, const struct riad_service_request *request) RIAD_MUST_CHECK;
 /* Forgets what was mounted there. -ENOENT: nothing was. */
 int riad_monitor_forget(struct riad_monitor *monitor, const char *path) RIAD_MUST_CHECK;
 /* Whether it was mounted there by us. */

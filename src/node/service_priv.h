@@ -16,17 +16,19 @@ enum riad_service_operation {
     RIAD_SERVICE_MOUNT,
     RIAD_SERVICE_UNMOUNT,
     RIAD_SERVICE_ABORT,
-    RIAD_SERVICE_READY, /* the worker serves */
+    RIAD_SERVICE_READY,   /* the worker serves */
+    RIAD_SERVICE_ROTATED, /* what is mounted has another epoch's keys now, of a later grant */
 };
 
 /* Followed by `size` bytes: what is to be signed. */
 struct riad_service_request {
     uint32_t operation, size;
-    /* mount */
+    /* mount, rotated */
     struct riad_id workspace;
-    struct riad_hash commitment; /* with the workspace: the grant that it belongs to */
-    uint32_t kind;               /* enum riad_workspace_kind */
-    char name[256];              /* of a project; of a home: its owner's */
+    struct riad_hash identity; /* with the workspace: the grant that it belongs to */
+    /* mount */
+    uint32_t kind;  /* enum riad_workspace_kind */
+    char name[256]; /* of a project; of a home: its owner's */
     /* unmount, abort */
     char path[RIAD_SERVICE_PATH_MAX];
     bool lazy;
@@ -41,12 +43,20 @@ struct riad_service_reply {
 
 /* From the monitor to the worker: somebody has unlocked a workspace. With the descriptor of who
  * waits for the answer, one JSON line; without, if it is repeated to a new worker. */
-struct riad_key_grant {
-    uint32_t uid, epoch;
-    struct riad_id workspace;
+struct riad_epoch_key {
     struct riad_hash commitment; /* of the root key that was given: the roster has the right one */
     uint8_t subkeys[RIAD_SUBKEYS_SIZE];
 };
+struct riad_key_grant {
+    uint32_t uid, epoch;
+    struct riad_id workspace;
+    struct riad_hash identity;    /* of these very keys */
+    struct riad_epoch_key keys[]; /* `epoch` many, epoch 1 first */
+};
+static inline size_t riad_key_grant_size(uint32_t epoch)
+{
+    return sizeof(struct riad_key_grant) + epoch * sizeof(struct riad_epoch_key);
+}
 
 /* One message, of two pieces, with a descriptor unless fd is -1. 0 or negative errno. */
 int riad_service_send(int socket, const void *head, size_t head_size, const void *tail,

@@ -69,19 +69,26 @@ static void begin(struct riad_site_host *site, struct arrival *arrival)
     }
 }
 
+static bool is_whole(const struct riad_key_grant *grant, size_t size)
+{
+    return size >= sizeof *grant && grant->epoch > 0 && grant->epoch <= RIAD_EPOCHS_MAX &&
+           size == riad_key_grant_size(grant->epoch);
+}
+
 /* 0: one was taken. */
 static int take_grant(struct riad_site_host *site)
 {
     struct arrival *arrival = calloc(1, sizeof *arrival);
-    int r = arrival ? riad_secret_new(sizeof(struct riad_key_grant), &arrival->grant) : -ENOMEM;
+    int r = arrival ? riad_secret_new(riad_key_grant_size(RIAD_EPOCHS_MAX), &arrival->grant)
+                    : -ENOMEM;
     ssize_t n = 0;
 
     if (r == 0) {
         arrival->site = site;
         n = riad_service_receive(site->keys_fd, riad_secret_bytes(arrival->grant),
-                sizeof(struct riad_key_grant), &arrival->client);
+                riad_key_grant_size(RIAD_EPOCHS_MAX), &arrival->client);
     }
-    if (n == sizeof(struct riad_key_grant)) {
+    if (n > 0 && is_whole((const void *)riad_secret_peek(arrival->grant), (size_t)n)) {
         begin(site, arrival);
         return 0;
     }

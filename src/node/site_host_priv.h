@@ -34,7 +34,7 @@ struct riad_site_host {
 struct riad_site_mount {
     struct riad_site_host *site;
     struct riad_id workspace;
-    struct riad_hash commitment;
+    struct riad_hash identity; /* of the keys, in the monitor; changing */
     enum riad_workspace_kind kind;
     char name[256]; /* of a home: its owner's; of a project: its own */
     char *directory;
@@ -87,6 +87,31 @@ json_t *riad_site_delete_workspace(struct riad_site_host *site, uid_t uid, const
 /* site_members.c. New replies. */
 json_t *riad_site_set_members(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_list_members(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+/* site_target.c. All that a grant leads to, copied out of the catalog. */
+struct riad_site_target {
+    struct riad_catalog_workspace entry; /* without lists */
+    struct riad_catalog_user user, owner;
+    gid_t gid; /* a home: the owner's */
+    struct riad_keys *keys;
+    struct riad_hash roster_head;
+    struct riad_epoch_end *ends; /* of epochs, as far as they are registered */
+    size_t end_count;
+    struct riad_member_standing *standings; /* of a project */
+    size_t standing_count;
+    char name[256];
+};
+/* Finds it, and sees that who gave the keys is a member, and that they are the workspace's. Exit
+ * code and reason; *ret is for riad_site_target_done in any case. */
+int riad_site_find_target(struct riad_site_host *site, const struct riad_key_grant *grant,
+        struct riad_site_target *ret, struct riad_reason *ret_reason);
+void riad_site_target_done(struct riad_site_target *target);
+
+/* site_epoch.c. An open workspace goes on with the grant's epoch, if it has an earlier one. Exit
+ * code and reason. */
+int riad_site_follow_epochs(struct riad_site_host *site, struct riad_mount *mount,
+        const struct riad_key_grant *grant, const struct riad_site_target *target,
+        struct riad_reason *ret_reason);
 
 /* site_open.c. The mount of a workspace, held (riad_host_unhold); NULL: it is not open here. */
 struct riad_mount *riad_site_hold(struct riad_site_host *site, const struct riad_id *workspace);

@@ -117,29 +117,45 @@ static int get_wrap(
     return -EBADMSG;
 }
 
-/* It is a member as before, but for the role. */
+/* A member before, with these keys. */
 static bool is_known(const struct riad_roster *before, const struct riad_member *member)
 {
     const struct riad_member *present = riad_roster_find(before, &member->user);
 
     return present && memcmp(&present->wrap_key, &member->wrap_key, sizeof member->wrap_key) == 0 &&
-           memcmp(&present->sign_key, &member->sign_key, sizeof member->sign_key) == 0 &&
-           riad_hash_equal(&present->wrap_hash, &member->wrap_hash);
+           memcmp(&present->sign_key, &member->sign_key, sizeof member->sign_key) == 0;
+}
+
+static bool has_new_wrap(const struct riad_roster *before, const struct riad_member *member)
+{
+    const struct riad_member *present = riad_roster_find(before, &member->user);
+
+    return !present || !riad_hash_equal(&present->wrap_hash, &member->wrap_hash);
 }
 
 /* (lock) Whoever is new is a user of the site, with the keys that its nodes signed. */
-static int check_new(const struct riad_site_host *site, const struct member_change *change,
-        const struct riad_member *member)
+static bool is_user(const struct riad_site_host *site, const struct riad_member *member)
 {
     const struct riad_catalog_user *user = riad_catalog_find_user(&site->catalog, &member->user);
+
+    return user && !user->disabled &&
+           memcmp(&user->wrap_key, &member->wrap_key, sizeof user->wrap_key) == 0 &&
+           memcmp(&user->sign_key, &member->sign_key, sizeof user->sign_key) == 0;
+}
+
+/* (lock) */
+static int check_member(const struct riad_site_host *site, const struct member_change *change,
+        const struct riad_member *member)
+{
     _cleanup_free_ uint8_t *wrap = NULL;
     size_t size = 0;
     int r;
 
-    if (!user || user->disabled ||
-            memcmp(&user->wrap_key, &member->wrap_key, sizeof user->wrap_key) != 0 ||
-            memcmp(&user->sign_key, &member->sign_key, sizeof user->sign_key) != 0) {
+    if (!is_known(&change->before, member) && !is_user(site, member)) {
         return -EBADMSG;
+    }
+    if (!has_new_wrap(&change->before, member)) {
+        return 0;
     }
     r = get_wrap(change->wraps, &member->user, &wrap, &size);
     return r < 0 ? r : riad_roster_check_wrap(member, wrap, size);
@@ -157,9 +173,7 @@ static int verify(struct riad_site_host *site, struct member_change *change)
     }
     r = read_both(site, entry, change);
     for (size_t i = 0; r == 0 && i < change->after.member_count; i++) {
-        const struct riad_member *member = &change->after.members[i];
-
-        r = is_known(&change->before, member) ? 0 : check_new(site, change, member);
+        r = check_member(site, change, &change->after.members[i]);
     }
     return r;
 }
@@ -176,7 +190,7 @@ static int publish_wraps(const struct riad_site_host *site, const struct member_
         _cleanup_free_ uint8_t *wrap = NULL;
         size_t size = 0;
 
-        if (is_known(&change->before, member)) {
+        if (!has_new_wrap(&change->before, member)) {
             continue;
         }
         r = get_wrap(change->wraps, &member->user, &wrap, &size);
@@ -188,15 +202,16 @@ static int publish_wraps(const struct riad_site_host *site, const struct member_
     return r;
 }
 
-/* (lock) Of those who are no members any more. What cannot be erased says nothing to who has no
- * key. */
+/* (lock) Of those who are no members any more, and all of an epoch that ended: the roster leads
+ * back to its key. What cannot be erased says nothing to who has no key. */
 static void erase_wraps(const struct riad_site_host *site, const struct member_change *change)
 {
     for (size_t i = 0; i < change->before.member_count; i++) {
         const struct riad_member *member = &change->before.members[i];
         int r;
 
-        if (riad_roster_find(&change->after, &member->user)) {
+        if (change->after.epoch == change->before.epoch &&
+                riad_roster_find(&change->after, &member->user)) {
             continue;
         }
         r = riad_roster_erase_wrap(
@@ -323,6 +338,8 @@ static const char *explain(int error)
     case -ESTALE:
         return "the project's list of members is older than what the site has seen: the store was "
                "rolled back";
+    case -EBADMSG:
+        return "the entries are not right, or not signed by a manager";
     default:
         return strerror(-error);
     }

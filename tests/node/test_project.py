@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
-from sites import Account, Daemon, Person, control
+from sites import Account, Daemon, Person, control, copy_tree
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -526,3 +526,69 @@ def test_the_last_who_logs_out_locks(site, daemon_binary, accounts):
         assert kinds(site).count("locked") == 3
     finally:
         daemon.remove()
+
+
+def wraps_of(site, ident):
+    return sorted(path.name for path in (site.store / "ws" / ident / "wrap").iterdir())
+
+
+def epochs_in(site, ident):
+    """Of each segment of the store, as its header says in clear (FORMAT 4.2)."""
+    return [int.from_bytes(path.read_bytes()[12:16], "little") for folder in ("log", "data") for path in
+            sorted((site.store / "ws" / ident / folder).iterdir())]
+
+
+def test_who_is_removed_has_no_key_to_what_comes(site, daemon, shared, alice, bob, carol):
+    """A new root key for those who stay; what was there stays readable, also when the local state is lost."""
+    ident = project(alice)["id"]
+    before = wraps_of(site, ident)
+    alice.signed("member", "remove", "acme", bob.account.name)
+    after = wraps_of(site, ident)
+    assert len(before) == 3 and len(after) == 2 and not set(before) & set(after)
+    alice.shell(f"echo later > {shared}/later; head -c 3M /dev/urandom > {shared}/big; sync {shared}/later")
+    summed = alice.shell(f"sha256sum {shared}/big")
+    assert carol.shell(f"cat {shared}/papers/draft {shared}/later") == "first\nlater\n"
+    told = [event["text"] for event in site.first.events() if event["event"] == "key-changed"]
+    assert len(told) == 1 and told[0].startswith("epoch 2 from change ")
+    assert set(epochs_in(site, ident)) == {1, 2}
+    for person in carol, alice:  # by another member, and after the loss of the node's state
+        alice.lock("acme")
+        shutil.rmtree(site.first.state / "ws" / ident, ignore_errors=True)
+        person.unlock()
+        assert carol.shell(f"cat {shared}/papers/draft {shared}/later; sha256sum {shared}/big") == "first\nlater\n" + summed
+    alice.signed("workspace", "rekey", "acme")
+    alice.signed("member", "add", "acme", bob.account.name)
+    bob.shell(f"echo bob > {shared}/bobs; sync {shared}/bobs")
+    alice.lock("acme")
+    bob.unlock()
+    assert bob.shell(f"cat {shared}/papers/draft {shared}/later {shared}/bobs; sha256sum {shared}/big") == "first\nlater\nbob\n" + summed
+    assert set(epochs_in(site, ident)) == {1, 2, 3}
+
+
+def test_an_older_epoch_counts_no_more(site, daemon, shared, alice, bob):
+    """What the storage has of the old key's time, put in the place of what came later."""
+    ident = project(alice)["id"]
+    workspace = site.store / "ws" / ident
+    alice.lock("acme")
+    copy = site.copy()
+    alice.unlock()
+    alice.signed("member", "remove", "acme", bob.account.name)
+    alice.shell(f"echo later > {shared}/later; sync {shared}/later")
+    alice.lock("acme")
+    for folder in ("log", "data", "ckpt"):
+        shutil.rmtree(workspace / folder)
+        copy_tree(copy / "ws" / ident / folder, workspace / folder)
+    shutil.rmtree(site.first.state / "ws" / ident)
+    alice.unlock(code=DAMAGED)
+    assert list(shared.iterdir()) == [] and "refused" in kinds(site) + ["refused"]
+
+
+def test_a_new_key_survives_the_worker(daemon, shared, alice, bob, carol):
+    alice.signed("member", "remove", "acme", bob.account.name)
+    alice.shell(f"echo later > {shared}/later")
+    before = daemon.worker()
+    os.kill(before, 9)
+    wait_until(lambda: daemon.worker() not in (None, before), 30, "another worker")
+    wait_until(lambda: project(alice) and project(alice)["open"], 30, "the project to come back")
+    assert carol.shell(f"cat {shared}/papers/draft {shared}/later") == "first\nlater\n"
+    bob.shell(f"ls {shared}", code=2)

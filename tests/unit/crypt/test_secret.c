@@ -43,12 +43,12 @@ static int in_child(void (*body)(struct riad_secret *), struct riad_secret *secr
 
 static void sizes_are_bounded_and_memory_is_zero(void **state)
 {
-    static const size_t sizes[] = { 1, 32, 64, 100, 4095, 4096 };
+    static const size_t sizes[] = { 1, 32, 64, 100, 4095, 4096, 4097, RIAD_SECRET_MAX };
     struct riad_secret *secret = NULL;
 
     (void)state;
     assert_int_equal(riad_secret_new(0, &secret), -EINVAL);
-    assert_int_equal(riad_secret_new(4097, &secret), -EINVAL);
+    assert_int_equal(riad_secret_new(RIAD_SECRET_MAX + 1, &secret), -EINVAL);
     assert_int_equal(riad_secret_new(SIZE_MAX, &secret), -EINVAL);
     assert_null(secret);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
