@@ -1,11 +1,12 @@
 /* riad node join, list, add and remove: which machines a site believes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "riad/cleanup.h"
 #include "riad/key_text.h"
 
-#include "cli.h"
+#include "site_client.h"
 
 enum { REMOVALS_MAX = 5 };
 
@@ -250,6 +251,20 @@ static int remove_node(struct riad_node *node, const struct riad_keypair *root,
     return code;
 }
 
+/* A riadd of a node that stays registers how far the terms of the one that left count. False: none
+ * runs here, so the next that starts does. */
+static bool tell_riadd(const struct riad_node *node)
+{
+    _cleanup_free_ char *control = riad_config_socket(&node->config, "control");
+    json_t *reply = NULL;
+    int r = control ? riad_control_call_path(control, "reload", NULL, SITE_TIMEOUT_MS, &reply)
+                    : -ENOMEM;
+    bool told = r == 0 && json_is_true(json_object_get(reply, "ok"));
+
+    json_decref(reply);
+    return told;
+}
+
 int command_node_remove(int argc, char **argv)
 {
     _cleanup_secret_ struct riad_secret *recovery = NULL;
@@ -281,6 +296,12 @@ int command_node_remove(int argc, char **argv)
     }
     mark_site(&node);
     record_node(&node, "node-removed", "%s", name);
+    if (!tell_riadd(&node)) {
+        fprintf(stderr,
+                "riad: no riadd of a node that stays runs here: how far the terms of `%s` "
+                "count is registered when one starts, or next looks at the site\n",
+                name);
+    }
     if (options.json) {
         return print_json(json_pack("{s:s}", "node", name));
     }

@@ -90,8 +90,8 @@ const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host 
                                                                                             : NULL;
 }
 
-/* Of terms: also those of removed nodes count, as the histories of workspaces are made of them.
- * What bounds a removed node in the catalog is no number of a term. */
+/* Also those of removed nodes, whose terms the histories of workspaces are made of; how far those
+ * count is said by workspace (site_terms.c). */
 static int take_signers(struct riad_site_host *site)
 {
     _cleanup_free_ struct riad_signer *signers = NULL;
@@ -117,6 +117,7 @@ static int reload(struct riad_site_host *site, struct riad_reason *reason)
     }
     riad_catalog_done(&site->catalog);
     site->catalog = catalog;
+    site->nodes_changed = true;
     return RIAD_EXIT_DONE;
 }
 
@@ -159,6 +160,11 @@ int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_
 {
     int code = refresh(site, ret_reason);
 
+    if (code == RIAD_EXIT_DONE && site->nodes_changed) {
+        site->nodes_changed = false;
+        riad_site_bound_terms(site);
+        riad_site_update_signers(site);
+    }
     if (code == RIAD_EXIT_DONE) {
         apply(site);
     }

@@ -16,7 +16,8 @@ struct riad_site_host {
     struct riad_node node; /* its site: lock. State and store are the host's, too */
     pthread_mutex_t lock;  /* also held while the store is read: who asks for the catalog waits */
     struct riad_catalog catalog;  /* lock */
-    struct riad_signers *signers; /* the site's nodes: of terms */
+    struct riad_signers *signers; /* the site's nodes, also removed ones: of any term */
+    bool nodes_changed;           /* lock: since terms were last bounded */
     struct riad_service *service;
     struct riad_keypair keys; /* the node's: the monitor signs */
     int keys_fd;              /* where keys come */
@@ -39,6 +40,7 @@ struct riad_site_mount {
     char name[256]; /* of a home: its owner's; of a project: its own */
     char *directory;
     struct riad_mount_service service;
+    struct riad_signers *signers; /* of its terms */
     pthread_mutex_t
             changing; /* one change of the members at a time; taken before the site's lock */
 };
@@ -106,6 +108,15 @@ struct riad_site_target {
 int riad_site_find_target(struct riad_site_host *site, const struct riad_key_grant *grant,
         struct riad_site_target *ret, struct riad_reason *ret_reason);
 void riad_site_target_done(struct riad_site_target *target);
+
+/* site_terms.c. (lock) Registers how far the terms of removed nodes count, where it is not known
+ * yet. What fails is an event, and tried again later. */
+void riad_site_bound_terms(struct riad_site_host *site);
+/* (lock) The set becomes those whose terms of the workspace count. */
+int riad_site_renew_signers(struct riad_site_host *site, const struct riad_id *workspace,
+        struct riad_signers *signers) RIAD_MUST_CHECK;
+/* (lock) The same for all that are open. */
+void riad_site_update_signers(struct riad_site_host *site);
 
 /* site_epoch.c. An open workspace goes on with the grant's epoch, if it has an earlier one. Exit
  * code and reason. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/events.h"
 #include "riad/thread.h"
@@ -55,6 +56,7 @@ static void site_mount_free(struct riad_site_mount *mount)
 {
     if (mount) {
         pthread_mutex_destroy(&mount->changing);
+        riad_signers_free(mount->signers);
         free(mount->directory);
         free(mount);
     }
@@ -136,6 +138,38 @@ void riad_site_closed(struct riad_mount *mount)
     free_slot(mount->host, mount);
 }
 
+/* A term by a key that is not known: the site may have a new node. */
+static void refresh_signers(void *context, struct riad_signers *signers)
+{
+    const struct riad_site_mount *own = context;
+    struct riad_site_host *site = own->site;
+    struct riad_reason reason;
+    int r = -EIO;
+
+    pthread_mutex_lock(&site->lock);
+    if (riad_site_host_refresh(site, &reason) == RIAD_EXIT_DONE) {
+        r = riad_site_renew_signers(site, &own->workspace, signers);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (r < 0) {
+        riad_diag(RIAD_WARNING, "riadd: cannot look for new nodes of the site");
+    }
+}
+
+static int make_signers(struct riad_site_mount *own)
+{
+    int r = riad_signers_new(NULL, 0, &own->signers);
+
+    if (r < 0) {
+        return r;
+    }
+    riad_signers_on_unknown(own->signers, refresh_signers, own);
+    pthread_mutex_lock(&own->site->lock);
+    r = riad_site_renew_signers(own->site, &own->workspace, own->signers);
+    pthread_mutex_unlock(&own->site->lock);
+    return r;
+}
+
 static const char *name_of(const struct riad_site_target *target)
 {
     return target->entry.kind == RIAD_KIND_PROJECT ? target->entry.name : target->owner.name;
@@ -158,8 +192,8 @@ static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
     own->directory = riad_config_place(&site->node.config, own->kind, own->name);
     own->service =
             (struct riad_mount_service){ service_mount, service_unmount, service_abort, own };
-    if (!own->directory) {
-        free(own);
+    if (!own->directory || make_signers(own) < 0) {
+        site_mount_free(own);
         return NULL;
     }
     return own;
@@ -178,7 +212,7 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
         .entry = &target->entry,
         .keys = target->keys,
         .term_signer = &site->keys,
-        .signers = site->signers,
+        .signers = own ? own->signers : NULL,
         .uid = target->entry.kind == RIAD_KIND_PROJECT ? 0 : target->owner.uid,
         .gid = target->entry.kind == RIAD_KIND_PROJECT ? 0 : target->gid,
         .epoch_ends = target->ends,

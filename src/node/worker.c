@@ -48,20 +48,6 @@ static int ask_self(struct riad_site_host *site, struct riad_site_node *ret)
     return r;
 }
 
-/* A term by a key that is not known: the site may have a new node. */
-static void refresh_signers(void *context, struct riad_signers *signers)
-{
-    struct riad_site_host *site = context;
-    struct riad_reason reason;
-
-    (void)signers;
-    pthread_mutex_lock(&site->lock);
-    if (riad_site_host_refresh(site, &reason) != RIAD_EXIT_DONE) {
-        riad_diag(RIAD_WARNING, "riadd: %s", reason.text);
-    }
-    pthread_mutex_unlock(&site->lock);
-}
-
 static int open_node(
         struct riad_site_host *site, const char *config_path, struct riad_reason *reason)
 {
@@ -83,7 +69,6 @@ static int open_node(
     if (r < 0) {
         return riad_explain(reason, r, "cannot start: %s", strerror(-r));
     }
-    riad_signers_on_unknown(site->signers, refresh_signers, site);
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, reason);
     pthread_mutex_unlock(&site->lock);

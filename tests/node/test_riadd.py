@@ -462,6 +462,46 @@ def test_a_removed_nodes_workspaces_go_on(site, daemon, daemon_binary, alice, ac
         other.remove()
 
 
+def test_a_removed_nodes_key_makes_no_more_terms(site, daemon, daemon_binary, alice, accounts):
+    """Who has stolen its disk goes on with a copy of the store, and puts what comes of it beside what is there."""
+    second = site.node("login2")
+    site.add(second)
+    alice.enroll()
+    alice.shell(f"echo one > {alice.home}/file")
+    alice.lock()
+    daemon.stop()
+    stolen = site.copy()
+    second.run("node", "remove", "login1", "--recovery-file", site.code)
+    other = Daemon(second, daemon_binary)
+    try:
+        other.start()
+        other.stop()
+        current = site.copy()
+        site.put_back(stolen)
+        daemon.start()
+        alice.unlock()
+        alice.shell(f"echo two > {alice.home}/file; sync {alice.home}/file")
+        alice.lock()
+        daemon.stop()
+        thief = site.copy()
+        site.put_back(current)
+        workspace, = (site.store / "ws").iterdir()
+        for folder in "term", "log", "data", "ckpt":
+            for path in (thief / "ws" / workspace.name / folder).iterdir():
+                if not (workspace / folder / path.name).exists():
+                    copy_tree(path, workspace / folder / path.name)
+        other.start()
+        there = Person(other, accounts[0], "alice's passphrase")
+        there.unlock()
+        assert there.shell(f"cat {there.home}/file") == "one\n"
+        there.shell(f"echo three > {there.home}/file")
+        there.lock()
+        there.unlock()
+        assert there.shell(f"cat {there.home}/file") == "three\n"
+    finally:
+        other.remove()
+
+
 def test_two_nodes_share_a_store(site, daemon, daemon_binary, alice, accounts):
     second = site.node("login2")
     site.add(second)
