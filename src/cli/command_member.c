@@ -8,7 +8,16 @@
 
 #include "roster_change.h"
 
-/* The user's public keys, as the site's nodes signed them. */
+/* A user of riadd's list: her id and public keys, as the site's nodes signed them. */
+static int take_user(const json_t *user, struct riad_member *ret)
+{
+    int r = get_fixed_hex(user, "id", &ret->user, sizeof ret->user);
+
+    r = r < 0 ? r : get_fixed_hex(user, "wrap_key", &ret->wrap_key, sizeof ret->wrap_key);
+    return r < 0 ? r : get_fixed_hex(user, "sign_key", &ret->sign_key, sizeof ret->sign_key);
+}
+
+/* The active one of that name, else one disabled. */
 static int find_user(const struct site_client *client, const char *name, struct riad_member *ret)
 {
     json_t *reply;
@@ -26,23 +35,13 @@ static int find_user(const struct site_client *client, const char *name, struct 
             found = user;
         }
     }
-    r = found ? get_fixed_hex(found, "id", &ret->user, sizeof ret->user) : -ENOENT;
-    r = r < 0 ? r : get_fixed_hex(found, "wrap_key", &ret->wrap_key, sizeof ret->wrap_key);
-    r = r < 0 ? r : get_fixed_hex(found, "sign_key", &ret->sign_key, sizeof ret->sign_key);
+    r = found ? take_user(found, ret) : -ENOENT;
     json_decref(reply);
     return r < 0 ? fail(RIAD_EXIT_FAILED,
                            r == -ENOENT ? "the site has no user `%s`: `riad user enroll` makes one"
                                         : "riadd's answer about `%s` cannot be understood",
                            name)
                  : RIAD_EXIT_DONE;
-}
-
-static int open_project(const struct options *options, const struct site_client *client,
-        struct site_user *user, const char *name, struct roster_change *ret)
-{
-    int code = open_site_user(options, client, user);
-
-    return code == RIAD_EXIT_DONE ? open_site_workspace(user, name, &ret->project) : code;
 }
 
 static int explain(int r, const char *project, const char *name)
@@ -65,117 +64,151 @@ static int explain(int r, const char *project, const char *name)
     }
 }
 
-static int report(const struct options *options, const char *project, const char *name,
-        const char *role, const struct riad_member *member)
+/* What was drafted for one member, for later: it is told when riadd has it. */
+static void note(
+        json_t *list, const char *project, const char *name, const struct riad_member *member)
 {
     char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
     int r = riad_key_fingerprint(&member->sign_key, fingerprint);
 
     (void)r; /* then it is not shown */
-    if (options->json) {
-        return print_json(json_pack("{s:s, s:s, s:s, s:s}", "workspace", project, "user", name,
-                "role", role, "fingerprint", fingerprint));
-    }
-    if (role[0]) {
-        printf("`%s` is a %s of `%s`. Fingerprint: %s\n", name, role, project, fingerprint);
-    } else {
-        printf("`%s` is no member of `%s` any more.\n", name, project);
-    }
-    return RIAD_EXIT_DONE;
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "workspace", project, "user",
+                                        name, "role", riad_role_name(member->role), "group",
+                                        member->group, "fingerprint", fingerprint));
 }
 
-/* A new member gets the project's key; one who is there keeps what she has. */
-static int put(struct site_user *user, struct roster_change *change, bool present)
+static void print_note(const json_t *item)
 {
-    const struct site_workspace *project = &change->project;
-    const struct riad_store_binding *binding = &user->store.binding;
+    const char *group = json_text(item, "group");
 
-    change->has_wrap = !present;
-    return present ? riad_roster_draft_role(binding, &project->roster, project->data, project->size,
-                             &change->member.user, change->member.role, &user->keys, &change->file)
-                   : riad_roster_draft_put(binding, &project->roster, project->data, project->size,
-                             &change->member, project->root, &user->keys, &change->file,
-                             change->wrap);
+    printf("`%s` is a %s of `%s`%s%s. Fingerprint: %s\n", json_text(item, "user"),
+            json_text(item, "role"), json_text(item, "workspace"), group[0] ? ", as one of @" : "",
+            group, json_text(item, "fingerprint"));
+}
+
+/* Passes the code on; takes the list over. */
+static int tell(const struct options *options, int code, json_t *list)
+{
+    const json_t *item;
+    size_t i;
+
+    if (code == RIAD_EXIT_DONE && options->json) {
+        return print_json(json_pack("{s:o}", "members", list));
+    }
+    json_array_foreach(list, i, item)
+    {
+        if (code == RIAD_EXIT_DONE) {
+            print_note(item);
+        }
+    }
+    json_decref(list);
+    return code;
 }
 
 /* What is asked for. */
 struct wish {
-    const char *project, *name, *role;
-    bool adding; /* she is not to be a member yet; else she is to be one */
+    const char *project, *name; /* a user's, or @ and a group's */
+    enum riad_role role;
+    json_t *list; /* of what is done */
 };
 
-static int put_member(
+static const char *group_of(const struct wish *wish)
+{
+    return wish->name[0] == '@' ? wish->name + 1 : NULL;
+}
+
+static int add_user(
+        const struct site_client *client, const struct wish *wish, struct roster_change *change)
+{
+    struct riad_member member = { .role = wish->role };
+    int code = find_user(client, wish->name, &member), r;
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    if (riad_roster_find(&change->project.roster, &member.user)) {
+        return fail(RIAD_EXIT_FAILED,
+                "`%s` is a member of `%s` already: `riad member role` changes the role", wish->name,
+                wish->project);
+    }
+    r = change_put(change, &member);
+    if (r < 0) {
+        return explain(r, wish->project, wish->name);
+    }
+    note(wish->list, wish->project, wish->name, &member);
+    return RIAD_EXIT_DONE;
+}
+
+/* Those of the group who are users of the site, and no members yet. */
+static int add_group(
+        const struct site_client *client, const struct wish *wish, struct roster_change *change)
+{
+    json_t *reply;
+    const json_t *user;
+    size_t i;
+    int r = 0;
+    int code = ask_site(client, "group-users", json_pack("{s:s}", "group", group_of(wish)), &reply);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    json_array_foreach(json_object_get(reply, "users"), i, user)
+    {
+        struct riad_member member = { .role = wish->role };
+
+        snprintf(member.group, sizeof member.group, "%s", group_of(wish));
+        r = r < 0 ? r : take_user(user, &member);
+        if (r < 0 || riad_roster_find(&change->project.roster, &member.user)) {
+            continue;
+        }
+        r = change_put(change, &member);
+        if (r == 0) {
+            note(wish->list, wish->project, json_text(user, "user"), &member);
+        }
+    }
+    json_decref(reply);
+    return r < 0 ? explain(r, wish->project, wish->name) : RIAD_EXIT_DONE;
+}
+
+static int add(
         const struct options *options, const struct site_client *client, const struct wish *wish)
 {
     _cleanup_site_user_ struct site_user user = { 0 };
     _cleanup_(roster_change_done) struct roster_change change = { 0 };
-    bool present;
-    int code, r;
+    int code = open_change(options, client, &user, wish->project, &change);
 
-    if (riad_role_parse(wish->role, &change.member.role) < 0) {
-        return usage_error("`%s` is no role: manager, writer or reader", wish->role);
-    }
-    code = find_user(client, wish->name, &change.member);
     if (code == RIAD_EXIT_DONE) {
-        code = open_project(options, client, &user, wish->project, &change);
+        code = group_of(wish) ? add_group(client, wish, &change) : add_user(client, wish, &change);
     }
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    present = riad_roster_find(&change.project.roster, &change.member.user) != NULL;
-    if (present == wish->adding) {
+    if (code == RIAD_EXIT_DONE && change.project.size == change.known) {
         return fail(RIAD_EXIT_FAILED,
-                present ? "`%s` is a member of `%s` already: `riad member role` changes the role"
-                        : "`%s` is no member of `%s`: `riad member add`",
-                wish->name, wish->project);
+                "nobody of `%s` is a user of this site and no member of `%s` yet", wish->name,
+                wish->project);
     }
-    r = put(&user, &change, present);
-    if (r < 0) {
-        return explain(r, wish->project, wish->name);
-    }
-    code = send_change(client, &change);
-    return code == RIAD_EXIT_DONE
-                   ? report(options, wish->project, wish->name, wish->role, &change.member)
-                   : code;
+    return code == RIAD_EXIT_DONE ? send_change(client, &change) : code;
 }
 
 int command_member_add(int argc, char **argv)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
     struct options options;
-    int code = begin_site(
-            argc, argv, "pPrRjcO", 2, 2, "name the project and the user", &options, &client);
-    struct wish wish = { .adding = true };
-
-    if (code != RIAD_EXIT_DONE) {
-        return code < 0 ? RIAD_EXIT_DONE : code;
-    }
-    wish.project = argv[optind];
-    wish.name = argv[optind + 1];
-    wish.role = options.role ? options.role : "writer";
-    return put_member(&options, &client, &wish);
-}
-
-int command_member_role(int argc, char **argv)
-{
-    _cleanup_site_client_ struct site_client client = { 0 };
-    struct options options;
-    int code = begin_site(argc, argv, "pPrRjc", 3, 3, "name the project, the user and the role",
-            &options, &client);
     struct wish wish = { 0 };
+    int code = begin_site(argc, argv, "pPrRjcO", 2, 2, "name the project, and the user or @group",
+            &options, &client);
 
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }
-    wish.project = argv[optind];
-    wish.name = argv[optind + 1];
-    wish.role = argv[optind + 2];
-    return put_member(&options, &client, &wish);
+    wish = (struct wish){ .project = argv[optind], .name = argv[optind + 1], .list = json_array() };
+    code = riad_role_parse(options.role ? options.role : "writer", &wish.role) < 0
+                   ? usage_error("`%s` is no role: manager, writer or reader", options.role)
+                   : add(&options, &client, &wish);
+    return tell(&options, code, wish.list);
 }
 
 /* By the name that riadd tells of its members: one whose account is gone is one, too. */
 static int find_member(const struct site_client *client, const char *project, const char *name,
-        struct riad_member *ret)
+        struct riad_id *ret)
 {
     const json_t *member;
     json_t *reply;
@@ -189,41 +222,114 @@ static int find_member(const struct site_client *client, const char *project, co
     json_array_foreach(json_object_get(reply, "members"), i, member)
     {
         if (strcmp(json_text(member, "user"), name) == 0) {
-            r = get_fixed_hex(member, "id", &ret->user, sizeof ret->user);
+            r = get_fixed_hex(member, "id", ret, sizeof *ret);
         }
     }
     json_decref(reply);
     return r < 0 ? explain(r, project, name) : RIAD_EXIT_DONE;
 }
 
-int command_member_remove(int argc, char **argv)
+int command_member_role(int argc, char **argv)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
     _cleanup_site_user_ struct site_user user = { 0 };
     _cleanup_(roster_change_done) struct roster_change change = { 0 };
     struct options options;
-    int code = begin_site(
-            argc, argv, "pPrRjcF", 2, 2, "name the project and the user", &options, &client);
+    enum riad_role role;
+    struct riad_id id;
+    json_t *list;
+    int code = begin_site(argc, argv, "pPrRjc", 3, 3, "name the project, the user and the role",
+            &options, &client);
     int r;
 
-    if (code == RIAD_EXIT_DONE) {
-        code = find_member(&client, argv[optind], argv[optind + 1], &change.member);
-    }
-    if (code == RIAD_EXIT_DONE) {
-        code = open_project(&options, &client, &user, argv[optind], &change);
-    }
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }
-    r = riad_roster_draft_remove(&user.store.binding, &change.project.roster, change.project.data,
-            change.project.size, &change.member.user, &user.keys, &change.file);
+    if (riad_role_parse(argv[optind + 2], &role) < 0) {
+        return usage_error("`%s` is no role: manager, writer or reader", argv[optind + 2]);
+    }
+    code = find_member(&client, argv[optind], argv[optind + 1], &id);
+    if (code == RIAD_EXIT_DONE) {
+        code = open_change(&options, &client, &user, argv[optind], &change);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = change_role(&change, &id, role);
     if (r < 0) {
         return explain(r, argv[optind], argv[optind + 1]);
     }
-    code = send_with_epoch(&options, &client, &user, &change);
-    return code == RIAD_EXIT_DONE
-                   ? report(&options, argv[optind], argv[optind + 1], "", &change.member)
-                   : code;
+    code = send_change(&client, &change);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    list = json_array();
+    note(list, argv[optind], argv[optind + 1], riad_roster_find(&change.project.roster, &id));
+    return tell(&options, code, list);
+}
+
+/* All who are members because of the group; how many. */
+static int remove_group(struct roster_change *change, const char *group)
+{
+    int count = 0;
+
+    for (size_t i = change->project.roster.member_count; i-- > 0;) {
+        const struct riad_member member = change->project.roster.members[i];
+        int r = strcmp(member.group, group) == 0 ? change_remove(change, &member.user) : -ENOENT;
+
+        if (r < 0 && r != -ENOENT) {
+            return r;
+        }
+        if (r == 0) {
+            count++;
+            i = change->project.roster.member_count; /* the list is another one now */
+        }
+    }
+    return count > 0 ? count : -ENOENT;
+}
+
+static int remove_members(
+        const struct options *options, const struct site_client *client, const struct wish *wish)
+{
+    _cleanup_site_user_ struct site_user user = { 0 };
+    _cleanup_(roster_change_done) struct roster_change change = { 0 };
+    struct riad_id id;
+    int code =
+            group_of(wish) ? RIAD_EXIT_DONE : find_member(client, wish->project, wish->name, &id);
+    int r;
+
+    if (code == RIAD_EXIT_DONE) {
+        code = open_change(options, client, &user, wish->project, &change);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    r = group_of(wish) ? remove_group(&change, group_of(wish)) : change_remove(&change, &id);
+    return r < 0 ? explain(r, wish->project, wish->name)
+                 : send_with_epoch(options, client, &change);
+}
+
+int command_member_remove(int argc, char **argv)
+{
+    _cleanup_site_client_ struct site_client client = { 0 };
+    struct options options;
+    struct wish wish = { 0 };
+    int code = begin_site(argc, argv, "pPrRjcF", 2, 2, "name the project, and the user or @group",
+            &options, &client);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code < 0 ? RIAD_EXIT_DONE : code;
+    }
+    wish = (struct wish){ .project = argv[optind], .name = argv[optind + 1] };
+    code = remove_members(&options, &client, &wish);
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    if (options.json) {
+        return print_json(json_pack("{s:s, s:s}", "workspace", wish.project, "removed", wish.name));
+    }
+    printf("`%s` is no member of `%s` any more.\n", wish.name, wish.project);
+    return RIAD_EXIT_DONE;
 }
 
 int command_workspace_rekey(int argc, char **argv)
@@ -235,22 +341,22 @@ int command_workspace_rekey(int argc, char **argv)
     int code = begin_site(argc, argv, "pPrRjcF", 1, 1, "name the project", &options, &client);
 
     if (code == RIAD_EXIT_DONE) {
-        code = open_project(&options, &client, &user, argv[optind], &change);
+        code = open_change(&options, &client, &user, argv[optind], &change);
     }
     if (code == RIAD_EXIT_DONE) {
-        code = send_with_epoch(&options, &client, &user, &change);
+        code = send_with_epoch(&options, &client, &change);
     }
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }
     if (options.json) {
         return print_json(json_pack("{s:s, s:I}", "workspace", argv[optind], "epoch",
-                (json_int_t)change.after.epoch + 1));
+                (json_int_t)change.project.roster.epoch));
     }
     printf("What is written to `%s` from now on is sealed under a new key (epoch %u). What is "
            "there "
            "stays under the older ones.\n",
-            argv[optind], change.after.epoch + 1);
+            argv[optind], change.project.roster.epoch);
     return RIAD_EXIT_DONE;
 }
 
@@ -259,12 +365,12 @@ static int print_members(const json_t *list)
     const json_t *member;
     size_t i;
 
-    printf("%-24s %-8s  %-20s  %s\n", "USER", "ROLE", "FINGERPRINT", "STATE");
+    printf("%-24s %-8s  %-16s %-20s  %s\n", "USER", "ROLE", "GROUP", "FINGERPRINT", "STATE");
     json_array_foreach(list, i, member)
     {
-        printf("%-24s %-8s  %-20s  %s\n", json_text(member, "user"), json_text(member, "role"),
-                json_text(member, "fingerprint"),
-                json_is_true(json_object_get(member, "disabled")) ? "disabled" : "active");
+        printf("%-24s %-8s  %-16s %-20s  %s\n", json_text(member, "user"),
+                json_text(member, "role"), json_text(member, "group"),
+                json_text(member, "fingerprint"), json_text(member, "state"));
     }
     return RIAD_EXIT_DONE;
 }

@@ -185,14 +185,16 @@ const struct command commands[] = {
             command_user_enable },
     { "member list", "PROJECT", "who may use a project, and how",
             CONFIG_HELP "  --json                as JSON\n", command_member_list },
-    { "member add", "PROJECT USER", "let a user of this site use a project (managers)",
+    { "member add", "PROJECT USER|@GROUP", "let users of this site use a project (managers)",
             "  --role ROLE           manager, writer (default) or reader\n" MEMBER_HELP
-            "She need not be there. Compare the fingerprint with what `riad user show` "
-            "tells her.\n",
+            "They need not be there. Compare the fingerprints with what `riad user show` tells "
+            "them. @GROUP: all of a group of\n"
+            "accounts who are no members yet; who leaves it later is out, who joins it is let in "
+            "by the same command.\n",
             command_member_add },
     { "member role", "PROJECT USER ROLE", "make a member manager, writer or reader (managers)",
             MEMBER_HELP, command_member_role },
-    { "member remove", "PROJECT USER", "take a project away from a member (managers)",
+    { "member remove", "PROJECT USER|@GROUP", "take a project away from a member (managers)",
             "  --force               take away from everybody what is open there, and open it "
             "anew\n" MEMBER_HELP
             "New opens fail at once, and so does what she has open, but for what is "

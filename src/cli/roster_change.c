@@ -12,29 +12,93 @@
 void roster_change_done(struct roster_change *change)
 {
     site_workspace_done(&change->project);
-    riad_writer_done(&change->file);
-    riad_roster_done(&change->after);
-    free(change->wraps);
+    json_decref(change->wraps);
     riad_secret_free(change->fresh);
 }
 
-static json_t *pack_wrap(const struct riad_id *user, const uint8_t wrap[RIAD_WRAP_SIZE])
+int open_change(const struct options *options, const struct site_client *client,
+        struct site_user *user, const char *name, struct roster_change *ret)
 {
-    return json_pack("{s:o, s:o}", "user", riad_control_hex(user, sizeof *user), "wrap",
-            riad_control_hex(wrap, RIAD_WRAP_SIZE));
+    int code = open_site_user(options, client, user);
+
+    if (code == RIAD_EXIT_DONE) {
+        code = open_site_workspace(user, name, &ret->project);
+    }
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    ret->user = user;
+    ret->previous = ret->project.roster.head;
+    ret->known = ret->project.size;
+    ret->wraps = json_array();
+    return ret->wraps ? RIAD_EXIT_DONE : fail(RIAD_EXIT_FAILED, "no memory");
 }
 
-static json_t *pack_wraps(const struct roster_change *change)
+/* The project as it is with what was drafted. */
+static int advance(struct roster_change *change, const struct riad_writer *file)
 {
-    json_t *list = json_array();
+    const struct riad_store_binding *binding = &change->user->store.binding;
+    struct site_workspace *project = &change->project;
+    struct riad_roster roster = { 0 };
+    uint8_t *data = malloc(file->size);
+    int r = data ? riad_roster_parse(
+                           binding, &project->id, &project->owner, file->data, file->size, &roster)
+                 : -ENOMEM;
 
-    if (change->has_wrap) {
-        json_array_append_new(list, pack_wrap(&change->member.user, change->wrap));
+    if (r < 0) {
+        free(data);
+        return r;
     }
-    for (size_t i = 0; change->wraps && i < change->after.member_count; i++) {
-        json_array_append_new(list, pack_wrap(&change->after.members[i].user, change->wraps[i]));
+    memcpy(data, file->data, file->size);
+    free(project->data);
+    riad_roster_done(&project->roster);
+    project->data = data;
+    project->size = file->size;
+    project->roster = roster;
+    return 0;
+}
+
+static void add_wrap(struct roster_change *change, const struct riad_id *user,
+        const uint8_t wrap[RIAD_WRAP_SIZE])
+{
+    json_array_append_new(
+            change->wraps, json_pack("{s:o, s:o}", "user", riad_control_hex(user, sizeof *user),
+                                   "wrap", riad_control_hex(wrap, RIAD_WRAP_SIZE)));
+}
+
+int change_put(struct roster_change *change, const struct riad_member *member)
+{
+    const struct site_workspace *project = &change->project;
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    uint8_t wrap[RIAD_WRAP_SIZE];
+    int r = riad_roster_draft_put(&change->user->store.binding, &project->roster, project->data,
+            project->size, member, project->root, &change->user->keys, &file, wrap);
+
+    if (r < 0) {
+        return r;
     }
-    return list;
+    add_wrap(change, &member->user, wrap);
+    return advance(change, &file);
+}
+
+int change_role(struct roster_change *change, const struct riad_id *member, enum riad_role role)
+{
+    const struct site_workspace *project = &change->project;
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    int r = riad_roster_draft_role(&change->user->store.binding, &project->roster, project->data,
+            project->size, member, role, &change->user->keys, &file);
+
+    return r < 0 ? r : advance(change, &file);
+}
+
+int change_remove(struct roster_change *change, const struct riad_id *member)
+{
+    const struct site_workspace *project = &change->project;
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    int r = riad_roster_draft_remove(&change->user->store.binding, &project->roster, project->data,
+            project->size, member, &change->user->keys, &file);
+
+    return r < 0 ? r : advance(change, &file);
 }
 
 int send_change(const struct site_client *client, const struct roster_change *change)
@@ -43,12 +107,11 @@ int send_change(const struct site_client *client, const struct roster_change *ch
     const char *warning;
     json_t *reply;
     int code = ask_site(client, "set-members",
-            json_pack("{s:o, s:o, s:o, s:o}", "workspace",
+            json_pack("{s:o, s:o, s:o, s:O}", "workspace",
                     riad_control_hex(&project->id, sizeof project->id), "previous",
-                    riad_control_hex(&project->roster.head, sizeof project->roster.head), "entries",
-                    riad_control_hex(
-                            change->file.data + project->size, change->file.size - project->size),
-                    "wraps", pack_wraps(change)),
+                    riad_control_hex(&change->previous, sizeof change->previous), "entries",
+                    riad_control_hex(project->data + change->known, project->size - change->known),
+                    "wraps", change->wraps),
             &reply);
 
     if (code != RIAD_EXIT_DONE) {
@@ -66,20 +129,23 @@ int send_change(const struct site_client *client, const struct roster_change *ch
 }
 
 /* On top of what was drafted: a new root key, for those who are members then. */
-static int draft_epoch(const struct site_user *user, struct roster_change *change)
+static int draft_epoch(struct roster_change *change)
 {
-    const struct riad_store_binding *binding = &user->store.binding;
     const struct site_workspace *project = &change->project;
-    _cleanup_(riad_writer_done) struct riad_writer base = change->file;
-    const uint8_t *data = base.data ? base.data : project->data;
-    size_t size = base.data ? base.size : project->size;
-    int r;
+    _cleanup_(riad_writer_done) struct riad_writer file = { 0 };
+    uint8_t(*wraps)[RIAD_WRAP_SIZE] = NULL;
+    int r = riad_roster_draft_epoch(&change->user->store.binding, &project->roster, project->data,
+            project->size, project->root, &change->user->keys, &file, &change->fresh, &wraps);
 
-    change->file = (struct riad_writer){ 0 };
-    r = riad_roster_parse(binding, &project->id, &project->owner, data, size, &change->after);
-    return r < 0 ? r
-                 : riad_roster_draft_epoch(binding, &change->after, data, size, project->root,
-                           &user->keys, &change->file, &change->fresh, &change->wraps);
+    if (r < 0) {
+        return r;
+    }
+    json_array_clear(change->wraps); /* of the epoch that ends: nobody needs them */
+    for (size_t i = 0; i < project->roster.member_count; i++) {
+        add_wrap(change, &project->roster.members[i].user, wraps[i]);
+    }
+    free(wraps);
+    return advance(change, &file);
 }
 
 /* All epochs' keys, the new one last. */
@@ -159,9 +225,9 @@ static int cut(const struct site_client *client, const struct site_workspace *pr
 
 /* What was drafted takes effect, with a new key. */
 int send_with_epoch(const struct options *options, const struct site_client *client,
-        const struct site_user *user, struct roster_change *change)
+        struct roster_change *change)
 {
-    int r = draft_epoch(user, change);
+    int r = draft_epoch(change);
     int code = r == -ENOSPC ? fail(RIAD_EXIT_FAILED,
                                       "the project has had %d keys: that is all there can be",
                                       RIAD_ROSTER_EPOCHS_MAX)

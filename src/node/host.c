@@ -124,7 +124,11 @@ static int look_at_clocks(struct riad_host *host)
 
     riad_host_expire(host);
     due = sooner(riad_host_lock_idle(host), riad_host_expiry_wait(host));
-    return host->site ? sooner(due, riad_site_lock_sessions(host->site)) : due;
+    if (host->site) {
+        due = sooner(due, riad_site_lock_sessions(host->site));
+        due = sooner(due, riad_site_follow_members(host->site));
+    }
+    return due;
 }
 
 /* A terminal that goes away ends one person's process; of a daemon it is the word to look at the

@@ -65,10 +65,16 @@ static bool is_in_group(uid_t uid, gid_t wanted)
     return false;
 }
 
+bool riad_site_in_group(uid_t uid, const char *group)
+{
+    gid_t gid;
+
+    return find_group(group, &gid) == 0 && is_in_group(uid, gid);
+}
+
 bool riad_site_is_admin(struct riad_site_host *site, uid_t uid)
 {
     _cleanup_free_ char *group = NULL;
-    gid_t gid;
 
     if (uid == 0) {
         return true;
@@ -76,7 +82,7 @@ bool riad_site_is_admin(struct riad_site_host *site, uid_t uid)
     pthread_mutex_lock(&site->lock);
     group = site->node.config.admins ? strdup(site->node.config.admins) : NULL;
     pthread_mutex_unlock(&site->lock);
-    return group && find_group(group, &gid) == 0 && is_in_group(uid, gid);
+    return group && riad_site_in_group(uid, group);
 }
 
 const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host *site, uid_t uid)
@@ -128,7 +134,10 @@ static void apply(struct riad_site_host *site)
 
     if (number != site->applied) {
         riad_host_apply_catalog(&site->host, &site->catalog);
-        riad_site_update_members(site);
+        site->members_due = true;
+        if (site->host.events) {
+            riad_event_queue_wake(site->host.events);
+        }
         site->applied = number;
     }
 }

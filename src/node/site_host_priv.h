@@ -21,6 +21,8 @@ struct riad_site_host {
     struct riad_service *service;
     struct riad_keypair keys; /* the node's: the monitor signs */
     int keys_fd;              /* where keys come */
+    _Atomic bool members_due; /* the catalog changed: who may do what is looked at */
+    int64_t members_looked;   /* main thread: when it was; riad_control_now */
     int64_t sessions_due;     /* main thread: when to look who has one; riad_control_now */
     uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
@@ -41,6 +43,8 @@ struct riad_site_mount {
     char *directory;
     struct riad_mount_service service;
     struct riad_signers *signers; /* of its terms */
+    struct riad_member *members;  /* of a project; site's lock */
+    size_t member_count;
     pthread_mutex_t
             changing; /* one change of the members at a time; taken before the site's lock */
 };
@@ -55,6 +59,8 @@ int riad_site_account(
 
 /* The lock is not held. root, or an account in the configured group of admins. */
 bool riad_site_is_admin(struct riad_site_host *site, uid_t uid);
+/* Whether the account is in the group of that name. Asks the name service. */
+bool riad_site_in_group(uid_t uid, const char *group);
 
 /* site_roster.c. Reads and verifies a roster by the key of the workspace's owner; it is no older
  * than the one that the catalog has registered. What is refused is an event. The bytes are heap.
@@ -62,13 +68,21 @@ bool riad_site_is_admin(struct riad_site_host *site, uid_t uid);
 int riad_site_read_roster(const struct riad_site_host *site,
         const struct riad_catalog_workspace *entry, const struct riad_public_key *owner,
         struct riad_roster *ret, uint8_t **ret_data, size_t *ret_size) RIAD_MUST_CHECK;
-/* (lock) Who may do what in a project, by uid. A member who is no active user any more, or whose
- * uid is another account's now, is left out. Heap. */
-int riad_site_standings(const struct riad_site_host *site,
-        const struct riad_catalog_workspace *entry, struct riad_member_standing **ret,
-        size_t *ret_count) RIAD_MUST_CHECK;
-/* (lock) The same for all that are open: users came, went, or were disabled. */
+/* She is active, the account of her uid is hers, and it is in the group that she is a member for,
+ * if she is one for a group. Asks the name service. */
+bool riad_site_is_still(const struct riad_catalog_user *user, const struct riad_member *member);
+/* A copy of who is a member and why, for riad_site_take_members. Heap. */
+int riad_site_copy_members(
+        const struct riad_roster *roster, struct riad_member **ret) RIAD_MUST_CHECK;
+/* (lock) Who may do what, by uid. A member who is no active user any more, whose uid is another
+ * account's now, or who is not in the group any more that she is one for, is left out. Heap. */
+int riad_site_standings(const struct riad_site_host *site, const struct riad_member *members,
+        size_t member_count, struct riad_member_standing **ret, size_t *ret_count) RIAD_MUST_CHECK;
+/* (not locked) The same for all that are open, as users and groups come and go; who may do less
+ * than before is out at once. */
 void riad_site_update_members(struct riad_site_host *site);
+/* Main thread: does so when it is due. Milliseconds until it wants to look again; -1: never. */
+int riad_site_follow_members(struct riad_site_host *site);
 /* (lock) It is her home, or a project that she is a member of, or is to make. */
 bool riad_site_is_hers(
         const struct riad_catalog_workspace *entry, const struct riad_catalog_user *user);
@@ -99,7 +113,9 @@ struct riad_site_target {
     struct riad_hash roster_head;
     struct riad_epoch_end *ends; /* of epochs, as far as they are registered */
     size_t end_count;
-    struct riad_member_standing *standings; /* of a project */
+    struct riad_member *members; /* of a project */
+    size_t member_count;
+    struct riad_member_standing *standings;
     size_t standing_count;
     char name[256];
 };
@@ -162,6 +178,8 @@ const struct riad_catalog_workspace *riad_site_find_workspace(
 
 /* site_users.c. All users, for everybody; and, for root, whether one is disabled. New replies. */
 json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request);
+/* Those who are in a group of accounts. */
+json_t *riad_site_list_group(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t *request);
 
 /* The files of a workspace that a user makes: its roster is signed by her, and she is its only

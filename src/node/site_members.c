@@ -227,7 +227,6 @@ static void erase_wraps(const struct riad_site_host *site, const struct member_c
 static int publish(struct riad_site_host *site, struct member_change *change)
 {
     const struct riad_store *store = &site->node.store;
-    const struct riad_catalog_workspace *entry;
     int r = publish_wraps(site, change);
 
     r = r < 0 ? r : riad_roster_replace(store, &change->id, change->data, change->size);
@@ -239,9 +238,8 @@ static int publish(struct riad_site_host *site, struct member_change *change)
         return r;
     }
     erase_wraps(site, change);
-    entry = riad_catalog_find(&site->catalog, &change->id);
-    return entry ? riad_site_standings(site, entry, &change->standings, &change->standing_count)
-                 : -ENOENT;
+    return riad_site_standings(site, change->after.members, change->after.member_count,
+            &change->standings, &change->standing_count);
 }
 
 /* --- taking effect --- */
@@ -277,6 +275,21 @@ static int take_effect(struct riad_mount *mount, const struct member_change *cha
     r = riad_members_apply(mount->workspace, &changed);
     riad_session_forget(mount->session, pages);
     return r;
+}
+
+/* For who looks at groups later. Without memory it looks at those of before. */
+static void remember(struct riad_site_host *site, struct riad_site_mount *own,
+        const struct member_change *change)
+{
+    struct riad_member *copy;
+
+    pthread_mutex_lock(&site->lock);
+    if (riad_site_copy_members(&change->after, &copy) == 0) {
+        free(own->members);
+        own->members = copy;
+        own->member_count = change->after.member_count;
+    }
+    pthread_mutex_unlock(&site->lock);
 }
 
 static const char *name_change(const struct riad_member *before, const struct riad_member *after)
@@ -366,6 +379,7 @@ static json_t *change_members(
         return riad_control_failure(riad_exit_of(r), explain(r));
     }
     record(site, change);
+    remember(site, mount->site, change);
     r = take_effect(mount, change);
     return r < 0 ? json_pack("{s:b, s:s}", "ok", 1, "warning", strerror(-r))
                  : json_pack("{s:b}", "ok", 1);
@@ -397,18 +411,41 @@ json_t *riad_site_set_members(struct riad_site_host *site, uid_t uid, const json
 
 /* --- listing --- */
 
-static json_t *pack_member(
-        const struct riad_site_host *site, const struct riad_catalog_member *member)
+static const char *state_of(const struct riad_catalog_user *user, const struct riad_member *member)
+{
+    return !user || user->disabled                                             ? "disabled"
+           : member->group[0] && !riad_site_in_group(user->uid, member->group) ? "left the group"
+                                                                               : "active";
+}
+
+static json_t *pack_member(const struct riad_site_host *site, const struct riad_member *member)
 {
     const struct riad_catalog_user *user = riad_catalog_find_user(&site->catalog, &member->user);
     char fingerprint[RIAD_FINGERPRINT_SIZE] = "";
-    int r = user ? riad_key_fingerprint(&user->sign_key, fingerprint) : -ENOENT;
+    int r = riad_key_fingerprint(&member->sign_key, fingerprint);
 
     (void)r; /* then there is none to show */
-    return json_pack("{s:s, s:o, s:s, s:s, s:b}", "user", user ? user->name : "", "id",
+    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:s}", "user", user ? user->name : "", "id",
             riad_control_hex(&member->user, sizeof member->user), "role",
-            riad_role_name(member->role), "fingerprint", fingerprint, "disabled",
-            !user || user->disabled);
+            riad_role_name(member->role), "group", member->group, "fingerprint", fingerprint,
+            "state", state_of(user, member));
+}
+
+/* (lock) As the roster has them. */
+static int pack_members(
+        const struct riad_site_host *site, const struct riad_catalog_workspace *entry, json_t *list)
+{
+    const struct riad_catalog_user *owner = riad_catalog_find_user(&site->catalog, &entry->owner);
+    _cleanup_(riad_roster_done) struct riad_roster roster = { 0 };
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t size;
+    int r = owner ? riad_site_read_roster(site, entry, &owner->sign_key, &roster, &bytes, &size)
+                  : -ENOENT;
+
+    for (size_t i = 0; r == 0 && i < roster.member_count; i++) {
+        json_array_append_new(list, pack_member(site, &roster.members[i]));
+    }
+    return r;
 }
 
 /* (lock) Strangers hear the same of a project as of none. */
@@ -431,21 +468,19 @@ json_t *riad_site_list_members(struct riad_site_host *site, uid_t uid, const jso
     bool admin = riad_site_is_admin(site, uid);
     struct riad_reason reason = { "" };
     json_t *list = json_array();
-    int code;
+    int code, r;
 
     pthread_mutex_lock(&site->lock);
     code = riad_site_host_refresh(site, &reason);
     if (code == RIAD_EXIT_DONE) {
         entry = find_visible(site, uid, admin, request);
     }
-    for (size_t i = 0; entry && i < entry->member_count; i++) {
-        json_array_append_new(list, pack_member(site, &entry->members[i]));
-    }
+    r = !entry ? -ENOENT : entry->roster_entries > 0 ? pack_members(site, entry, list) : 0;
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE || !entry) {
+    if (code != RIAD_EXIT_DONE || r < 0) {
         json_decref(list);
         return code != RIAD_EXIT_DONE ? riad_control_failure(code, reason.text)
-                                      : riad_control_failure(RIAD_EXIT_FAILED, explain(-ENOENT));
+                                      : riad_control_failure(riad_exit_of(r), explain(r));
     }
     return json_pack("{s:b, s:o}", "ok", 1, "members", list);
 }

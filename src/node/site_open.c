@@ -57,6 +57,7 @@ static void site_mount_free(struct riad_site_mount *mount)
     if (mount) {
         pthread_mutex_destroy(&mount->changing);
         riad_signers_free(mount->signers);
+        free(mount->members);
         free(mount->directory);
         free(mount);
     }
@@ -226,6 +227,8 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
         riad_keys_free(opening.keys);
         return riad_reason_set(reason, RIAD_EXIT_FAILED, "no memory");
     }
+    own->members = riad_take_pointer(target->members);
+    own->member_count = target->member_count;
     mount->site = own;
     mount->owner = target->owner.uid;
     mount->shared = target->entry.kind == RIAD_KIND_PROJECT;

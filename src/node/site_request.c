@@ -239,8 +239,9 @@ static int pack_keys(struct riad_site_host *site, const struct riad_catalog_user
 
     if (r == 0) {
         member = riad_roster_find(&roster, &user->id);
-        r = member ? riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size)
-                   : -ENOKEY;
+        r = member && riad_site_is_still(user, member)
+                    ? riad_roster_read_wrap(&site->node.store, &roster, member, &wrap, &wrap_size)
+                    : -ENOKEY;
     }
     if (r < 0) {
         return r;
@@ -252,7 +253,8 @@ static int pack_keys(struct riad_site_host *site, const struct riad_catalog_user
     return 0;
 }
 
-/* A project that nobody has made yet has no keys. */
+/* A project that nobody has made yet has no keys. NULL: it is not hers any more, as she has left
+ * the group that she was a member for. */
 static json_t *pack_workspace(struct riad_site_host *site, const struct riad_catalog_user *user,
         const struct riad_catalog_workspace *entry)
 {
@@ -263,9 +265,12 @@ static json_t *pack_workspace(struct riad_site_host *site, const struct riad_cat
                     "reserved", !home && entry->roster_entries == 0);
     int r = home || entry->roster_entries > 0 ? pack_keys(site, user, entry, object) : 0;
 
+    if (r == -ENOKEY) {
+        json_decref(object);
+        return NULL;
+    }
     if (r < 0) {
-        json_object_set_new(
-                object, "error", json_string(r == -ENOKEY ? "not a member" : strerror(-r)));
+        json_object_set_new(object, "error", json_string(strerror(-r)));
     }
     return object;
 }
@@ -281,8 +286,10 @@ static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_u
     for (size_t i = 0; r == 0 && i < site->catalog.workspace_count; i++) {
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
 
-        if (riad_site_is_hers(entry, user)) {
-            json_array_append_new(list, pack_workspace(site, user, entry));
+        json_t *object = riad_site_is_hers(entry, user) ? pack_workspace(site, user, entry) : NULL;
+
+        if (object) {
+            json_array_append_new(list, object);
         }
     }
     if (r < 0) {
@@ -401,6 +408,7 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "replace-user", answer_replace },
         { "unlock-failed", answer_failed },
         { "users", riad_site_list_users },
+        { "group-users", riad_site_list_group },
         { "set-user", riad_site_set_user },
         { "workspaces", answer_workspaces },
         { "set-limit", riad_site_set_limit },

@@ -1,4 +1,5 @@
 /* Rosters as riadd's worker reads them, and what they mean for an open workspace. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,10 @@
 #include "riad/error.h"
 #include "riad/events.h"
 
+#include "control_priv.h"
 #include "site_host_priv.h"
+
+enum { GROUPS_MS = 5000 }; /* between two looks who is in a group */
 
 int riad_site_read_roster(const struct riad_site_host *site,
         const struct riad_catalog_workspace *entry, const struct riad_public_key *owner,
@@ -38,31 +42,43 @@ int riad_site_read_roster(const struct riad_site_host *site,
     return 0;
 }
 
-static bool is_hers_still(const struct riad_catalog_user *user)
+bool riad_site_is_still(const struct riad_catalog_user *user, const struct riad_member *member)
 {
     char name[RIAD_USER_NAME_MAX + 1];
     gid_t gid;
 
     return !user->disabled && riad_site_account(user->uid, name, &gid) == 0 &&
-           strcmp(name, user->name) == 0;
+           strcmp(name, user->name) == 0 &&
+           (!member->group[0] || riad_site_in_group(user->uid, member->group));
 }
 
-int riad_site_standings(const struct riad_site_host *site,
-        const struct riad_catalog_workspace *entry, struct riad_member_standing **ret,
-        size_t *ret_count)
+int riad_site_copy_members(const struct riad_roster *roster, struct riad_member **ret)
 {
-    struct riad_member_standing *list = calloc(entry->member_count + 1, sizeof *list);
+    struct riad_member *copy = calloc(roster->member_count + 1, sizeof *copy);
+
+    if (!copy) {
+        return -ENOMEM;
+    }
+    memcpy(copy, roster->members, roster->member_count * sizeof *copy);
+    *ret = copy;
+    return 0;
+}
+
+int riad_site_standings(const struct riad_site_host *site, const struct riad_member *members,
+        size_t member_count, struct riad_member_standing **ret, size_t *ret_count)
+{
+    struct riad_member_standing *list = calloc(member_count + 1, sizeof *list);
     size_t count = 0;
 
     if (!list) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < entry->member_count; i++) {
-        const struct riad_catalog_member *member = &entry->members[i];
+    for (size_t i = 0; i < member_count; i++) {
+        const struct riad_member *member = &members[i];
         const struct riad_catalog_user *user =
                 riad_catalog_find_user(&site->catalog, &member->user);
 
-        if (user && is_hers_still(user)) {
+        if (user && riad_site_is_still(user, member)) {
             list[count++] = (struct riad_member_standing){ user->uid,
                 member->role == RIAD_ROLE_READER ? RIAD_STANDING_READER : RIAD_STANDING_WRITER };
         }
@@ -72,15 +88,43 @@ int riad_site_standings(const struct riad_site_host *site,
     return 0;
 }
 
-/* (lock) */
+/* (held) Somebody may do less than in the workspace as it is. */
+static bool takes_away(struct riad_mount *mount, const struct riad_site_mount *own,
+        const struct riad_catalog *catalog, const struct riad_member_standing *list, size_t count)
+{
+    for (size_t i = 0; i < own->member_count; i++) {
+        const struct riad_catalog_user *user =
+                riad_catalog_find_user(catalog, &own->members[i].user);
+        enum riad_standing now = RIAD_STANDING_NONE;
+
+        for (size_t j = 0; user && j < count; j++) {
+            now = list[j].uid == user->uid ? list[j].standing : now;
+        }
+        if (user && user->uid != 0 && riad_members_standing(mount->workspace, user->uid) > now) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* (held) */
 static int update(struct riad_site_host *site, struct riad_mount *mount)
 {
-    const struct riad_catalog_workspace *entry = riad_catalog_find(&site->catalog, &mount->id);
+    const struct riad_site_mount *own = mount->site;
     _cleanup_free_ struct riad_member_standing *list = NULL;
+    bool less = false;
     size_t count = 0;
-    int r = entry ? riad_site_standings(site, entry, &list, &count) : 0;
+    int r;
 
-    return r < 0 ? r : riad_members_set(mount->workspace, list, count);
+    pthread_mutex_lock(&site->lock);
+    r = riad_site_standings(site, own->members, own->member_count, &list, &count);
+    less = r == 0 && takes_away(mount, own, &site->catalog, list, count);
+    pthread_mutex_unlock(&site->lock);
+    r = r < 0 ? r : riad_members_set(mount->workspace, list, count);
+    if (r == 0 && less) {
+        riad_session_forget(mount->session, true);
+    }
+    return r;
 }
 
 void riad_site_update_members(struct riad_site_host *site)
@@ -89,21 +133,66 @@ void riad_site_update_members(struct riad_site_host *site)
 
     for (size_t i = 0; i < host->mount_count; i++) {
         struct riad_mount *mount = &host->mounts[i];
+        struct riad_site_mount *own;
+        int r = 0;
 
         if (!riad_host_hold(host, mount)) {
             continue;
         }
-        if (riad_members_guarded(mount->workspace)) {
-            int r = update(site, mount);
-
-            if (r < 0) {
-                riad_events_record(&site->node.state, "members-kept",
-                        &site->node.store.binding.store, &mount->id,
-                        "who may do what is as it was before: %s", strerror(-r));
-            }
+        own = mount->site;
+        if (mount->shared) {
+            pthread_mutex_lock(&own->changing);
+            r = update(site, mount);
+            pthread_mutex_unlock(&own->changing);
         }
         riad_host_unhold(host, mount);
+        if (r < 0) {
+            riad_events_record(&site->node.state, "members-kept", &site->node.store.binding.store,
+                    &mount->id, "who may do what is as it was before: %s", strerror(-r));
+        }
     }
+}
+
+/* (lock) */
+static bool has_groups(const struct riad_site_mount *own)
+{
+    for (size_t i = 0; i < own->member_count; i++) {
+        if (own->members[i].group[0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_groups(struct riad_site_host *site)
+{
+    struct riad_host *host = &site->host;
+    bool found = false;
+
+    for (size_t i = 0; i < host->mount_count && !found; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+
+        if (riad_host_hold(host, mount)) {
+            pthread_mutex_lock(&site->lock);
+            found = mount->shared && has_groups(mount->site);
+            pthread_mutex_unlock(&site->lock);
+            riad_host_unhold(host, mount);
+        }
+    }
+    return found;
+}
+
+int riad_site_follow_members(struct riad_site_host *site)
+{
+    bool groups = any_groups(site);
+    int64_t left = site->members_looked + GROUPS_MS - riad_control_now();
+
+    if (!atomic_exchange(&site->members_due, false) && (!groups || left > 0)) {
+        return groups ? (int)left : -1;
+    }
+    site->members_looked = riad_control_now();
+    riad_site_update_members(site);
+    return groups ? GROUPS_MS : -1;
 }
 
 bool riad_site_is_hers(

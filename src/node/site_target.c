@@ -99,7 +99,8 @@ static int check_grant(const struct riad_key_grant *grant, const struct riad_ros
     const struct riad_member *member = riad_roster_find(roster, &target->user.id);
 
     if (!member ||
-            memcmp(&member->sign_key, &target->user.sign_key, sizeof member->sign_key) != 0) {
+            memcmp(&member->sign_key, &target->user.sign_key, sizeof member->sign_key) != 0 ||
+            !riad_site_is_still(&target->user, member)) {
         return riad_reason_set(
                 reason, RIAD_EXIT_NOT_PERMITTED, "you are no member of this workspace");
     }
@@ -154,14 +155,15 @@ static int register_roster(struct riad_site_host *site, const struct riad_roster
 static int take_members(struct riad_site_host *site, const struct riad_roster *roster,
         struct riad_site_target *target, struct riad_reason *reason)
 {
-    const struct riad_catalog_workspace *entry;
     int r;
 
     pthread_mutex_lock(&site->lock);
     r = register_roster(site, roster, &target->entry);
-    entry = r == 0 ? riad_catalog_find(&site->catalog, &roster->workspace) : NULL;
-    if (entry) {
-        r = riad_site_standings(site, entry, &target->standings, &target->standing_count);
+    r = r < 0 ? r : riad_site_copy_members(roster, &target->members);
+    if (r == 0) {
+        target->member_count = roster->member_count;
+        r = riad_site_standings(site, target->members, target->member_count, &target->standings,
+                &target->standing_count);
     }
     pthread_mutex_unlock(&site->lock);
     return r < 0 ? riad_reason_set(
@@ -216,6 +218,7 @@ void riad_site_target_done(struct riad_site_target *target)
 {
     riad_keys_free(target->keys);
     free(target->standings);
+    free(target->members);
     free(target->ends);
     *target = (struct riad_site_target){ 0 };
 }

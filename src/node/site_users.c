@@ -1,6 +1,8 @@
 /* A site's users as riadd's worker tells of them, and lets root disable them. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/events.h"
 #include "riad/key_text.h"
@@ -81,9 +83,7 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
     if (code == RIAD_EXIT_DONE) {
         r = set_disabled(site, name, json_is_true(disabled), &whose);
     }
-    if (r == 0) {
-        riad_site_update_members(site);
-    }
+
     pthread_mutex_unlock(&site->lock);
     if (code != RIAD_EXIT_DONE) {
         return riad_control_failure(code, reason.text);
@@ -94,10 +94,54 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
                                  : r == -EEXIST ? "another user has that name or number now"
                                                 : strerror(-r));
     }
+    riad_site_update_members(site);
     riad_events_record(&site->node.state, json_is_true(disabled) ? "user-disabled" : "user-enabled",
             &site->node.store.binding.store, NULL, "uid %u", whose);
     if (json_is_true(disabled)) {
         riad_site_lock_user(site, whose);
     }
     return json_pack("{s:b}", "ok", 1);
+}
+
+/* A copy of the active users: who is in a group is asked without the lock. */
+static int copy_users(
+        struct riad_site_host *site, struct riad_catalog_user **ret, size_t *ret_count)
+{
+    struct riad_catalog_user *copy;
+    size_t count = 0;
+
+    pthread_mutex_lock(&site->lock);
+    copy = calloc(site->catalog.user_count + 1, sizeof *copy);
+    for (size_t i = 0; copy && i < site->catalog.user_count; i++) {
+        if (!site->catalog.users[i].disabled) {
+            copy[count++] = site->catalog.users[i];
+        }
+    }
+    pthread_mutex_unlock(&site->lock);
+    *ret = copy;
+    *ret_count = count;
+    return copy ? 0 : -ENOMEM;
+}
+
+json_t *riad_site_list_group(struct riad_site_host *site, uid_t uid, const json_t *request)
+{
+    const char *group = json_string_value(json_object_get(request, "group"));
+    _cleanup_free_ struct riad_catalog_user *users = NULL;
+    size_t count = 0;
+    json_t *list;
+
+    (void)uid;
+    if (!group || !riad_catalog_is_user_name(group)) {
+        return riad_control_failure(RIAD_EXIT_USAGE, "a group has a name");
+    }
+    if (copy_users(site, &users, &count) < 0) {
+        return riad_control_failure(RIAD_EXIT_FAILED, "no memory");
+    }
+    list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (riad_site_in_group(users[i].uid, group)) {
+            json_array_append_new(list, pack_user(&users[i]));
+        }
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "users", list);
 }

@@ -308,6 +308,55 @@ def test_a_disabled_member(site, shared, alice, bob):
     assert bob.shell(f"cat {shared}/keep") == "keep\n"
 
 
+@pytest.fixture
+def team(bob, carol):
+    """A group of accounts: bob and carol are in it."""
+    name = f"{bob.account.name}t"
+    subprocess.run(["groupadd", name], check=True)
+    for person in bob, carol:
+        subprocess.run(["usermod", "-aG", name, person.account.name], check=True)
+    yield name
+    subprocess.run(["groupdel", name], check=False)
+
+
+def test_members_by_group(site, acme, team, alice, bob, carol, dave):
+    """Who leaves the group is out; who joins it gets the key when a manager signs for her."""
+    alice.shell(f"echo words > {acme}/file")
+    alice.signed("member", "add", "acme", "@no-such-group", code=FAILED)
+    alice.signed("member", "add", "acme", "@../x", code=USAGE)
+    told = alice.signed("member", "add", "acme", f"@{team}", "--role", "reader").stdout
+    assert told.count(f"as one of @{team}") == 2 and told.count("Fingerprint") == 2
+    assert bob.shell(f"cat {acme}/file") == carol.shell(f"cat {acme}/file") == "words\n"
+    alice.signed("member", "add", "acme", f"@{team}", code=FAILED)  # nobody is new
+    subprocess.run(["usermod", "-aG", team, dave.account.name], check=True)
+    subprocess.run(["gpasswd", "-d", carol.account.name, team], check=True, capture_output=True)
+    reading = os.open(acme / "file", os.O_RDONLY)  # has the kernel keep the page
+    wait_until(lambda: attempt_code(carol, f"cat {acme}/file") != 0, 20, "carol to be out")
+    os.close(reading)
+    dave.shell(f"cat {acme}/file", code=1)
+    listed = {member["user"]: (member["group"], member["state"]) for member in alice.json("member", "list", "acme")["members"]}
+    assert listed == {alice.account.name: ("", "active"), bob.account.name: (team, "active"), carol.account.name: (team, "left the group")}
+    assert dave.account.name in alice.signed("member", "add", "acme", f"@{team}", "--role", "reader").stdout
+    assert dave.shell(f"cat {acme}/file") == bob.shell(f"cat {acme}/file") == "words\n"
+    alice.signed("member", "role", "acme", bob.account.name, "writer")
+    bob.shell(f"echo bob >> {acme}/file")
+    alice.lock("acme")
+    carol.unlock()
+    assert list(acme.iterdir()) == []
+    carol.shell(f"cat {acme}/file", code=1)
+    bob.unlock()
+    carol.shell(f"cat {acme}/file", code=1)
+    subprocess.run(["gpasswd", "-d", bob.account.name, team], check=True, capture_output=True)
+    alice.unlock()
+    wait_until(lambda: attempt_code(bob, f"cat {acme}/file") != 0, 20, "bob to be out")
+    alice.signed("member", "remove", "acme", f"@{team}")
+    assert roles(alice) == {alice.account.name: "manager"}
+
+
+def attempt_code(person, command):
+    return subprocess.run([*person.account.prefix(), "sh", "-c", command], cwd="/", capture_output=True, check=False).returncode
+
+
 def test_a_recycled_uid_inherits_nothing(site, daemon, shared, alice):
     account = Account("p9")
     try:
@@ -317,7 +366,7 @@ def test_a_recycled_uid_inherits_nothing(site, daemon, shared, alice):
         subprocess.run(["usermod", "--login", account.name + "new", account.name], check=True, capture_output=True)
         account.name += "new"
         site.first.run("quota", "set", "-w", "acme", "-B", "41M")  # whatever has the site look
-        erin.shell(f"cat {shared}/keep", code=1)
+        wait_until(lambda: attempt_code(erin, f"cat {shared}/keep") != 0, 10, "the account to be out")
         alice.lock("acme")
         erin.unlock(code=NOT_PERMITTED)
         alice.unlock()
