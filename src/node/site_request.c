@@ -285,7 +285,6 @@ static json_t *pack_own(struct riad_site_host *site, const struct riad_catalog_u
 
     for (size_t i = 0; r == 0 && i < site->catalog.workspace_count; i++) {
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
-
         json_t *object = riad_site_is_hers(entry, user) ? pack_workspace(site, user, entry) : NULL;
 
         if (object) {
