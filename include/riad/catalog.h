@@ -28,10 +28,11 @@ struct riad_catalog_member {
 
 enum { RIAD_PROJECT_NAME_MAX = 64 };
 
-/* The last record of an epoch: what a later one is sealed with has its number in the roster. */
+/* The last change of an epoch, and the last segment that records of it, or of older ones, may lie
+ * in: what a later one is sealed with has its number in the roster. */
 struct riad_catalog_epoch_end {
     uint32_t epoch, term;
-    uint64_t number;
+    uint64_t number, segment;
     struct riad_hash chain;
 };
 

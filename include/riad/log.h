@@ -93,9 +93,10 @@ int riad_log_append(struct riad_log *log, const struct riad_payload *payload, co
 /* (mutation) A new epoch has been added to the keys: from here on all is sealed under it. The log
  * segment and the data segments that are open for appending end as when they are full, and no
  * payload of the epoch before is taken any more. What the spool holds goes to the store first, as
- * at every change of segments. -EROFS, -EIO, -ENOMEM: then the log takes no more appends at all,
- * and nothing is lost. */
-int riad_log_turn(struct riad_log *log) RIAD_MUST_CHECK;
+ * at every change of segments. *ret_segment: all that was sealed before lies in segments up to this
+ * one, all that comes in later ones. -EROFS, -EIO, -ENOMEM: then the log takes no more appends at
+ * all, and nothing is lost. */
+int riad_log_turn(struct riad_log *log, uint64_t *ret_segment) RIAD_MUST_CHECK;
 
 /* Writes what the spool holds to the store. A failure ends the log as one of riad_log_sync does;
  * the bytes stay in the spool, for the next opening. Thread-safe, not under the mutation lock.
@@ -115,7 +116,8 @@ void riad_log_synced(struct riad_log *log, struct riad_end *ret_end, uint64_t *r
 uint64_t riad_log_unsynced(struct riad_log *log);
 /* (mutation) Refuses all further appends with -EROFS. */
 void riad_log_stop(struct riad_log *log);
-/* A fresh segment id of this term, for a checkpoint. Thread-safe. */
+/* A fresh segment id of this term, for a checkpoint: greater than all before, of older terms too.
+ * Thread-safe. */
 uint64_t riad_log_new_segment_id(struct riad_log *log);
 /* The data segments that are open for appending: not to be unlinked. */
 bool riad_log_is_open_segment(struct riad_log *log, uint64_t segment);

@@ -30,8 +30,8 @@ struct riad_replay {
     uint64_t durable; /* number of a change that is known to be durable otherwise (a closed term's
                          last); 0: none. The log must reach it (L4) */
     struct riad_epoch_ends epochs; /* the log must reach each end and agree with its chain hash, and
-                                      nothing behind one counts that is sealed under its epoch or an
-                                      older one */
+                                      nothing behind one, or in a segment beyond its last, counts
+                                      that is sealed under its epoch or an older one */
     bool check_data;               /* fsck: also open and verify every data record met in the log */
     uint64_t queue_size; /* bytes of changes that are held back until it is known whether they are
                             settled; 0 = 256 MiB */
@@ -50,8 +50,8 @@ struct riad_replay_result {
 };
 /* 0: reached the end, or RIAD_REPLAY_STOP did. -EUCLEAN: damage (L4: something that does not verify
  * was durable, as a later change says, or lies below the mark, or a bound end is missing; or a
- * change is sealed under an epoch that had ended before it); result->end is the last good change.
- * -EBADMSG never; other errno of the store or of apply. */
+ * change is sealed under an epoch that had ended before it, or before its segment was made);
+ * result->end is the last good change. -EBADMSG never; other errno of the store or of apply. */
 int riad_replay_run(
         const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 

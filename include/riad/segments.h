@@ -9,12 +9,13 @@
 
 struct riad_segments;
 
-/* Where an epoch ended, as the roster says (FORMAT 3.2): the last change that counts of those
- * sealed under it or an older one. Who left with that epoch still has its keys: what is sealed
- * under them and lies behind is a forgery. */
+/* Where an epoch ended, as the catalog says (FORMAT 3.5): the last change that counts of those
+ * sealed under it or an older one, and the last segment that records of theirs may lie in. Who left
+ * with that epoch still has its keys: what is sealed under them and lies behind is a forgery. */
 struct riad_epoch_end {
     uint32_t epoch;
     struct riad_end end;
+    uint64_t segment; /* log and data segments alike: ids grow as segments are made */
 };
 struct riad_epoch_ends {
     const struct riad_epoch_end *ends; /* borrowed, in any order */
@@ -22,6 +23,11 @@ struct riad_epoch_ends {
 };
 /* Whether a change of this number may be sealed under this epoch. */
 bool riad_epoch_allows(const struct riad_epoch_ends *ends, uint32_t epoch, uint64_t number);
+/* Whether a record of this epoch, of whatever type, may lie in this log or data segment. A data
+ * record has no number: an extent names its place and its tag, and GCM lets who has a key make
+ * another record with the same tag. */
+bool riad_epoch_allows_segment(
+        const struct riad_epoch_ends *ends, uint32_t epoch, uint64_t segment);
 /* The lowest epoch that no end is known of: what has no place in the history, as checkpoints, is
  * believed from this one on. */
 uint32_t riad_epoch_open(const struct riad_epoch_ends *ends);
@@ -40,14 +46,20 @@ struct riad_run {
     uint32_t count;
 };
 
-/* workspace_fd (STORE/ws/<id>) and keys are borrowed and outlive the result. */
-int riad_segments_new(
-        int workspace_fd, const struct riad_keys *keys, struct riad_segments **ret) RIAD_MUST_CHECK;
+/* workspace_fd (STORE/ws/<id>) and keys are borrowed and outlive the result; epochs is copied.
+ * -ENOSPC: more than RIAD_EPOCHS_MAX. */
+int riad_segments_new(int workspace_fd, const struct riad_keys *keys,
+        const struct riad_epoch_ends *epochs, struct riad_segments **ret) RIAD_MUST_CHECK;
 void riad_segments_free(struct riad_segments *segments);
+/* One more epoch has ended: reads that begin after this has returned know of it. One caller at a
+ * time; all others may go on reading meanwhile. -ENOSPC: RIAD_EPOCHS_MAX are known. */
+int riad_segments_end_epoch(
+        struct riad_segments *segments, const struct riad_epoch_end *end) RIAD_MUST_CHECK;
 /* Reads and decrypts bytes [from, from + size) of the run into ret. One pread for all records it
  * touches, straight into ret where a whole record fits. Retries once through a fresh file
- * descriptor before it reports damage (NFS). -EBADMSG: a record is damaged, forged, moved or
- * missing (P5); then nothing in ret may be used. -EIO and other errno of the store. */
+ * descriptor before it reports damage (NFS). -EBADMSG: a record is damaged, forged, moved, missing
+ * (P5) or of an epoch that had ended before its segment was made (K2); then nothing in ret may be
+ * used. -EIO and other errno of the store. */
 int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from,
         uint32_t size, uint8_t *ret) RIAD_MUST_CHECK;
 /* Reads ahead keyless: asks the kernel to have the run's bytes soon. Never fails. */

@@ -83,14 +83,15 @@ void riad_workspace_protect(struct riad_workspace *workspace, bool protect);
 int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* Begins the next epoch (K2): every change that is appended from its return on is sealed under
  * these subkeys, payload and all, those that are under way too. The caller wipes them. *ret_end is
- * the last change before; it is durable. The term goes on. Checkpoints of before are not believed
+ * where the one before has ended: its last change is durable. The workspace knows of it from now
+ * on, as of those it was opened with. The term goes on. Checkpoints of before are not believed
  * any more: call riad_workspace_checkpoint. For threads that may wait. -EINVAL: not the epoch after
  * the current one, or no subkeys. -EALREADY: it is the current one already; where the one before
  * ended is not said again. -ENOSPC: RIAD_EPOCHS_MAX. -ENOMEM: nothing has changed. -EROFS, -ESTALE
  * as a change; if another node takes over just now, the end is no part of its history. -EIO: the
  * workspace turned read-only, as the log could not go on or the end not be made durable. */
 int riad_workspace_rotate(struct riad_workspace *workspace, uint32_t epoch,
-        const struct riad_secret *subkeys, struct riad_end *ret_end) RIAD_MUST_CHECK;
+        const struct riad_secret *subkeys, struct riad_epoch_end *ret_end) RIAD_MUST_CHECK;
 
 enum riad_workspace_state {
     RIAD_WORKSPACE_RUNNING,
@@ -107,8 +108,10 @@ struct riad_workspace_status {
     struct riad_end synced;
     uint64_t unsynced_bytes;
     uint32_t term;
-    uint32_t epoch;      /* that changes are sealed under */
-    uint64_t references; /* inodes the kernel holds */
+    uint32_t epoch;               /* that changes are sealed under */
+    uint64_t last_segment_before; /* the last one that records of epochs before that may lie in:
+                                     for the end of one that was not registered when it ended */
+    uint64_t references;          /* inodes the kernel holds */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;
     char event[160]; /* the last event, empty if none */

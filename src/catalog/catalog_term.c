@@ -22,6 +22,7 @@ void riad_catalog_put_epoch_end_entry(const struct riad_id *workspace,
     riad_put_u32(&body, end->epoch);
     riad_put_u32(&body, end->term);
     riad_put_u64(&body, end->number);
+    riad_put_u64(&body, end->segment);
     riad_put_hash(&body, &end->chain);
     riad_catalog_put_entry(RIAD_CATALOG_ENTRY_EPOCH_END, &body, writer);
 }
@@ -82,6 +83,7 @@ int riad_catalog_apply_epoch_end(struct riad_catalog *catalog, struct riad_reade
     end.epoch = riad_get_u32(body);
     end.term = riad_get_u32(body);
     end.number = riad_get_u64(body);
+    end.segment = riad_get_u64(body);
     riad_get_hash(body, &end.chain);
     r = riad_reader_finish(body);
     if (r < 0) {

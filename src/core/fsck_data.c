@@ -61,17 +61,25 @@ static int read_extent(void *context, const struct riad_extent *extent)
     return 0;
 }
 
+static int check_header(struct riad_fsck *fsck, uint64_t segment)
+{
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(fsck->config);
+    struct riad_segment_header header;
+    int r = riad_segment_header_read(
+            fsck->config->workspace_fd, fsck->keys, RIAD_SEGMENT_DATA, segment, &header);
+
+    return r == 0 && !riad_epoch_allows_segment(&epochs, header.epoch, segment) ? -EBADMSG : r;
+}
+
 /* The records can be read without it, but nothing else says what the file is. */
 static int check_headers(struct riad_fsck *fsck)
 {
     _cleanup_free_ uint64_t *ids = NULL;
     size_t count = 0;
-    struct riad_segment_header header;
     int r = riad_segment_list(fsck->config->workspace_fd, RIAD_SEGMENT_DATA, &ids, &count);
 
     for (size_t i = 0; i < count && r >= 0; i++) {
-        int found = riad_segment_header_read(
-                fsck->config->workspace_fd, fsck->keys, RIAD_SEGMENT_DATA, ids[i], &header);
+        int found = check_header(fsck, ids[i]);
 
         if (found < 0) {
             riad_fsck_find(fsck, "data/%016llx is damaged in its header: %s",
@@ -83,6 +91,7 @@ static int check_headers(struct riad_fsck *fsck)
 
 static int read_extents(struct riad_fsck *fsck, struct riad_snapshot *snapshot)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(fsck->config);
     _cleanup_(riad_segments_freep) struct riad_segments *segments = NULL;
     _cleanup_free_ uint8_t *buffer = malloc(RUN_BYTES_MAX);
     struct reading reading = { .fsck = fsck, .buffer = buffer };
@@ -91,7 +100,7 @@ static int read_extents(struct riad_fsck *fsck, struct riad_snapshot *snapshot)
     if (!buffer) {
         return -ENOMEM;
     }
-    r = riad_segments_new(fsck->config->workspace_fd, fsck->keys, &segments);
+    r = riad_segments_new(fsck->config->workspace_fd, fsck->keys, &epochs, &segments);
     if (r < 0) {
         return r;
     }

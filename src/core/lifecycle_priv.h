@@ -75,6 +75,12 @@ int riad_ownership_wait(struct riad_opening *opening) RIAD_MUST_CHECK;
  * durable; fills opening's log and term. */
 int riad_ownership_claim(struct riad_opening *opening) RIAD_MUST_CHECK;
 
+/* epoch.c. The last segment that records of epochs before this one, the keys' current one, may lie
+ * in: a term has none of an older epoch than the one that was current when it began. term: the one
+ * that begins now, behind the history. 0: all is of this epoch. */
+uint64_t riad_epoch_segment_before(
+        const struct riad_history *history, uint32_t term, uint32_t epoch);
+
 /* lease.c. Checks for a higher term, writes the heartbeat and extends the lease. -ESTALE (the
  * workspace was turned); other errors of the store: the lease stays as it was. No lock held. */
 int riad_lease_renew(struct riad_workspace *workspace) RIAD_MUST_CHECK;

@@ -83,7 +83,8 @@ static int prepare(struct riad_payload_check *check)
         }
     }
     return check->segments ? 0
-                           : riad_segments_new(check->workspace_fd, check->keys, &check->segments);
+                           : riad_segments_new(check->workspace_fd, check->keys, &check->epochs,
+                                     &check->segments);
 }
 
 static int check_extent(

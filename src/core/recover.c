@@ -117,6 +117,7 @@ static int replay_log(struct riad_opening *opening, struct follow *follow)
     follow->payloads = (struct riad_payload_check){
         .workspace_fd = opening->config->workspace_fd,
         .keys = opening->keys,
+        .epochs = riad_workspace_epochs(opening->config),
         .index = opening->index,
     };
     r = riad_replay_run(&replay, &result);

@@ -21,10 +21,11 @@ int riad_recover_refuse(
         struct riad_opening *opening, const struct riad_replay_result *result) RIAD_MUST_CHECK;
 
 /* payload.c. Whether what a change writes is there: the records that its extents refer to for the
- * first time. Zeroed but for the first three; one thread. */
+ * first time. Zeroed but for the first four; one thread. */
 struct riad_payload_check {
     int workspace_fd;
     const struct riad_keys *keys;
+    struct riad_epoch_ends epochs;
     struct riad_index *index; /* holds the rows before the change; NULL: another state than that */
     struct riad_segments *segments;
     uint8_t *buffer;

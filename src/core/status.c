@@ -13,6 +13,8 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
                          : workspace->state;
     riad_index_usage(workspace->index, &ret->usage);
     riad_index_end(workspace->index, &ret->end, &start);
+    ret->epoch = riad_keys_epoch(workspace->keys);
+    ret->last_segment_before = workspace->last_segment_before;
     ret->limit = workspace->limit;
     ret->store_blocks_free = workspace->store_blocks_free;
     ret->references = riad_references_inodes(workspace->references);
@@ -25,10 +27,7 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
 
 int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret)
 {
-    struct riad_workspace_status status = {
-        .term = workspace->term,
-        .epoch = riad_keys_epoch(workspace->keys),
-    };
+    struct riad_workspace_status status = { .term = workspace->term };
     uint64_t start;
 
     copy_guarded(workspace, &status);

@@ -177,6 +177,7 @@ static int walk_up(
     approach->payloads = (struct riad_payload_check){
         .workspace_fd = opening->config->workspace_fd,
         .keys = opening->keys,
+        .epochs = riad_workspace_epochs(opening->config),
     };
     r = riad_replay_run(&replay, &result);
     riad_payload_check_done(&approach->payloads);

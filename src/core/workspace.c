@@ -86,6 +86,7 @@ static void copy_values(
 /* Everything that needs neither store nor state. */
 static int fill(struct riad_workspace *workspace, const struct riad_workspace_config *config)
 {
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(config);
     int r = init_locks(workspace);
 
     if (r < 0) {
@@ -105,7 +106,8 @@ static int fill(struct riad_workspace *workspace, const struct riad_workspace_co
         r = riad_references_new(&workspace->references);
     }
     if (r >= 0) {
-        r = riad_segments_new(workspace->workspace_fd, workspace->keys, &workspace->segments);
+        r = riad_segments_new(
+                workspace->workspace_fd, workspace->keys, &epochs, &workspace->segments);
     }
     return r;
 }
@@ -258,6 +260,9 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
     if (r >= 0 && !workspace->read_only_open && !opening->tolerated) {
         r = riad_ownership_claim(opening);
     }
+    workspace->last_segment_before = riad_epoch_segment_before(&opening->history,
+            opening->term > 0 ? opening->term : opening->history.taken + 1,
+            riad_keys_epoch(workspace->keys));
     workspace->term = opening->term;
     workspace->log = opening->log;
     workspace->index = opening->index;

@@ -69,7 +69,8 @@ struct riad_workspace {
     _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */
     struct riad_members members;      /* has locks of its own */
 
-    pthread_mutex_t mutation; /* guards all below */
+    pthread_mutex_t mutation;     /* guards all below */
+    uint64_t last_segment_before; /* as in struct riad_workspace_status */
     struct riad_index *index;
     struct riad_change change;  /* the one being built; its buffer is reused */
     struct riad_writer content; /* the encoded change; reused */

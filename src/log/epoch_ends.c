@@ -11,6 +11,16 @@ bool riad_epoch_allows(const struct riad_epoch_ends *ends, uint32_t epoch, uint6
     return true;
 }
 
+bool riad_epoch_allows_segment(const struct riad_epoch_ends *ends, uint32_t epoch, uint64_t segment)
+{
+    for (size_t i = 0; i < ends->count; i++) {
+        if (epoch <= ends->ends[i].epoch && segment > ends->ends[i].segment) {
+            return false;
+        }
+    }
+    return true;
+}
+
 uint32_t riad_epoch_open(const struct riad_epoch_ends *ends)
 {
     uint32_t open = 1;

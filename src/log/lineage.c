@@ -33,7 +33,8 @@ __attribute__((format(printf, 2, 3))) static int damaged(struct walk *walk, cons
  * first write failed. No change in it can count. */
 static bool comes_too_late(const struct walk *walk, const struct riad_segment_header *header)
 {
-    return !riad_epoch_allows(walk->epochs, header->epoch, header->previous.sequence.number + 1);
+    return !riad_epoch_allows(walk->epochs, header->epoch, header->previous.sequence.number + 1) ||
+           !riad_epoch_allows_segment(walk->epochs, header->epoch, header->segment);
 }
 
 static int read_header(const struct walk *walk, uint64_t segment, struct riad_segment_header *ret)

@@ -27,6 +27,11 @@ uint64_t riad_log_new_segment_id(struct riad_log *log)
     return riad_segment_id(log->config.term, 0) + ordinal;
 }
 
+uint64_t riad_log_last_segment_id(struct riad_log *log)
+{
+    return riad_segment_id(log->config.term, 0) + atomic_load(&log->ordinal);
+}
+
 uint64_t riad_log_next_number(const struct riad_log *log)
 {
     return log->end.sequence.number + 1;

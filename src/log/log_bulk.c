@@ -165,7 +165,7 @@ static int create_data_file(struct riad_log *log, struct riad_log_file **ret, ui
 }
 
 /* (lock) Released while the file is created; others who want the slot wait. Leaves the slot empty
- * if an epoch ended meanwhile: a segment is of one epoch. */
+ * if an epoch ended meanwhile: a segment is of one epoch, and its id is of it too. */
 static int open_slot(
         struct riad_log *log, struct riad_bulk_slot *slot, struct riad_log_file **ret_closing)
 {
@@ -183,7 +183,7 @@ static int open_slot(
         file->pins--;
         slot->file = file;
     }
-    if (r == 0 && epoch != log->epoch) {
+    if (r == 0 && (epoch != log->epoch || file->segment <= log->turned)) {
         push_closing(ret_closing, retire_slot(log, slot));
     }
     return r;

@@ -78,7 +78,8 @@ struct riad_log {
     pthread_cond_t changed;          /* a sync ended, a slot's file was opened */
     struct riad_stream *stream;      /* lock; the log segment's */
     struct riad_stream *bulk_stream; /* lock */
-    uint32_t epoch; /* of what is appended; written under mutation and lock, read under either */
+    uint32_t epoch;  /* of what is appended; written under mutation and lock, read under either */
+    uint64_t turned; /* lock; the last segment id of before the last turn; 0: there was none */
     struct riad_log_file *files; /* lock */
     struct riad_end end;         /* written under mutation and lock, read under either */
     uint64_t start;              /* as end */
@@ -96,6 +97,8 @@ struct riad_log {
     struct riad_log_counters counters;            /* lock */
 };
 
+/* The last id that was given away. Thread-safe. */
+uint64_t riad_log_last_segment_id(struct riad_log *log);
 /* -EROFS once stopped or failed. */
 int riad_log_writable(struct riad_log *log) RIAD_MUST_CHECK;
 /* (mutation) Ends the log segment: the next append begins one with a stream of the keys' epoch,

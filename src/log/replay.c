@@ -32,7 +32,10 @@ static int check_mark(struct riad_replay_state *state, const struct riad_end *en
 static int check_epoch(struct riad_replay_state *state, const struct riad_change_record *change,
         uint64_t segment, uint64_t offset)
 {
-    if (riad_epoch_allows(&state->replay->epochs, change->epoch, change->sequence.number)) {
+    const struct riad_epoch_ends *epochs = &state->replay->epochs;
+
+    if (riad_epoch_allows(epochs, change->epoch, change->sequence.number) &&
+            riad_epoch_allows_segment(epochs, change->epoch, segment)) {
         return 0;
     }
     return riad_replay_damaged(state,
@@ -116,21 +119,29 @@ static int take_change(struct riad_replay_state *state, uint64_t segment, uint64
     return riad_replay_push(state, &change, offset);
 }
 
-static int take_data(struct riad_replay_state *state, const struct riad_record_header *header,
-        const uint8_t *data, size_t size, enum step *ret_step)
+static int check_data(struct riad_replay_state *state, uint64_t segment,
+        const struct riad_record_header *header, const uint8_t *data)
 {
-    size_t whole = RIAD_RECORD_OVERHEAD + (size_t)header->length;
+    int r = riad_record_check(data, RIAD_RECORD_OVERHEAD + (size_t)header->length);
+
+    if (r == 0 && !riad_epoch_allows_segment(&state->replay->epochs, header->epoch, segment)) {
+        r = -EBADMSG;
+    }
+    return r < 0 ? r : riad_record_verify_data(state->cache, header, data, state->plain);
+}
+
+static int take_data(struct riad_replay_state *state, uint64_t segment,
+        const struct riad_record_header *header, const uint8_t *data, size_t size,
+        enum step *ret_step)
+{
     int r = 0;
 
-    if (size < whole) {
+    if (size < RIAD_RECORD_OVERHEAD + (size_t)header->length) {
         *ret_step = STEP_END;
         return 0;
     }
     if (state->replay->check_data) {
-        r = riad_record_check(data, whole);
-        if (r == 0) {
-            r = riad_record_verify_data(state->cache, header, data, state->plain);
-        }
+        r = check_data(state, segment, header, data);
     }
     *ret_step = r == 0 ? STEP_DATA : STEP_END;
     return r == -EBADMSG ? 0 : r;
@@ -162,7 +173,7 @@ static int take_record(
     if (header.type == RIAD_RECORD_CHANGE) {
         r = take_change(state, segment, *offset, data, size, ret_step);
     } else if (header.type == RIAD_RECORD_DATA) {
-        r = take_data(state, &header, data, size, ret_step);
+        r = take_data(state, segment, &header, data, size, ret_step);
     }
     if (r == 0 && *ret_step != STEP_END) {
         *offset += RIAD_RECORD_OVERHEAD + (size_t)header.length;

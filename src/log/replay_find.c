@@ -33,7 +33,8 @@ static int check_change(int workspace_fd, struct riad_key_cache *cache,
                            change.sequence.term == end->sequence.term &&
                            change.sequence.number == end->sequence.number &&
                            riad_hash_equal(&change.chain, &end->chain) &&
-                           riad_epoch_allows(epochs, change.epoch, change.sequence.number)
+                           riad_epoch_allows(epochs, change.epoch, change.sequence.number) &&
+                           riad_epoch_allows_segment(epochs, change.epoch, end->segment)
                    ? 0
                    : -ENOENT;
 }

@@ -26,9 +26,10 @@ int riad_replay_damaged(struct riad_replay_state *state, const char *format, ...
 
 /* 1 if a change that is later than the end begins at offset. One whose epoch had ended proves
  * nothing. */
-static int is_later_change(
-        struct riad_replay_state *state, uint64_t offset, struct riad_change_record *ret)
+static int is_later_change(struct riad_replay_state *state, uint64_t segment, uint64_t offset,
+        struct riad_change_record *ret)
 {
+    const struct riad_epoch_ends *epochs = &state->replay->epochs;
     struct riad_change_record change;
     struct riad_record_header header;
     const uint8_t *data;
@@ -53,7 +54,8 @@ static int is_later_change(
     }
     *ret = change;
     return change.sequence.number > state->end.sequence.number &&
-           riad_epoch_allows(&state->replay->epochs, change.epoch, change.sequence.number);
+           riad_epoch_allows(epochs, change.epoch, change.sequence.number) &&
+           riad_epoch_allows_segment(epochs, change.epoch, segment);
 }
 
 /* Offset of the next thing that could be a record, at or after offset; UINT64_MAX if there is none.
@@ -95,7 +97,7 @@ int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, ui
         if (r < 0 || offset == UINT64_MAX) {
             return r;
         }
-        r = is_later_change(state, offset, &change);
+        r = is_later_change(state, segment, offset, &change);
         if (r < 0) {
             return r;
         }

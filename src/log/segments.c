@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "riad/error.h"
 #include "riad/fdio.h"
@@ -17,6 +18,8 @@ struct riad_segments {
     struct riad_key_cache *keys;
     riad_segments_missing missing; /* NULL: nothing can be missing */
     void *missing_context;
+    _Atomic size_t end_count; /* stored when its entry is whole: readers need no lock */
+    struct riad_epoch_end ends[RIAD_EPOCHS_MAX];
 };
 
 /* One read: the records first .. last of a run, of which bytes [from, to) are wanted. */
@@ -101,13 +104,40 @@ static int scratch_get(size_t size, uint8_t **ret)
     return 0;
 }
 
-int riad_segments_new(int workspace_fd, const struct riad_keys *keys, struct riad_segments **ret)
+int riad_segments_end_epoch(struct riad_segments *segments, const struct riad_epoch_end *end)
+{
+    size_t count = atomic_load(&segments->end_count);
+
+    if (count == RIAD_EPOCHS_MAX) {
+        return -ENOSPC;
+    }
+    segments->ends[count] = *end;
+    atomic_store(&segments->end_count, count + 1);
+    return 0;
+}
+
+/* Whether a record may be of the epoch that it says (K2). */
+static bool is_in_time(struct riad_segments *segments, uint64_t segment, uint32_t epoch)
+{
+    const struct riad_epoch_ends ends = { segments->ends, atomic_load(&segments->end_count) };
+
+    return riad_epoch_allows_segment(&ends, epoch, segment);
+}
+
+int riad_segments_new(int workspace_fd, const struct riad_keys *keys,
+        const struct riad_epoch_ends *epochs, struct riad_segments **ret)
 {
     _cleanup_(riad_segments_freep) struct riad_segments *segments = calloc(1, sizeof *segments);
-    int r;
+    int r = 0;
 
     if (!segments) {
         return -ENOMEM;
+    }
+    for (size_t i = 0; i < epochs->count && r == 0; i++) {
+        r = riad_segments_end_epoch(segments, &epochs->ends[i]);
+    }
+    if (r < 0) {
+        return r;
     }
     r = riad_fd_cache_new(workspace_fd, &segments->files);
     if (r < 0) {
@@ -171,7 +201,8 @@ static int open_record(struct riad_segments *segments, const struct request *req
     if (riad_record_header_decode(record, &header) < 0 || header.type != RIAD_RECORD_DATA ||
             riad_data_record_size(length) != RIAD_RECORD_OVERHEAD + (size_t)header.length ||
             memcmp(record + RIAD_RECORD_HEADER_SIZE + header.length,
-                    run->tags + (size_t)i * RIAD_TAG_SIZE, RIAD_TAG_SIZE) != 0) {
+                    run->tags + (size_t)i * RIAD_TAG_SIZE, RIAD_TAG_SIZE) != 0 ||
+            !is_in_time(segments, run->segment, header.epoch)) {
         return -EBADMSG;
     }
     if (whole) {

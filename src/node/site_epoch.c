@@ -10,11 +10,13 @@
 #include "site_host_priv.h"
 
 static int register_end(struct riad_site_host *site, const struct riad_id *workspace,
-        uint32_t epoch, const struct riad_end *at)
+        const struct riad_epoch_end *at)
 {
-    const struct riad_catalog_epoch_end end = {
-        .epoch = epoch, .term = at->sequence.term, .number = at->sequence.number, .chain = at->chain
-    };
+    const struct riad_catalog_epoch_end end = { .epoch = at->epoch,
+        .term = at->end.sequence.term,
+        .number = at->end.sequence.number,
+        .segment = at->segment,
+        .chain = at->end.chain };
     struct riad_reason reason;
     int r = -EIO;
 
@@ -34,7 +36,7 @@ static int rotate(struct riad_site_host *site, struct riad_mount *mount,
 {
     _cleanup_secret_ struct riad_secret *subkeys = NULL;
     const struct riad_epoch_key *key = &grant->keys[epoch - 1];
-    struct riad_end end;
+    struct riad_epoch_end end;
     int r = riad_secret_new_copy(key->subkeys, sizeof key->subkeys, &subkeys);
 
     if (r == 0) {
@@ -45,8 +47,8 @@ static int rotate(struct riad_site_host *site, struct riad_mount *mount,
     }
     riad_events_record(&site->node.state, "key-changed", &site->node.store.binding.store,
             &grant->workspace, "epoch %u from change %llu on, by uid %u", epoch,
-            (unsigned long long)end.sequence.number + 1, grant->uid);
-    return register_end(site, &grant->workspace, epoch - 1, &end);
+            (unsigned long long)end.end.sequence.number + 1, grant->uid);
+    return register_end(site, &grant->workspace, &end);
 }
 
 static int take_up(struct riad_site_host *site, struct riad_mount *mount,
@@ -84,7 +86,9 @@ static int close_epochs(struct riad_site_host *site, const struct riad_mount *mo
     int r = known + 1 < grant->epoch ? riad_workspace_status(mount->workspace, &status) : 0;
 
     for (uint32_t epoch = known + 1; r == 0 && epoch < grant->epoch; epoch++) {
-        r = register_end(site, &grant->workspace, epoch, &status.end);
+        const struct riad_epoch_end end = { epoch, status.end, status.last_segment_before };
+
+        r = register_end(site, &grant->workspace, &end);
     }
     return r;
 }

@@ -33,6 +33,7 @@ static int copy_entry(const struct riad_catalog_workspace *entry, struct riad_si
 
         ret->ends[i].epoch = end->epoch;
         ret->ends[i].end = (struct riad_end){ .sequence = sequence, .chain = end->chain };
+        ret->ends[i].segment = end->segment;
     }
     ret->end_count = entry->epoch_end_count;
     return 0;

@@ -20,7 +20,7 @@ static void make_model(void)
     const struct riad_catalog_expiry expiry = { 7, 8 };
     const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 8 };
     const struct riad_catalog_user user = { .id = { { 9 } }, .name = "ann", .generation = 1 };
-    const struct riad_catalog_epoch_end end = { .epoch = 1, .term = 2, .number = 3 };
+    const struct riad_catalog_epoch_end end = { .epoch = 1, .term = 2, .number = 3, .segment = 4 };
     const struct riad_catalog_term_bound bound = { .last = 2 };
     struct riad_writer writer;
 

@@ -365,8 +365,8 @@ static int load_entry(uint8_t kind, size_t size)
 static void entries_have_one_size(void **state)
 {
     (void)state;
-    for (size_t size = 0; size <= 72; size++) {
-        assert_int_equal(load_entry(7, size), size == 64 ? 0 : -EBADMSG);
+    for (size_t size = 0; size <= 80; size++) {
+        assert_int_equal(load_entry(7, size), size == 72 ? 0 : -EBADMSG);
     }
     for (size_t size = 0; size <= 60; size++) {
         assert_int_equal(load_entry(8, size), size == 52 ? 0 : -EBADMSG);

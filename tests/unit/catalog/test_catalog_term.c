@@ -6,6 +6,7 @@ static struct riad_catalog_epoch_end end_of(uint32_t epoch)
     return (struct riad_catalog_epoch_end){ .epoch = epoch,
         .term = epoch + 100,
         .number = epoch * UINT64_C(0x100000001),
+        .segment = epoch * UINT64_C(0x500000003),
         .chain = { { 9 } } };
 }
 
@@ -42,6 +43,7 @@ static void entries_are_as_the_format_says(void **state)
     const struct riad_catalog_epoch_end end = { .epoch = 0x01020304,
         .term = 0x05060708,
         .number = UINT64_C(0x090a0b0c0d0e0f10),
+        .segment = UINT64_C(0x1718191a1b1c1d1e),
         .chain = { { 0xc0 } } };
     const struct riad_catalog_term_bound bound = { { { 0xb0 } }, 0x11121314 };
     const struct riad_id id = id_of(0xa0);
@@ -55,11 +57,12 @@ static void entries_are_as_the_format_says(void **state)
     riad_catalog_put_term_bound_entry(&id, &bound, &writer);
     assert_int_equal(writer.error, 0);
     riad_hex_encode(bytes, writer.size, text);
-    assert_string_equal(text, "070040000000"
+    assert_string_equal(text, "070048000000"
                               "a0000000000000000000000000000000"
                               "04030201"
                               "08070605"
                               "100f0e0d0c0b0a09"
+                              "1e1d1c1b1a191817"
                               "c000000000000000000000000000000000000000000000000000000000000000"
                               "080034000000"
                               "b000000000000000000000000000000000000000000000000000000000000000"

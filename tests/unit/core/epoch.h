@@ -5,14 +5,15 @@
 #include "torn.h"
 
 /* The next openings know of it, as they would by the roster. */
-static inline struct riad_end rotate(struct riad_workspace *workspace, uint32_t epoch)
+static inline struct riad_epoch_end rotate(struct riad_workspace *workspace, uint32_t epoch)
 {
     _cleanup_secret_ struct riad_secret *subkeys = fixture_subkeys(&fixture, epoch);
-    struct riad_end end = { 0 };
+    struct riad_epoch_end end = { 0 };
 
     assert_int_equal(riad_workspace_rotate(workspace, epoch, subkeys, &end), 0);
+    assert_int_equal(end.epoch, epoch - 1);
     fixture.epoch = epoch;
-    fixture_end_epoch(&fixture, epoch - 1, &end);
+    fixture_end_epoch(&fixture, &end);
     return end;
 }
 
@@ -56,9 +57,9 @@ static inline unsigned assert_data_apart(uint32_t epoch)
     return segments;
 }
 
-/* What changes of an epoch name is sealed under it. */
+/* What changes of an epoch name is sealed under it, and lies in its segments. */
 struct bounds {
-    const struct riad_end *ends; /* of epochs 1, 2 ... */
+    const struct riad_epoch_end *ends; /* of epochs 1, 2 ... */
     uint32_t count;
 };
 
@@ -70,9 +71,11 @@ static inline int check_extent(void *context, const struct riad_extent *extent)
     int fd = open_segment(extent->segment);
 
     while (expected <= bounds->count &&
-            extent->birth > bounds->ends[expected - 1].sequence.number) {
+            extent->birth > bounds->ends[expected - 1].end.sequence.number) {
         expected++;
     }
+    assert_true(expected == 1 || extent->segment > bounds->ends[expected - 2].segment);
+    assert_true(expected > bounds->count || extent->segment <= bounds->ends[expected - 1].segment);
     assert_int_equal(read_header(fd, (off_t)extent->position, &header), 0);
     assert_int_equal(header.epoch, expected);
     close(fd);
@@ -80,7 +83,7 @@ static inline int check_extent(void *context, const struct riad_extent *extent)
 }
 
 static inline void assert_extents_apart(
-        struct riad_workspace *workspace, const struct riad_end *ends, uint32_t count)
+        struct riad_workspace *workspace, const struct riad_epoch_end *ends, uint32_t count)
 {
     struct bounds bounds = { ends, count };
     struct riad_snapshot *snapshot = NULL;
@@ -95,7 +98,7 @@ static inline void assert_extents_apart(
 }
 
 /* What a process that dies tells of its rotation. */
-static struct riad_end *told;
+static struct riad_epoch_end *told;
 
 static inline int setup_epochs(void **state)
 {
@@ -152,7 +155,7 @@ static inline int die_at_once(struct fixture *of)
 static inline void remember_rotation(void)
 {
     fixture.epoch = 2;
-    fixture_end_epoch(&fixture, 1, told);
+    fixture_end_epoch(&fixture, told);
 }
 
 #define EPOCH(function) cmocka_unit_test_setup_teardown(function, setup_epochs, teardown_epochs)

@@ -6,7 +6,7 @@
  *     struct riad_workspace *ws = fixture_open(&fixture);
  *     fixture_close(ws);
  *     fixture_forget(&fixture);                        the local state is lost
- *     fixture.epoch = 2; fixture_end_epoch(&fixture, 1, &end);
+ *     fixture.epoch = 2; fixture_end_epoch(&fixture, &end);
  *     fixture.lease_seconds = 1; fixture.limit.blocks = 10; fixture.node.bytes[0] ^= 1;
  *                                                      what the next open is given */
 #ifndef RIAD_TESTS_CORE_FIXTURE_H
@@ -134,11 +134,10 @@ static inline struct riad_keys *fixture_keys_of(
 }
 
 /* What the next openings are told. */
-static inline void fixture_end_epoch(
-        struct fixture *fixture, uint32_t epoch, const struct riad_end *end)
+static inline void fixture_end_epoch(struct fixture *fixture, const struct riad_epoch_end *end)
 {
     assert_true(fixture->epoch_end_count < FIXTURE_EPOCHS);
-    fixture->epoch_ends[fixture->epoch_end_count++] = (struct riad_epoch_end){ epoch, *end };
+    fixture->epoch_ends[fixture->epoch_end_count++] = *end;
 }
 
 /* What riad_workspace_open and riad_fsck_run take; keys are made for each call, as those take them

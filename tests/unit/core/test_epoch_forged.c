@@ -58,7 +58,7 @@ static void a_change_by_a_former_member_is_refused(void **state)
     (void)state;
     run_and_die(&fixture, die_at_once);
     remember_rotation();
-    forge_change(told);
+    forge_change(&told->end);
     assert_refused(-EUCLEAN, "forgery");
     fixture_forget(&fixture);
     assert_refused(-EUCLEAN, "forgery");
@@ -67,7 +67,7 @@ static void a_change_by_a_former_member_is_refused(void **state)
     assert_true(found);
     fixture.epoch_end_count = 0; /* who is not told of the end cannot know */
     workspace = fixture_open(&fixture);
-    assert_true(status_of(workspace).end.sequence.number > told->sequence.number);
+    assert_true(status_of(workspace).end.sequence.number > told->end.sequence.number);
     fixture_close(workspace);
 }
 
@@ -117,7 +117,7 @@ static void checkpoints_of_an_ended_epoch_are_not_believed(void **state)
     fixture_assert_sound(&fixture);
     fixture.epoch_end_count = 0;
     assert_true(rebuild() < all / 2);
-    fixture_end_epoch(&fixture, 1, &fixture.epoch_ends[0].end);
+    fixture_end_epoch(&fixture, &fixture.epoch_ends[0]);
     workspace = fixture_open(&fixture);
     assert_int_equal(riad_workspace_checkpoint(workspace), 0);
     assert_int_equal(count_files(&fixture, "ckpt"), 1); /* the old one is of no use */

@@ -9,7 +9,7 @@ enum { PIECE = 3000, GROWN = 300000 };
 static struct riad_workspace *workspace;
 static struct riad_sysops table;
 static bool (*awaited)(size_t size, off_t offset); /* NULL: not any more */
-static struct riad_end end;
+static struct riad_epoch_end end;
 
 static ssize_t pwrite_and_rotate(int fd, const void *data, size_t size, off_t offset)
 {
@@ -20,6 +20,15 @@ static ssize_t pwrite_and_rotate(int fd, const void *data, size_t size, off_t of
     return riad_sysops_real.pwrite(fd, data, size, offset);
 }
 
+static int openat_and_rotate(int dirfd, const char *path, int flags, mode_t mode)
+{
+    if (awaited && (flags & O_CREAT) && awaited(SIZE_MAX, -1)) {
+        awaited = NULL;
+        end = rotate(workspace, 2);
+    }
+    return riad_sysops_real.openat(dirfd, path, flags, mode);
+}
+
 static int setup_race(void **state)
 {
     setup(state);
@@ -27,6 +36,7 @@ static int setup_race(void **state)
     riad_background_stop(workspace);
     table = riad_sysops_real;
     table.pwrite = pwrite_and_rotate;
+    table.openat = openat_and_rotate;
     riad_sys = &table;
     return 0;
 }
@@ -61,6 +71,25 @@ static void while_a_data_segment_is_made(void **state)
     write_fill(workspace, inode, 0, 'b', BULK);
     assert_filled(workspace, inode, 0, 'b', BULK);
     assert_int_equal(assert_data_apart(1), 0); /* thrown away */
+    assert_int_equal(assert_data_apart(2), 1);
+}
+
+static bool is_creation(size_t size, off_t offset)
+{
+    return size == SIZE_MAX && offset < 0;
+}
+
+/* Its header is of the new epoch, but its id was given away before. */
+static void before_a_data_segment_is_made(void **state)
+{
+    uint64_t inode = make_file(workspace, 1, "f");
+
+    (void)state;
+    assert_int_equal(riad_log_ship(workspace->log), 0);
+    awaited = is_creation;
+    write_fill(workspace, inode, 0, 'b', BULK);
+    assert_filled(workspace, inode, 0, 'b', BULK);
+    assert_int_equal(assert_data_apart(1), 0);
     assert_int_equal(assert_data_apart(2), 1);
 }
 
@@ -110,6 +139,7 @@ static void while_small_appends_are_gathered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RACE(before_a_data_segment_is_made),
         RACE(while_a_data_segment_is_made),
         RACE(while_bulk_is_written),
         RACE(while_small_appends_are_gathered),

@@ -12,7 +12,7 @@ static void changes_and_payloads_come_back(void **state)
     fixture_open(0);
     assert_int_equal(
             fixture_count_segments(RIAD_SEGMENT_LOG), 0); /* no file before the first append */
-    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &segments), 0);
+    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &f.epochs, &segments), 0);
     fixture_fill(data, sizeof data, 3);
     for (int i = 0; i < 20; i++) {
         _cleanup_(riad_payload_freep) struct riad_payload *payload =

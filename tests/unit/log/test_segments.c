@@ -19,7 +19,7 @@ static int setup(void **state)
     fixture_fill(content, SIZE, 11);
     payload = fixture_seal(true, &birth, UNIT, content, SIZE);
     assert_int_equal(riad_log_write_bulk(f.log, payload, 77, &place), 0);
-    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &segments), 0);
+    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &f.epochs, &segments), 0);
     return r;
 }
 

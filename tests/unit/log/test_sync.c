@@ -171,7 +171,7 @@ static void *bulk_many(void *context)
     static const size_t size = 200000;
     uint8_t *data = malloc(2 * size);
 
-    failures += riad_segments_new(f.directory.fd, f.keys, &segments) != 0;
+    failures += riad_segments_new(f.directory.fd, f.keys, &f.epochs, &segments) != 0;
     for (unsigned i = 0; i < BULKS; i++) {
         struct riad_payload *payload = NULL;
         struct riad_place place;

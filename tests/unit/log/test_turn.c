@@ -35,12 +35,14 @@ static int teardown(void **state)
     return fixture_teardown(state);
 }
 
-/* Replays are told where the epoch before ended. */
+/* Who reads is told where the epoch before ended. */
 static void turn(uint32_t epoch)
 {
+    uint64_t segment = 0;
+
     fixture_add_epoch(epoch);
-    assert_int_equal(riad_log_turn(f.log), 0);
-    ends[epoch - 2] = (struct riad_epoch_end){ epoch - 1, *fixture_last() };
+    assert_int_equal(riad_log_turn(f.log, &segment), 0);
+    ends[epoch - 2] = (struct riad_epoch_end){ epoch - 1, *fixture_last(), segment };
     f.epochs = (struct riad_epoch_ends){ ends, epoch - 1 };
 }
 
@@ -132,7 +134,7 @@ static void data_segments_end_too(void **state)
     assert_int_equal(epoch_of(RIAD_SEGMENT_DATA, new.segment), 2);
     assert_int_equal(riad_log_sync(f.log), 0);
     assert_false(riad_log_is_open_segment(f.log, old.segment));
-    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &segments), 0);
+    assert_int_equal(riad_segments_new(f.directory.fd, f.keys, &f.epochs, &segments), 0);
     run = fixture_run(before, &birth, &old);
     assert_int_equal(riad_segments_read(segments, &run, 0, BULK, read), 0);
     run = fixture_run(after, &birth, &new);
@@ -308,11 +310,14 @@ static void without_the_new_key_nothing_is_given_up(void **state)
 
 static void a_log_that_failed_does_not_turn(void **state)
 {
+    uint64_t segment = 7;
+
     (void)state;
     fixture_open(0);
     fixture_append(1);
     riad_log_stop(f.log);
-    assert_int_equal(riad_log_turn(f.log), -EROFS);
+    assert_int_equal(riad_log_turn(f.log, &segment), -EROFS);
+    assert_int_equal(segment, 7);
     assert_int_equal(fixture_try_append(NULL, "late"), -EROFS);
 }
 
