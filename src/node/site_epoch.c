@@ -77,16 +77,22 @@ static int take_up(struct riad_site_host *site, struct riad_mount *mount,
 }
 
 /* Epochs whose end was not registered, as a change of the key was cut short, ended here at the
- * latest: what is written since the opening is sealed under the last one. */
+ * latest: what is written since the opening is sealed under the last one. The place must be durable
+ * before it is registered: from then on the log has to reach it. */
 static int close_epochs(struct riad_site_host *site, const struct riad_mount *mount,
         const struct riad_key_grant *grant, const struct riad_site_target *target)
 {
     struct riad_workspace_status status;
     uint32_t known = target->end_count > 0 ? target->ends[target->end_count - 1].epoch : 0;
-    int r = known + 1 < grant->epoch ? riad_workspace_status(mount->workspace, &status) : 0;
+    int r;
 
+    if (known + 1 >= grant->epoch) {
+        return 0;
+    }
+    r = riad_workspace_sync(mount->workspace);
+    r = r < 0 ? r : riad_workspace_status(mount->workspace, &status);
     for (uint32_t epoch = known + 1; r == 0 && epoch < grant->epoch; epoch++) {
-        const struct riad_epoch_end end = { epoch, status.end, status.last_segment_before };
+        const struct riad_epoch_end end = { epoch, status.synced, status.last_segment_before };
 
         r = register_end(site, &grant->workspace, &end);
     }
