@@ -310,10 +310,17 @@ def test_hostile_messages(site, daemon, alice):
     for data in (b"", b"\n", b"{}\n", b"[" * 60000 + b"\n", b"\0" * 100, b'{"version":1,"op":"enrol"}\n',
                  b'{"version":1,"op":"enrol","user":"00","workspace":"00","roster":"zz","wrap":"0"}\n',
                  b'{"version":1,"op":"set-user","user":7,"disabled":"x"}\n', b'{"version":1,"op":"replace-user","user":"' + b"ab" * 3000 + b'"}\n',
-                 b'{"version":1,"op":"unmount","directory":["/"]}\n'):
-        ask(run / "control", data)
+                 b'{"version":1,"op":"unmount","directory":["/"]}\n', b'{"version":1,"op":"reserve-project","name":"../x","bytes_limit":-1}\n',
+                 b'{"version":1,"op":"make-project","workspace":"' + b"0" * 32 + b'","roster":"00","wrap":"00"}\n',
+                 b'{"version":1,"op":"set-members","workspace":"' + b"0" * 32 + b'","previous":"zz","entries":"","wraps":7}\n',
+                 b'{"version":1,"op":"set-expiry","workspace":"x","expires":"soon","grace_seconds":99999999999}\n',
+                 b'{"version":1,"op":"delete-workspace","workspace":{},"confirm":[]}\n', b'{"version":1,"op":"members"}\n',
+                 b'{"version":1,"op":"group-users","group":"a/b"}\n', b'{"version":1,"op":"events","since":{}}\n'):
+        assert b'"ok": true' not in ask(run / "control", data).replace(b'":', b'": ') or b'"events"' in data
     refused = (b"", b"RIAK", b"RIAK" + b"\1\0\0\0" + b"\0" * 52, b"XXXX" + b"\0" * 56, b"RIAK" + b"\2\0\0\0" + b"\1" * 52,
-               b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\1\0\0\0" + os.urandom(32), os.urandom(5000))
+               b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\1\0\0\0" + os.urandom(32), os.urandom(5000),
+               b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\x40\0\0\0" + os.urandom(2048), b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\x41\0\0\0" +
+               os.urandom(2080), b"RIAK" + b"\1\0\0\0" + os.urandom(16) + b"\2\0\0\0" + os.urandom(32))
     for data in refused:
         assert b'"ok": true' not in ask(run / "keys", data).replace(b'":', b'": ')
     ident = bytes.fromhex(site.first.json("status")["mounts"][0]["id"])
