@@ -244,6 +244,20 @@ static int begin_writing(struct riad_workspace *workspace, struct riad_opening *
     return r < 0 ? r : riad_background_start(workspace, opening->config->runner);
 }
 
+/* Which segments records of the epochs before may lie in. Where an end was not registered, as the
+ * process died before it could be, the terms tell, if later than the true one. */
+static int bound_epochs(struct riad_workspace *workspace, const struct riad_opening *opening)
+{
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
+    uint32_t epoch = riad_keys_epoch(workspace->keys);
+    struct riad_epoch_end end = { .epoch = epoch - 1 };
+
+    end.segment = workspace->last_segment_before = riad_epoch_segment_before(&opening->history,
+            opening->term > 0 ? opening->term : opening->history.taken + 1, epoch);
+    return riad_epoch_open(&epochs) < epoch ? riad_segments_end_epoch(workspace->segments, &end)
+                                            : 0;
+}
+
 static int recover(struct riad_workspace *workspace, struct riad_opening *opening)
 {
     int r = riad_ownership_wait(opening);
@@ -260,9 +274,9 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
     if (r >= 0 && !workspace->read_only_open && !opening->tolerated) {
         r = riad_ownership_claim(opening);
     }
-    workspace->last_segment_before = riad_epoch_segment_before(&opening->history,
-            opening->term > 0 ? opening->term : opening->history.taken + 1,
-            riad_keys_epoch(workspace->keys));
+    if (r >= 0) {
+        r = bound_epochs(workspace, opening);
+    }
     workspace->term = opening->term;
     workspace->log = opening->log;
     workspace->index = opening->index;

@@ -129,6 +129,31 @@ static void so_do_later_openings(void **state)
     fixture_close(workspace);
 }
 
+/* The end was never registered: what is written since the next opening is safe all the same, and
+ * what is authentic is read. */
+static void terms_bound_it_too(void **state)
+{
+    struct riad_workspace *workspace = rotated();
+
+    (void)state;
+    fixture_close(workspace);
+    fixture.epoch_end_count = 0;
+    workspace = fixture_open(&fixture);
+    write_both(workspace, '3');
+    forge_file(workspace, "b3", 1);
+    assert_not_believed(workspace, "b3");
+    for (int i = 0; i < 2; i++) {
+        assert_both(workspace, '1');
+        assert_both(workspace, '2');
+        assert_filled(workspace, inode_of(workspace, 1, "s3"), 0, '3', SMALL);
+        assert_not_believed(workspace, "b3");
+        fixture_close(workspace);
+        fixture_forget(&fixture);
+        workspace = fixture_open(&fixture);
+    }
+    fixture_close(workspace);
+}
+
 static void fsck_finds_it_in_the_log(void **state)
 {
     struct riad_workspace *workspace = rotated();
@@ -325,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EPOCH(a_running_workspace_refuses_what_a_former_member_puts_there),
         EPOCH(so_do_later_openings),
+        EPOCH(terms_bound_it_too),
         EPOCH(fsck_finds_it_in_the_log),
         EPOCH(data_of_the_ended_epoch_is_read),
         EPOCH(each_epoch_has_its_segments),
