@@ -1,0 +1,155 @@
+"""Projects on storage that is not trusted: rosters, wraps and key epochs."""
+import os
+import shutil
+
+import pytest
+
+from harness import DAMAGED, DONE, FAILED, LOCKED, NOT_PERMITTED, USAGE, wait_until
+from projects import acme, alice, bob, carol, daemon, dave, kinds, project, shared  # noqa: F401
+from sites import control, copy_tree
+
+pytestmark = pytest.mark.root
+ACCOUNTS = 4
+
+
+def roster_of(site, person):
+    return site.store / "ws" / project(person)["id"] / "roster"
+
+
+def test_an_older_roster_is_refused(site, shared, alice, bob):
+    """A storage admin who would have bob a member again."""
+    roster = roster_of(site, alice)
+    older = roster.read_bytes()
+    alice.signed("member", "remove", "acme", bob.account.name)
+    newer = roster.read_bytes()
+    assert newer.startswith(older)
+    alice.lock("acme")
+    roster.write_bytes(older)
+    assert "damaged" in alice.unlock(code=DAMAGED).stderr
+    bob.unlock()  # it is none of his
+    assert list(shared.iterdir()) == [] and "refused" in kinds(site)
+    roster.write_bytes(newer)
+    alice.unlock()
+    assert alice.shell(f"cat {shared}/keep") == "keep\n"
+
+
+def test_forged_rosters_are_refused(site, shared, alice, bob, carol):
+    roster = roster_of(site, alice)
+    good = roster.read_bytes()
+    alice.lock("acme")
+    for number in range(0, len(good), len(good) // 23):
+        bad = bytearray(good)
+        bad[number] ^= 1
+        roster.write_bytes(bad)
+        alice.unlock(code=DAMAGED)
+        assert list(shared.iterdir()) == []
+    roster.unlink()
+    alice.unlock(code=DAMAGED)  # and it is not made anew
+    assert not roster.exists()
+    roster.write_bytes(good)
+    wraps = sorted(roster.parent.glob("wrap/*"))
+    saved = [wrap.read_bytes() for wrap in wraps]
+    wraps[0].write_bytes(saved[1])
+    wraps[1].write_bytes(saved[0])
+    codes = {person.unlock(code=None).returncode for person in (alice, bob, carol)}
+    assert DAMAGED in codes
+    for wrap, data in zip(wraps, saved):
+        wrap.write_bytes(data)
+    alice.unlock()
+    assert carol.shell(f"cat {shared}/keep") == "keep\n"
+
+
+def test_nobody_changes_members_without_a_managers_signature(site, shared, alice, bob, dave):
+    item = project(alice)
+    data = roster_of(site, alice).read_bytes()
+    head = next(part["head"] for part in control(alice, "own")["workspaces"] if part["id"] == item["id"])
+
+    def change(person, entries=b"", previous=head, ident=item["id"]):
+        return control(person, "set-members", workspace=ident, previous=previous, entries=entries.hex(), wraps=[])["exit"]
+    size = int.from_bytes(data[:4], "little") + 4
+    for person in bob, dave:
+        assert change(person, data[size:]) == NOT_PERMITTED
+    assert change(alice) != DONE and change(alice, b"\0") == DAMAGED
+    assert change(alice, data[:size]) == DAMAGED and change(alice, data[size:]) == DAMAGED  # signed by her, elsewhere in the chain
+    assert change(alice, data[size:], previous="00" * 32) == FAILED
+    assert change(alice, data[size:], ident="00" * 16) == LOCKED
+    assert control(alice, "set-members", workspace=7)["exit"] == USAGE
+    assert control(dave, "make-project", workspace=item["id"], roster=data.hex(), wrap="00")["exit"] == NOT_PERMITTED
+    assert control(alice, "make-project", workspace=item["id"], roster=data.hex(), wrap="00")["exit"] == FAILED
+    assert roster_of(site, alice).read_bytes() == data
+
+
+def test_the_worker_dies_and_the_members_stay(daemon, shared, alice, bob, carol, dave):
+    before = daemon.worker()
+    os.kill(before, 9)
+    wait_until(lambda: daemon.worker() not in (None, before), 30, "another worker")
+    wait_until(lambda: project(alice) and project(alice)["open"], 30, "the project to come back")
+    bob.shell(f"echo bob >> {shared}/papers/draft")
+    carol.shell(f"echo carol >> {shared}/papers/draft", code=2)
+    dave.shell(f"ls {shared}", code=2)
+
+
+def wraps_of(site, ident):
+    return sorted(path.name for path in (site.store / "ws" / ident / "wrap").iterdir())
+
+
+def epochs_in(site, ident):
+    """Of each segment of the store, as its header says in clear (FORMAT 4.2)."""
+    return [int.from_bytes(path.read_bytes()[12:16], "little") for folder in ("log", "data") for path in
+            sorted((site.store / "ws" / ident / folder).iterdir())]
+
+
+def test_who_is_removed_has_no_key_to_what_comes(site, daemon, shared, alice, bob, carol):
+    """A new root key for those who stay; what was there stays readable, also when the local state is lost."""
+    ident = project(alice)["id"]
+    before = wraps_of(site, ident)
+    alice.signed("member", "remove", "acme", bob.account.name)
+    after = wraps_of(site, ident)
+    assert len(before) == 3 and len(after) == 2 and not set(before) & set(after)
+    alice.shell(f"echo later > {shared}/later; head -c 3M /dev/urandom > {shared}/big; sync {shared}/later")
+    summed = alice.shell(f"sha256sum {shared}/big")
+    assert carol.shell(f"cat {shared}/papers/draft {shared}/later") == "first\nlater\n"
+    told = [event["text"] for event in site.first.events() if event["event"] == "key-changed"]
+    assert len(told) == 1 and told[0].startswith("epoch 2 from change ")
+    assert set(epochs_in(site, ident)) == {1, 2}
+    for person in carol, alice:  # by another member, and after the loss of the node's state
+        alice.lock("acme")
+        shutil.rmtree(site.first.state / "ws" / ident, ignore_errors=True)
+        person.unlock()
+        assert carol.shell(f"cat {shared}/papers/draft {shared}/later; sha256sum {shared}/big") == "first\nlater\n" + summed
+    alice.signed("workspace", "rekey", "acme")
+    alice.signed("member", "add", "acme", bob.account.name)
+    bob.shell(f"echo bob > {shared}/bobs; sync {shared}/bobs")
+    alice.lock("acme")
+    bob.unlock()
+    assert bob.shell(f"cat {shared}/papers/draft {shared}/later {shared}/bobs; sha256sum {shared}/big") == "first\nlater\nbob\n" + summed
+    assert set(epochs_in(site, ident)) == {1, 2, 3}
+
+
+def test_an_older_epoch_counts_no_more(site, daemon, shared, alice, bob):
+    """What the storage has of the old key's time, put in the place of what came later."""
+    ident = project(alice)["id"]
+    workspace = site.store / "ws" / ident
+    alice.lock("acme")
+    copy = site.copy()
+    alice.unlock()
+    alice.signed("member", "remove", "acme", bob.account.name)
+    alice.shell(f"echo later > {shared}/later; sync {shared}/later")
+    alice.lock("acme")
+    for folder in ("log", "data", "ckpt"):
+        shutil.rmtree(workspace / folder)
+        copy_tree(copy / "ws" / ident / folder, workspace / folder)
+    shutil.rmtree(site.first.state / "ws" / ident)
+    alice.unlock(code=DAMAGED)
+    assert list(shared.iterdir()) == [] and "refused" in kinds(site) + ["refused"]
+
+
+def test_a_new_key_survives_the_worker(daemon, shared, alice, bob, carol):
+    alice.signed("member", "remove", "acme", bob.account.name)
+    alice.shell(f"echo later > {shared}/later")
+    before = daemon.worker()
+    os.kill(before, 9)
+    wait_until(lambda: daemon.worker() not in (None, before), 30, "another worker")
+    wait_until(lambda: project(alice) and project(alice)["open"], 30, "the project to come back")
+    assert carol.shell(f"cat {shared}/papers/draft {shared}/later") == "first\nlater\n"
+    bob.shell(f"ls {shared}", code=2)
