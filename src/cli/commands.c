@@ -105,7 +105,7 @@ const struct command commands[] = {
             "holds.\n",
             command_workspace_extend },
     { "workspace list", "[STORE]",
-            "the workspaces of a store; without one, yours at this site (root: all)",
+            "the workspaces of a store; without one, yours at this site (admins: all)",
             SECRET_HELP CONFIG_HELP "  --json                as JSON\n", command_workspace_list },
     { "workspace rekey", "PROJECT", "seal what is written from now on under a new key (managers)",
             "  --force               take away from everybody what is open there, and open it "
@@ -127,13 +127,12 @@ const struct command commands[] = {
             "it told.\n",
             command_workspace_delete },
     { "quota set", "[STORE]",
-            "set a workspace's limits; without STORE, of a home at this site (root)",
-            LIMIT_HELP
-            "  -w, --workspace NAME  which one (default: home); at a site, whose home\n" SECRET_HELP
-                    CONFIG_HELP
-            "A mounted workspace obeys at once. A limit may lie below what is used: "
-            "then nothing grows until\n"
-            "enough is deleted.\n",
+            "set a workspace's limits; without STORE, of one at this site (admins)",
+            LIMIT_HELP "  -w, --workspace NAME  which one (default: home); at a site, whose home, "
+                       "or which project\n" SECRET_HELP CONFIG_HELP
+                       "A mounted workspace obeys at once. A limit may lie below what is used: "
+                       "then nothing grows until\n"
+                       "enough is deleted.\n",
             command_quota_set },
     { "quota show", "[DIR|STORE]", "limits and usage",
             "  --json                as JSON\n" SECRET_HELP
@@ -178,10 +177,12 @@ const struct command commands[] = {
             command_user_list },
     { "user show", "NAME", "one user, with the fingerprint of her key",
             CONFIG_HELP "  --json                as JSON\n", command_user_show },
-    { "user disable", "NAME", "lock a user out: nothing is deleted (root)",
-            CONFIG_HELP "Her home is unmounted now, and cannot be unlocked until she is enabled.\n",
+    { "user disable", "NAME", "lock a user out: nothing is deleted (admins)",
+            CONFIG_HELP
+            "Her home is unmounted now, projects let her in no more, and nothing of hers can be "
+            "unlocked until she is enabled.\n",
             command_user_disable },
-    { "user enable", "NAME", "let a disabled user in again (root)", CONFIG_HELP,
+    { "user enable", "NAME", "let a disabled user in again (admins)", CONFIG_HELP,
             command_user_enable },
     { "member list", "PROJECT", "who may use a project, and how",
             CONFIG_HELP "  --json                as JSON\n", command_member_list },

@@ -45,7 +45,7 @@ static int rotate(struct riad_site_host *site, struct riad_mount *mount,
     if (r < 0) {
         return r == -EALREADY ? 0 : r;
     }
-    riad_events_record(&site->node.state, "key-changed", &site->node.store.binding.store,
+    riad_events_record(&site->node.state, "epoch-begun", &site->node.store.binding.store,
             &grant->workspace, "epoch %u from change %llu on, by uid %u", epoch,
             (unsigned long long)end.end.sequence.number + 1, grant->uid);
     return register_end(site, &grant->workspace, &end);

@@ -109,7 +109,7 @@ def test_who_is_removed_has_no_key_to_what_comes(site, daemon, shared, alice, bo
     alice.shell(f"echo later > {shared}/later; head -c 3M /dev/urandom > {shared}/big; sync {shared}/later")
     summed = alice.shell(f"sha256sum {shared}/big")
     assert carol.shell(f"cat {shared}/papers/draft {shared}/later") == "first\nlater\n"
-    told = [event["text"] for event in site.first.events() if event["event"] == "key-changed"]
+    told = [event["text"] for event in site.first.events() if event["event"] == "epoch-begun"]
     assert len(told) == 1 and told[0].startswith("epoch 2 from change ")
     assert set(epochs_in(site, ident)) == {1, 2}
     for person in carol, alice:  # by another member, and after the loss of the node's state
