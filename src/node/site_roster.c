@@ -10,7 +10,10 @@
 #include "control_priv.h"
 #include "site_host_priv.h"
 
-enum { GROUPS_MS = 5000 }; /* between two looks who is in a group */
+enum {
+    GROUPS_MS = 5000, /* between two looks who is in a group */
+    AGAIN_MS = 500
+};
 
 int riad_site_read_roster(const struct riad_site_host *site,
         const struct riad_catalog_workspace *entry, const struct riad_public_key *owner,
@@ -140,10 +143,11 @@ void riad_site_update_members(struct riad_site_host *site)
             continue;
         }
         own = mount->site;
-        if (mount->shared) {
-            pthread_mutex_lock(&own->changing);
+        if (mount->shared && pthread_mutex_trylock(&own->changing) == 0) {
             r = update(site, mount);
             pthread_mutex_unlock(&own->changing);
+        } else if (mount->shared) {
+            site->members_due = true; /* a change that takes its time: nobody waits for it */
         }
         riad_host_unhold(host, mount);
         if (r < 0) {
@@ -192,7 +196,7 @@ int riad_site_follow_members(struct riad_site_host *site)
     }
     site->members_looked = riad_control_now();
     riad_site_update_members(site);
-    return groups ? GROUPS_MS : -1;
+    return site->members_due ? AGAIN_MS : groups ? GROUPS_MS : -1;
 }
 
 bool riad_site_is_hers(
