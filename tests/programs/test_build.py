@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_riad_builds_itself(place, shared, binary):
     """A package of many files; afterwards, and after a remount, nothing is out of date but what is touched."""
     source, build = place / "source", place / "build"
-    for name in ("src", "include", "scripts", "tests/unit", "tests/differential"):
+    for name in ("src", "include", "scripts", "packaging", "docs", "tests/unit", "tests/differential"):
         shutil.copytree(ROOT / name, source / name)
     shutil.copy(ROOT / "meson.build", source)
     run("meson", "setup", build, source, "--buildtype=debug", cwd=place)
