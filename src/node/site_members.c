@@ -55,7 +55,7 @@ static bool is_manager(const struct riad_roster *roster, const struct riad_catal
 {
     const struct riad_member *member = user ? riad_roster_find(roster, &user->id) : NULL;
 
-    return member && member->role == RIAD_ROLE_MANAGER;
+    return member && member->role == RIAD_ROLE_MANAGER && riad_site_is_still(user, member);
 }
 
 /* What is there, and the entries that go on from it. */

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, USAGE, wait_until
+from harness import DAMAGED, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, USAGE, wait_until
 from projects import acme, alice, attempt, attempt_code, bob, carol, daemon, dave, enrolled, kinds, project, roles, shared  # noqa: F401
-from sites import Account
+from sites import Account, control
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -280,6 +280,17 @@ def test_members_by_group(site, acme, team, alice, bob, carol, dave):
     wait_until(lambda: attempt_code(bob, f"cat {acme}/file") != 0, 20, "bob to be out")
     alice.signed("member", "remove", "acme", f"@{team}")
     assert roles(alice) == {alice.account.name: "manager"}
+
+
+def test_a_manager_who_left_the_group_signs_in_vain(site, acme, team, alice, carol, dave):
+    """Also one who asks riadd by herself, with what she has kept."""
+    alice.signed("member", "add", "acme", f"@{team}", "--role", "manager")
+    kept = next(item for item in control(carol, "own")["workspaces"] if item["workspace"] == "acme")
+    subprocess.run(["gpasswd", "-d", carol.account.name, team], check=True, capture_output=True)
+    carol.signed("member", "add", "acme", dave.account.name, code=FAILED)
+    assert all(item["workspace"] != "acme" for item in control(carol, "own")["workspaces"])
+    request = {"workspace": kept["id"], "previous": kept["head"], "entries": "00", "wraps": []}
+    assert control(carol, "set-members", **request)["exit"] == NOT_PERMITTED and control(alice, "set-members", **request)["exit"] == DAMAGED
 
 
 def test_a_recycled_uid_inherits_nothing(site, daemon, shared, alice):
