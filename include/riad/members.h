@@ -29,10 +29,11 @@ struct riad_member_standing {
 /* Guards the workspace, and replaces the list at once; `members` is copied. When it returns, no
  * change by who may not write any more is under way. Before the first call a workspace is
  * unguarded: everybody may do everything, the kernel's modes decide (a home). count may be 0: then
- * only root passes. -ENOMEM; -E2BIG; -EINVAL a uid twice, no uid, or no standing: nothing changed.
- * Takes the mutation lock. */
+ * only root passes. *ret_less, unless NULL: somebody may do less than by the list before, so that
+ * what the kernel has cached may be too much for him; not so the first time. -ENOMEM; -E2BIG;
+ * -EINVAL a uid twice, no uid, or no standing: nothing changed. Takes the mutation lock. */
 int riad_members_set(struct riad_workspace *workspace, const struct riad_member_standing *members,
-        size_t count) RIAD_MUST_CHECK;
+        size_t count, bool *ret_less) RIAD_MUST_CHECK;
 /* uid 0 is always a writer (root of the node is trusted while a workspace is open), and everybody
  * is where the workspace is not guarded. Costs some ten ns. */
 enum riad_standing riad_members_standing(struct riad_workspace *workspace, uint32_t uid);

@@ -51,15 +51,39 @@ static int copy(
     return r;
 }
 
+static enum riad_standing standing_in(
+        const struct riad_member_standing *list, size_t count, uint32_t uid)
+{
+    const struct riad_member_standing wanted = { .uid = uid }, *found;
+
+    found = bsearch(&wanted, list, count, sizeof wanted, by_uid);
+    return found ? found->standing : RIAD_STANDING_NONE;
+}
+
+/* (members' lock) root passes by every list. */
+static bool gives_less(
+        const struct riad_members *members, const struct riad_member_standing *list, size_t count)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        const struct riad_member_standing *before = &members->list[i];
+
+        if (before->uid != 0 && standing_in(list, count, before->uid) < before->standing) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* With the mutation lock nobody is between being let in and committing. */
-static struct riad_member_standing *replace(
-        struct riad_workspace *workspace, struct riad_member_standing *list, size_t count)
+static struct riad_member_standing *replace(struct riad_workspace *workspace,
+        struct riad_member_standing *list, size_t count, bool *ret_less)
 {
     struct riad_members *members = &workspace->members;
     struct riad_member_standing *before;
 
     pthread_mutex_lock(&workspace->mutation);
     pthread_rwlock_wrlock(&members->lock);
+    *ret_less = gives_less(members, list, count);
     before = members->list;
     members->list = list;
     members->count = count;
@@ -69,16 +93,21 @@ static struct riad_member_standing *replace(
     return before;
 }
 
-int riad_members_set(
-        struct riad_workspace *workspace, const struct riad_member_standing *members, size_t count)
+int riad_members_set(struct riad_workspace *workspace, const struct riad_member_standing *members,
+        size_t count, bool *ret_less)
 {
     struct riad_member_standing *list;
+    bool less;
     int r = count > RIAD_MEMBERS_MAX ? -E2BIG : copy(members, count, &list);
 
-    if (r == 0) {
-        free(replace(workspace, list, count));
+    if (r < 0) {
+        return r;
     }
-    return r;
+    free(replace(workspace, list, count, &less));
+    if (ret_less) {
+        *ret_less = less;
+    }
+    return 0;
 }
 
 bool riad_members_guarded(struct riad_workspace *workspace)
@@ -88,7 +117,6 @@ bool riad_members_guarded(struct riad_workspace *workspace)
 
 enum riad_standing riad_members_standing(struct riad_workspace *workspace, uint32_t uid)
 {
-    const struct riad_member_standing wanted = { .uid = uid }, *found;
     struct riad_members *members = &workspace->members;
     enum riad_standing standing;
 
@@ -96,8 +124,7 @@ enum riad_standing riad_members_standing(struct riad_workspace *workspace, uint3
         return RIAD_STANDING_WRITER;
     }
     pthread_rwlock_rdlock(&members->lock);
-    found = bsearch(&wanted, members->list, members->count, sizeof wanted, by_uid);
-    standing = found ? found->standing : RIAD_STANDING_NONE;
+    standing = standing_in(members->list, members->count, uid);
     pthread_rwlock_unlock(&members->lock);
     return standing;
 }

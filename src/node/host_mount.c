@@ -170,7 +170,7 @@ static int guard(struct riad_host *host, const struct riad_mount *mount,
         const struct riad_opening *opening, struct riad_reason *reason)
 {
     uint64_t changed;
-    int r = riad_members_set(mount->workspace, opening->standings, opening->standing_count);
+    int r = riad_members_set(mount->workspace, opening->standings, opening->standing_count, NULL);
 
     if (r < 0) {
         return riad_reason_set(

@@ -85,15 +85,19 @@ bool riad_site_is_admin(struct riad_site_host *site, uid_t uid)
     return group && riad_site_in_group(uid, group);
 }
 
+bool riad_site_has_account(const struct riad_catalog_user *user, gid_t *ret_gid)
+{
+    char name[RIAD_USER_NAME_MAX + 1];
+
+    return riad_site_account(user->uid, name, ret_gid) == 0 && strcmp(name, user->name) == 0;
+}
+
 const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host *site, uid_t uid)
 {
     const struct riad_catalog_user *user = riad_catalog_find_uid(&site->catalog, uid);
-    char name[RIAD_USER_NAME_MAX + 1];
     gid_t gid;
 
-    /* A uid that was given to somebody else since inherits nothing. */
-    return user && riad_site_account(uid, name, &gid) == 0 && strcmp(name, user->name) == 0 ? user
-                                                                                            : NULL;
+    return user && riad_site_has_account(user, &gid) ? user : NULL;
 }
 
 /* Also those of removed nodes, whose terms the histories of workspaces are made of; how far those

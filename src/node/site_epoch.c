@@ -54,22 +54,28 @@ static int rotate(struct riad_site_host *site, struct riad_mount *mount,
 static int take_up(struct riad_site_host *site, struct riad_mount *mount,
         const struct riad_key_grant *grant, uint32_t from)
 {
-    const struct riad_service_request request = { .operation = RIAD_SERVICE_ROTATED,
-        .workspace = grant->workspace,
-        .identity = grant->identity };
-    struct riad_site_mount *own = mount->site;
-    struct riad_service_reply reply;
     int r = 0;
 
     for (uint32_t epoch = from + 1; r == 0 && epoch <= grant->epoch; epoch++) {
         r = rotate(site, mount, grant, epoch);
     }
-    if (r == 0) {
-        r = riad_workspace_checkpoint(mount->workspace);
+    return r < 0 ? r : riad_workspace_checkpoint(mount->workspace);
+}
+
+/* A worker that is started again is to get these keys. */
+static int keep_keys(struct riad_site_host *site, struct riad_site_mount *own,
+        const struct riad_key_grant *grant)
+{
+    const struct riad_service_request request = { .operation = RIAD_SERVICE_ROTATED,
+        .workspace = grant->workspace,
+        .identity = grant->identity };
+    struct riad_service_reply reply;
+    int r;
+
+    if (riad_hash_equal(&own->identity, &grant->identity)) {
+        return 0;
     }
-    if (r == 0) {
-        r = riad_service_call(site->service, &request, NULL, &reply, NULL);
-    }
+    r = riad_service_call(site->service, &request, NULL, &reply, NULL);
     if (r == 0) {
         own->identity = grant->identity;
     }
@@ -106,10 +112,12 @@ static int follow(struct riad_site_host *site, struct riad_mount *mount,
     struct riad_workspace_status status;
     int r = riad_workspace_status(mount->workspace, &status);
 
-    if (r == 0 && status.epoch < grant->epoch) {
-        return take_up(site, mount, grant, status.epoch);
+    if (r < 0 || status.epoch > grant->epoch) {
+        return r;
     }
-    return r == 0 && status.epoch == grant->epoch ? close_epochs(site, mount, grant, target) : r;
+    r = status.epoch < grant->epoch ? take_up(site, mount, grant, status.epoch)
+                                    : close_epochs(site, mount, grant, target);
+    return r < 0 ? r : keep_keys(site, mount->site, grant);
 }
 
 int riad_site_follow_epochs(struct riad_site_host *site, struct riad_mount *mount,

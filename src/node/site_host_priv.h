@@ -57,6 +57,9 @@ const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host 
 int riad_site_account(
         uid_t uid, char ret_name[RIAD_USER_NAME_MAX + 1], gid_t *ret_gid) RIAD_MUST_CHECK;
 
+/* The account of the user's uid has still her name: a uid that was given to somebody else since
+ * inherits nothing. */
+bool riad_site_has_account(const struct riad_catalog_user *user, gid_t *ret_gid);
 /* The lock is not held. root, or an account in the configured group of admins. */
 bool riad_site_is_admin(struct riad_site_host *site, uid_t uid);
 /* Whether the account is in the group of that name. Asks the name service. */

@@ -244,36 +244,22 @@ static int publish(struct riad_site_host *site, struct member_change *change)
 
 /* --- taking effect --- */
 
-/* Somebody may do less than before. */
-static bool takes_away(const struct member_change *change)
-{
-    for (size_t i = 0; i < change->before.member_count; i++) {
-        const struct riad_member *member = &change->before.members[i];
-        const struct riad_member *now = riad_roster_find(&change->after, &member->user);
-
-        if (!now || (now->role == RIAD_ROLE_READER && member->role != RIAD_ROLE_READER)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What the kernel has of it is forgotten twice: before the lists are brought in step, which takes
  * its time, and after it. */
 static int take_effect(struct riad_mount *mount, const struct member_change *change)
 {
     uint64_t changed;
-    bool pages = takes_away(change);
-    int r = riad_members_set(mount->workspace, change->standings, change->standing_count);
+    bool less;
+    int r = riad_members_set(mount->workspace, change->standings, change->standing_count, &less);
 
     if (r < 0) {
         return r;
     }
-    if (pages) {
+    if (less) {
         riad_session_forget(mount->session, true);
     }
     r = riad_members_apply(mount->workspace, &changed);
-    riad_session_forget(mount->session, pages);
+    riad_session_forget(mount->session, less);
     return r;
 }
 

@@ -47,11 +47,9 @@ int riad_site_read_roster(const struct riad_site_host *site,
 
 bool riad_site_is_still(const struct riad_catalog_user *user, const struct riad_member *member)
 {
-    char name[RIAD_USER_NAME_MAX + 1];
     gid_t gid;
 
-    return !user->disabled && riad_site_account(user->uid, name, &gid) == 0 &&
-           strcmp(name, user->name) == 0 &&
+    return !user->disabled && riad_site_has_account(user, &gid) &&
            (!member->group[0] || riad_site_in_group(user->uid, member->group));
 }
 
@@ -91,39 +89,19 @@ int riad_site_standings(const struct riad_site_host *site, const struct riad_mem
     return 0;
 }
 
-/* (held) Somebody may do less than in the workspace as it is. */
-static bool takes_away(struct riad_mount *mount, const struct riad_site_mount *own,
-        const struct riad_catalog *catalog, const struct riad_member_standing *list, size_t count)
-{
-    for (size_t i = 0; i < own->member_count; i++) {
-        const struct riad_catalog_user *user =
-                riad_catalog_find_user(catalog, &own->members[i].user);
-        enum riad_standing now = RIAD_STANDING_NONE;
-
-        for (size_t j = 0; user && j < count; j++) {
-            now = list[j].uid == user->uid ? list[j].standing : now;
-        }
-        if (user && user->uid != 0 && riad_members_standing(mount->workspace, user->uid) > now) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* (held) */
 static int update(struct riad_site_host *site, struct riad_mount *mount)
 {
     const struct riad_site_mount *own = mount->site;
     _cleanup_free_ struct riad_member_standing *list = NULL;
-    bool less = false;
+    bool less;
     size_t count = 0;
     int r;
 
     pthread_mutex_lock(&site->lock);
     r = riad_site_standings(site, own->members, own->member_count, &list, &count);
-    less = r == 0 && takes_away(mount, own, &site->catalog, list, count);
     pthread_mutex_unlock(&site->lock);
-    r = r < 0 ? r : riad_members_set(mount->workspace, list, count);
+    r = r < 0 ? r : riad_members_set(mount->workspace, list, count, &less);
     if (r == 0 && less) {
         riad_session_forget(mount->session, true);
     }

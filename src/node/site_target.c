@@ -203,12 +203,10 @@ static int unlock(struct riad_site_host *site, const struct riad_key_grant *gran
 int riad_site_find_target(struct riad_site_host *site, const struct riad_key_grant *grant,
         struct riad_site_target *ret, struct riad_reason *ret_reason)
 {
-    char name[RIAD_USER_NAME_MAX + 1];
     int code = look_up(site, grant, ret, ret_reason);
 
     if (code == RIAD_EXIT_DONE && !is_project(ret) &&
-            (riad_site_account(ret->owner.uid, name, &ret->gid) < 0 ||
-                    strcmp(name, ret->owner.name) != 0)) {
+            !riad_site_has_account(&ret->owner, &ret->gid)) {
         code = riad_reason_set(
                 ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
     }

@@ -18,7 +18,7 @@ static void guard(struct bench *bench)
     static const struct riad_member_standing members[] = { { 1001, RIAD_STANDING_READER },
         { 1000, RIAD_STANDING_WRITER } };
 
-    assert_int_equal(riad_members_set(bench->workspace, members, 2), 0);
+    assert_int_equal(riad_members_set(bench->workspace, members, 2, NULL), 0);
 }
 
 static void assert_standing(struct bench *bench, uint32_t uid, enum riad_standing standing)
@@ -41,10 +41,36 @@ static void standings_are_those_of_the_list(void **state)
     assert_standing(bench, 999, RIAD_STANDING_NONE);
     assert_standing(bench, 1002, RIAD_STANDING_NONE);
     assert_standing(bench, UINT32_MAX, RIAD_STANDING_NONE);
-    assert_int_equal(riad_members_set(bench->workspace, NULL, 0), 0);
+    assert_int_equal(riad_members_set(bench->workspace, NULL, 0, NULL), 0);
     assert_true(riad_members_guarded(bench->workspace));
     assert_standing(bench, 0, RIAD_STANDING_WRITER);
     assert_standing(bench, 1000, RIAD_STANDING_NONE);
+}
+
+static bool set_gives_less(
+        struct bench *bench, const struct riad_member_standing *members, size_t count)
+{
+    bool less = false;
+
+    assert_int_equal(riad_members_set(bench->workspace, members, count, &less), 0);
+    return less;
+}
+
+static void it_is_told_when_somebody_may_do_less(void **state)
+{
+    static const struct riad_member_standing first[] = { { 0, RIAD_STANDING_WRITER },
+        { 1001, RIAD_STANDING_READER }, { 1000, RIAD_STANDING_WRITER } };
+    static const struct riad_member_standing more[] = { { 1001, RIAD_STANDING_WRITER },
+        { 1002, RIAD_STANDING_READER }, { 1000, RIAD_STANDING_WRITER } };
+    struct bench *bench = *state;
+
+    assert_false(set_gives_less(bench, first, 3));
+    assert_false(set_gives_less(bench, first, 3));
+    assert_false(set_gives_less(bench, more, 3)); /* root passes all the same */
+    assert_true(set_gives_less(bench, first, 3)); /* a reader again, and 1002 is out */
+    assert_true(set_gives_less(bench, first, 2)); /* 1000 is out */
+    assert_true(set_gives_less(bench, NULL, 0));
+    assert_false(set_gives_less(bench, NULL, 0));
 }
 
 static void a_list_that_cannot_be_changes_nothing(void **state)
@@ -55,20 +81,21 @@ static void a_list_that_cannot_be_changes_nothing(void **state)
     for (uint32_t i = 0; i <= RIAD_MEMBERS_MAX; i++) {
         members[i] = (struct riad_member_standing){ 5000 - i, RIAD_STANDING_READER };
     }
-    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX + 1), -E2BIG);
+    assert_int_equal(
+            riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX + 1, NULL), -E2BIG);
     assert_false(riad_members_guarded(bench->workspace));
     guard(bench);
     members[RIAD_MEMBERS_MAX - 1].uid = 5000; /* again */
-    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX), -EINVAL);
+    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX, NULL), -EINVAL);
     members[RIAD_MEMBERS_MAX - 1].uid = UINT32_MAX;
-    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX), -EINVAL);
+    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX, NULL), -EINVAL);
     members[0].standing = RIAD_STANDING_NONE;
-    assert_int_equal(riad_members_set(bench->workspace, members, 1), -EINVAL);
+    assert_int_equal(riad_members_set(bench->workspace, members, 1, NULL), -EINVAL);
     assert_standing(bench, 1000, RIAD_STANDING_WRITER);
     assert_standing(bench, 5000, RIAD_STANDING_NONE);
     members[0].standing = RIAD_STANDING_WRITER;
     members[RIAD_MEMBERS_MAX - 1].uid = 7;
-    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX), 0);
+    assert_int_equal(riad_members_set(bench->workspace, members, RIAD_MEMBERS_MAX, NULL), 0);
     assert_standing(bench, 5000, RIAD_STANDING_WRITER);
     assert_standing(bench, 7, RIAD_STANDING_READER);
     assert_standing(bench, 1000, RIAD_STANDING_NONE);
@@ -177,7 +204,7 @@ static void a_new_list_counts_at_once(void **state)
 
     guard(bench);
     write_fill(bench->workspace, file, 0, 'a', 10);
-    assert_int_equal(riad_members_set(bench->workspace, &demoted, 1), 0);
+    assert_int_equal(riad_members_set(bench->workspace, &demoted, 1, NULL), 0);
     assert_int_equal(
             riad_write(bench->workspace, &alice, file, 0, (const uint8_t *)"x", 1, &size), -EACCES);
     assert_int_equal(
@@ -194,7 +221,7 @@ static void what_riad_has_to_finish_goes_on(void **state)
 
     write_fill(bench->workspace, file, 0, 'a', 5000);
     assert_int_equal(riad_unlink(bench->workspace, &alice, 1, "f"), 0);
-    assert_int_equal(riad_members_set(bench->workspace, NULL, 0), 0);
+    assert_int_equal(riad_members_set(bench->workspace, NULL, 0, NULL), 0);
     riad_forget(bench->workspace, file, 1);
     assert_int_equal(usage_of(bench->workspace).inodes, 1);
 }
@@ -284,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH(standings_are_those_of_the_list),
+        BENCH(it_is_told_when_somebody_may_do_less),
         BENCH(a_list_that_cannot_be_changes_nothing),
         BENCH(who_may_not_write_changes_nothing),
         BENCH(a_new_list_counts_at_once),

@@ -53,7 +53,7 @@ static void set_members(struct bench *bench, const char *text)
         members[count].uid = (uint32_t)strtoul(text, &end, 10);
         members[count++].standing = *end == 'w' ? RIAD_STANDING_WRITER : RIAD_STANDING_READER;
     }
-    assert_int_equal(riad_members_set(bench->workspace, members, count), 0);
+    assert_int_equal(riad_members_set(bench->workspace, members, count, NULL), 0);
 }
 
 static uint64_t apply(struct bench *bench)
@@ -306,7 +306,7 @@ static void fill_members(struct bench *bench, size_t count)
     for (uint32_t i = 0; i < count; i++) {
         members[i] = (struct riad_member_standing){ 20000 + i, RIAD_STANDING_WRITER };
     }
-    assert_int_equal(riad_members_set(bench->workspace, members, count), 0);
+    assert_int_equal(riad_members_set(bench->workspace, members, count, NULL), 0);
 }
 
 /* A kernel reads lists of 511 entries: 8 foreign users and a group are one too many. */

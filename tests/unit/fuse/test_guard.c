@@ -15,7 +15,7 @@ static int setup_guarded(void **state)
 
     setup(state);
     bench = *state;
-    assert_int_equal(riad_members_set(bench->workspace, members, 2), 0);
+    assert_int_equal(riad_members_set(bench->workspace, members, 2, NULL), 0);
     bench->session.guarded = true;
     return 0;
 }
@@ -73,7 +73,7 @@ static void members_and_root_are_let_in(void **state)
     assert_false(is_answered(bench, FUSE_READ, READER));
     assert_false(is_answered(bench, FUSE_WRITE, READER)); /* core refuses it */
     assert_false(is_answered(bench, FUSE_LOOKUP, 0));
-    assert_int_equal(riad_members_set(bench->workspace, NULL, 0), 0);
+    assert_int_equal(riad_members_set(bench->workspace, NULL, 0, NULL), 0);
     assert_true(is_answered(bench, FUSE_READ, WRITER));
     assert_int_equal(bench->reply.header.error, -EACCES);
     assert_false(is_answered(bench, FUSE_READ, 0));
