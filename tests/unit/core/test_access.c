@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <sys/xattr.h>
 
-#include "acl.h"
+#include "lists.h"
 #include "operations.h"
 
 #define LONG_LIST "u::7 u:9:7 g::5 g:8:1 m::7 o::0"
@@ -21,23 +21,6 @@ static int set_as(struct bench *bench, const struct riad_caller *caller, uint64_
 static int set(struct bench *bench, uint64_t inode, const char *name, const char *text)
 {
     return set_as(bench, &alice, inode, name, text);
-}
-
-static void assert_list(struct bench *bench, uint64_t inode, const char *name, const char *expected)
-{
-    uint8_t *value = NULL;
-    struct riad_acl acl;
-    size_t size = 0;
-    int r = riad_getxattr(bench->workspace, inode, name, &value, &size);
-
-    if (!expected) {
-        assert_int_equal(r, -ENODATA);
-        return;
-    }
-    assert_int_equal(r, 0);
-    assert_int_equal(riad_acl_decode(value, size, &acl), 0);
-    assert_acl(&acl, expected);
-    free(value);
 }
 
 static uint32_t mode_of(struct bench *bench, uint64_t inode)

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
-#include "acl.h"
+#include "lists.h"
 #include "members_priv.h"
 #include "rows.h"
 
@@ -16,23 +16,6 @@ static void set_list(struct bench *bench, uint64_t inode, const char *name, cons
     size_t size = riad_acl_encode(&acl, value);
 
     assert_int_equal(riad_setxattr(bench->workspace, &alice, inode, name, value, size, 0), 0);
-}
-
-static void assert_list(struct bench *bench, uint64_t inode, const char *name, const char *expected)
-{
-    uint8_t *value = NULL;
-    struct riad_acl acl;
-    size_t size = 0;
-    int r = riad_getxattr(bench->workspace, inode, name, &value, &size);
-
-    if (!expected) {
-        assert_int_equal(r, -ENODATA);
-        return;
-    }
-    assert_int_equal(r, 0);
-    assert_int_equal(riad_acl_decode(value, size, &acl), 0);
-    assert_acl(&acl, expected);
-    free(value);
 }
 
 static void change_mode(struct bench *bench, uint64_t inode, uint32_t mode)

@@ -1,53 +1,22 @@
 /* Which segments records of an ended epoch may lie in (K2): an extent names a record by its tag and
  * place, and GCM lets who has a key make another record with the same tag. Here the record of who
  * has left is made first, and its tag is what a run names. */
-#include "fixture.h"
+#include "epochs.h"
 #include "stream_priv.h"
 
 enum { UNIT = 4096, SIZE = 3 * UNIT };
 
 static const struct riad_birth birth = { 5, 1, 0 };
-static struct riad_keys *former;
-static struct riad_epoch_end ends[2];
 static uint8_t content[SIZE], again[SIZE];
-
-static struct riad_keys *keys_of_first(void)
-{
-    static const uint8_t bytes[32] = { 7 };
-    _cleanup_secret_ struct riad_secret *root = NULL;
-    struct riad_keys *keys = NULL;
-
-    assert_int_equal(riad_secret_new_copy(bytes, sizeof bytes, &root), 0);
-    assert_int_equal(riad_keys_new(&f.workspace, 1, root, &keys), 0);
-    return keys;
-}
 
 static int setup(void **state)
 {
-    fixture_setup(state);
-    riad_keys_free(f.keys);
-    f.keys = keys_of_first();
-    former = keys_of_first();
+    int r = epochs_setup(state);
+
     fixture_fill(content, SIZE, 3);
     fixture_open(0);
     fixture_append(3);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    riad_keys_free(former);
-    return fixture_teardown(state);
-}
-
-static void turn(uint32_t epoch)
-{
-    uint64_t segment = 0;
-
-    fixture_add_epoch(epoch);
-    assert_int_equal(riad_log_turn(f.log, &segment), 0);
-    ends[epoch - 2] = (struct riad_epoch_end){ epoch - 1, *fixture_last(), segment };
-    f.epochs = (struct riad_epoch_ends){ ends, epoch - 1 };
+    return r;
 }
 
 static void ends_bound_segments(void **state)
@@ -261,14 +230,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_bound_segments),
         cmocka_unit_test_setup_teardown(
-                bulk_of_an_ended_epoch_is_refused_in_later_segments, setup, teardown),
-        cmocka_unit_test_setup_teardown(so_is_what_lies_in_the_log, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_end_is_known_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_replay_that_checks_data_finds_it, setup, teardown),
+                bulk_of_an_ended_epoch_is_refused_in_later_segments, setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(so_is_what_lies_in_the_log, setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(an_end_is_known_at_once, setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(a_replay_that_checks_data_finds_it, setup, epochs_teardown),
         cmocka_unit_test_setup_teardown(
                 a_segment_of_an_ended_epoch_cannot_take_the_place_of_its_later_changes, setup,
-                teardown),
-        cmocka_unit_test_setup_teardown(what_comes_later_has_a_greater_id, setup, teardown),
+                epochs_teardown),
+        cmocka_unit_test_setup_teardown(what_comes_later_has_a_greater_id, setup, epochs_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,50 +1,10 @@
 /* A log that turns to the next epoch (K2): what was sealed before and what comes after are apart,
  * and who has the keys of before cannot add to it. */
-#include "fixture.h"
+#include "epochs.h"
 
 enum { UNIT = 4096, SMALL = 3000, BULK = 100000 };
 
 static const struct riad_birth birth = { 5, 1, 0 };
-static struct riad_keys *former; /* what a member who has left still has */
-static struct riad_epoch_end ends[3];
-
-static struct riad_keys *keys_of_first(const uint8_t root[32])
-{
-    _cleanup_secret_ struct riad_secret *secret = NULL;
-    struct riad_keys *keys = NULL;
-
-    assert_int_equal(riad_secret_new_copy(root, 32, &secret), 0);
-    assert_int_equal(riad_keys_new(&f.workspace, 1, secret, &keys), 0);
-    return keys;
-}
-
-static int setup(void **state)
-{
-    static const uint8_t root[32] = { 7 };
-
-    fixture_setup(state);
-    riad_keys_free(f.keys);
-    f.keys = keys_of_first(root);
-    former = keys_of_first(root);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    riad_keys_free(former);
-    return fixture_teardown(state);
-}
-
-/* Who reads is told where the epoch before ended. */
-static void turn(uint32_t epoch)
-{
-    uint64_t segment = 0;
-
-    fixture_add_epoch(epoch);
-    assert_int_equal(riad_log_turn(f.log, &segment), 0);
-    ends[epoch - 2] = (struct riad_epoch_end){ epoch - 1, *fixture_last(), segment };
-    f.epochs = (struct riad_epoch_ends){ ends, epoch - 1 };
-}
 
 static uint32_t epoch_of(enum riad_segment_kind kind, uint64_t segment)
 {
@@ -324,20 +284,27 @@ static void a_log_that_failed_does_not_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_follows_is_of_the_next_epoch, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_log_without_changes_can_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(payloads_of_before_are_sealed_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(data_segments_end_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_change_of_an_ended_epoch_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(
-                a_change_of_an_ended_epoch_is_no_torn_tail, setup, teardown),
+                what_follows_is_of_the_next_epoch, epochs_setup, epochs_teardown),
         cmocka_unit_test_setup_teardown(
-                a_change_of_an_ended_epoch_is_refused_in_a_new_segment, setup, teardown),
+                a_log_without_changes_can_turn, epochs_setup, epochs_teardown),
         cmocka_unit_test_setup_teardown(
-                a_segment_of_an_ended_epoch_counts_for_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_log_must_pass_through_the_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_the_new_key_nothing_is_given_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_log_that_failed_does_not_turn, setup, teardown),
+                payloads_of_before_are_sealed_again, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(data_segments_end_too, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                a_change_of_an_ended_epoch_is_refused, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                a_change_of_an_ended_epoch_is_no_torn_tail, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(a_change_of_an_ended_epoch_is_refused_in_a_new_segment,
+                epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                a_segment_of_an_ended_epoch_counts_for_nothing, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                the_log_must_pass_through_the_end, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                without_the_new_key_nothing_is_given_up, epochs_setup, epochs_teardown),
+        cmocka_unit_test_setup_teardown(
+                a_log_that_failed_does_not_turn, epochs_setup, epochs_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
