@@ -9,6 +9,7 @@
 #include "riad/cleanup.h"
 #include "riad/error.h"
 
+#include "control_priv.h"
 #include "site_host_priv.h"
 
 enum { ACCOUNT_MAX = 16 << 10, GROUP_MAX = 1 << 20, GROUPS_MAX = 65536 };
@@ -182,4 +183,19 @@ int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_
         apply(site);
     }
     return code;
+}
+
+bool riad_site_begin(struct riad_site_host *site, json_t **ret_failure)
+{
+    struct riad_reason reason = { "" };
+    int code;
+
+    pthread_mutex_lock(&site->lock);
+    code = riad_site_host_refresh(site, &reason);
+    if (code == RIAD_EXIT_DONE) {
+        return true;
+    }
+    pthread_mutex_unlock(&site->lock);
+    *ret_failure = riad_control_failure(code, reason.text);
+    return false;
 }

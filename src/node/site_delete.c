@@ -105,23 +105,22 @@ static int erase(struct riad_site_host *site, const struct deletion *deletion)
     return r;
 }
 
-/* Finds it, or erases it, with the catalog of now. Exit code. */
-static int with_catalog(struct riad_site_host *site, struct deletion *deletion,
-        int (*act)(struct riad_site_host *site, struct deletion *deletion),
-        struct riad_reason *reason)
+/* Finds it, or erases it, with the catalog of now. False: *ret_failure says why not. */
+static bool with_catalog(struct riad_site_host *site, struct deletion *deletion,
+        int (*act)(struct riad_site_host *site, struct deletion *deletion), json_t **ret_failure)
 {
-    int code, r = -EIO;
+    int r;
 
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = act(site, deletion);
+    if (!riad_site_begin(site, ret_failure)) {
+        return false;
     }
+    r = act(site, deletion);
     pthread_mutex_unlock(&site->lock);
-    return code != RIAD_EXIT_DONE ? code
-           : r < 0 ? riad_reason_set(reason, r == -EINVAL ? RIAD_EXIT_USAGE : riad_exit_of(r), "%s",
-                             explain(r))
-                   : RIAD_EXIT_DONE;
+    if (r < 0) {
+        *ret_failure =
+                riad_control_failure(r == -EINVAL ? RIAD_EXIT_USAGE : riad_exit_of(r), explain(r));
+    }
+    return r == 0;
 }
 
 /* (lock) What the names mean may have changed meanwhile. */
@@ -152,23 +151,17 @@ json_t *riad_site_delete_workspace(struct riad_site_host *site, uid_t uid, const
         .admin = riad_site_is_admin(site, uid),
         .name = json_string_value(json_object_get(request, "workspace")),
         .confirm = json_string_value(json_object_get(request, "confirm")) };
-    struct riad_reason reason = { "" };
-    json_t *busy;
-    int code;
+    json_t *failure;
 
     if (!deletion.name || !deletion.confirm) {
         return riad_control_failure(RIAD_EXIT_USAGE, "a deletion has workspace and confirm");
     }
-    code = with_catalog(site, &deletion, find, &reason);
-    busy = code == RIAD_EXIT_DONE ? close_here(site, &deletion.id) : NULL;
-    if (busy) {
-        return busy;
+    if (!with_catalog(site, &deletion, find, &failure)) {
+        return failure;
     }
-    if (code == RIAD_EXIT_DONE) {
-        code = with_catalog(site, &deletion, find_and_erase, &reason);
-    }
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
+    failure = close_here(site, &deletion.id);
+    if (failure || !with_catalog(site, &deletion, find_and_erase, &failure)) {
+        return failure;
     }
     riad_events_record(&site->node.state, "workspace-deleted", &site->node.store.binding.store,
             &deletion.id, "its keys are erased, by uid %u", uid);

@@ -51,6 +51,9 @@ struct riad_site_mount {
 
 /* site_catalog.c. (lock) Brings site and catalog up to date. Exit code and reason. */
 int riad_site_host_refresh(struct riad_site_host *site, struct riad_reason *ret_reason);
+/* How requests begin that are about site and catalog of now: true with the lock held. False: they
+ * cannot be had, and *ret_failure is the reply that says why (NULL without memory). */
+bool riad_site_begin(struct riad_site_host *site, json_t **ret_failure);
 /* (lock) The user whose uid it is, and whose account has still her name; NULL. Borrowed. */
 const struct riad_catalog_user *riad_site_host_user(const struct riad_site_host *site, uid_t uid);
 /* The account's name and group. -ENOENT. */

@@ -60,15 +60,15 @@ static json_t *pack(struct riad_site_host *site, const struct riad_catalog_works
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
 {
     const struct riad_catalog_user *user;
-    struct riad_reason reason = { "" };
-    json_t *list = json_array();
     bool all = riad_site_is_admin(site, uid);
-    int code;
+    json_t *failure, *list;
 
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    user = code == RIAD_EXIT_DONE && !all ? riad_site_host_user(site, uid) : NULL;
-    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.workspace_count; i++) {
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
+    }
+    list = json_array();
+    user = all ? NULL : riad_site_host_user(site, uid);
+    for (size_t i = 0; i < site->catalog.workspace_count; i++) {
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
 
         if (!entry->deleted && (all || (user && riad_site_is_hers(entry, user)))) {
@@ -76,10 +76,6 @@ json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
         }
     }
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        json_decref(list);
-        return riad_control_failure(code, reason.text);
-    }
     return json_pack("{s:b, s:o}", "ok", 1, "workspaces", list);
 }
 
@@ -133,31 +129,28 @@ static int change(struct riad_site_host *site, const struct admin_change *change
     return r;
 }
 
-/* NULL: it is done. Else the reply that says why not. */
-static json_t *change_as_admin(struct riad_site_host *site, uid_t uid, const json_t *request,
-        const struct admin_change *what, struct riad_catalog_workspace *ret)
+/* False: *ret_failure says why not. */
+static bool change_as_admin(struct riad_site_host *site, uid_t uid, const json_t *request,
+        const struct admin_change *what, struct riad_catalog_workspace *ret, json_t **ret_failure)
 {
-    struct riad_reason reason = { "" };
-    int code, r = -EIO;
+    int r;
 
     if (!riad_site_is_admin(site, uid)) {
-        return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, what->refusal);
+        *ret_failure = riad_control_failure(RIAD_EXIT_NOT_PERMITTED, what->refusal);
+        return false;
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = change(site, what, request, ret);
+    if (!riad_site_begin(site, ret_failure)) {
+        return false;
     }
+    r = change(site, what, request, ret);
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
+    if (r < 0) {
+        *ret_failure = riad_control_failure(riad_exit_of(r),
+                r == -ENOENT   ? "the site has no such workspace: `riad workspace list` shows them"
+                : r == -EINVAL ? what->usage
+                               : strerror(-r));
     }
-    return r == 0 ? NULL
-                  : riad_control_failure(riad_exit_of(r),
-                            r == -ENOENT   ? "the site has no such workspace: `riad workspace "
-                                             "list` shows them"
-                            : r == -EINVAL ? what->usage
-                                           : strerror(-r));
+    return r == 0;
 }
 
 static int take_limit(const json_t *request, struct riad_catalog_workspace *entry)
@@ -177,9 +170,9 @@ json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t
         "only admins set limits at a site",
         "a limit has workspace, and bytes_limit or inodes_limit" };
     struct riad_catalog_workspace now;
-    json_t *failure = change_as_admin(site, uid, request, &what, &now);
+    json_t *failure;
 
-    if (failure) {
+    if (!change_as_admin(site, uid, request, &what, &now, &failure)) {
         return failure;
     }
     riad_events_record(&site->node.state, "limit-set", &site->node.store.binding.store, &now.id,
@@ -206,9 +199,9 @@ json_t *riad_site_set_expiry(struct riad_site_host *site, uid_t uid, const json_
         "only admins say when a workspace expires at a site",
         "an expiry has workspace, expires and grace_seconds" };
     struct riad_catalog_workspace now;
-    json_t *failure = change_as_admin(site, uid, request, &what, &now);
+    json_t *failure;
 
-    if (failure) {
+    if (!change_as_admin(site, uid, request, &what, &now, &failure)) {
         return failure;
     }
     riad_events_record(&site->node.state, "expiry-set", &site->node.store.binding.store, &now.id,

@@ -348,19 +348,15 @@ static const char *explain(int error)
 static json_t *change_members(
         struct riad_site_host *site, struct riad_mount *mount, struct member_change *change)
 {
-    struct riad_reason reason = { "" };
-    int code, r = -EIO;
+    json_t *failure;
+    int r;
 
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = verify(site, change);
-        r = r < 0 ? r : publish(site, change);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
+    r = verify(site, change);
+    r = r < 0 ? r : publish(site, change);
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
     if (r < 0) {
         return riad_control_failure(riad_exit_of(r), explain(r));
     }
@@ -450,23 +446,21 @@ static const struct riad_catalog_workspace *find_visible(
 
 json_t *riad_site_list_members(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    const struct riad_catalog_workspace *entry = NULL;
+    const struct riad_catalog_workspace *entry;
     bool admin = riad_site_is_admin(site, uid);
-    struct riad_reason reason = { "" };
-    json_t *list = json_array();
-    int code, r;
+    json_t *failure, *list;
+    int r;
 
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        entry = find_visible(site, uid, admin, request);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
+    list = json_array();
+    entry = find_visible(site, uid, admin, request);
     r = !entry ? -ENOENT : entry->roster_entries > 0 ? pack_members(site, entry, list) : 0;
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE || r < 0) {
+    if (r < 0) {
         json_decref(list);
-        return code != RIAD_EXIT_DONE ? riad_control_failure(code, reason.text)
-                                      : riad_control_failure(riad_exit_of(r), explain(r));
+        return riad_control_failure(riad_exit_of(r), explain(r));
     }
     return json_pack("{s:b, s:o}", "ok", 1, "members", list);
 }

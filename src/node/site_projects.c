@@ -126,22 +126,18 @@ static const char *explain_reservation(int error, bool named)
 json_t *riad_site_reserve_project(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
     struct reservation reservation = { .uid = uid, .admin = riad_site_is_admin(site, uid) };
-    struct riad_reason reason = { "" };
-    int code, r = parse_reservation(request, &reservation);
+    json_t *failure;
+    int r = parse_reservation(request, &reservation);
 
     if (r < 0) {
         return riad_control_failure(RIAD_EXIT_USAGE,
                 "a project has a name of 1 to 64 bytes without spaces or slashes, and limits");
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = reserve(site, &reservation);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
+    r = reserve(site, &reservation);
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
     if (r < 0) {
         return riad_control_failure(
                 riad_exit_of(r), explain_reservation(r, reservation.manager != NULL));
@@ -231,21 +227,17 @@ static int make(struct riad_site_host *site, uid_t uid, const struct making *mak
 json_t *riad_site_make_project(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
     _cleanup_(making_done) struct making making = { 0 };
-    struct riad_reason reason = { "" };
-    int code, r = parse_making(request, &making);
+    json_t *failure;
+    int r = parse_making(request, &making);
 
     if (r < 0) {
         return riad_control_failure(RIAD_EXIT_USAGE, "a project has workspace, roster and wrap");
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = make(site, uid, &making);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
+    r = make(site, uid, &making);
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
     if (r < 0) {
         return riad_control_failure(
                 riad_exit_of(r), r == -EPERM    ? "no such project is reserved for you"

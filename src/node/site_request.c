@@ -170,18 +170,14 @@ static bool is_open(const struct riad_site_host *site, struct enrolment *enrolme
 
 static json_t *enrol(struct riad_site_host *site, struct enrolment *enrolment)
 {
-    struct riad_reason reason = { "" };
-    int code, r = -EIO;
+    json_t *failure;
+    int r;
 
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = is_open(site, enrolment) ? publish(site, enrolment) : -EPERM;
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
+    r = is_open(site, enrolment) ? publish(site, enrolment) : -EPERM;
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return refuse(code, reason.text);
-    }
     if (r == -EEXIST) {
         return refuse(RIAD_EXIT_FAILED, "you are a user of this site already, or an account of "
                                         "your name or number was: ask an admin");
@@ -307,7 +303,6 @@ static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *
     struct riad_reason reason = { "" };
     int64_t wait = riad_site_try(site, uid);
     json_t *reply;
-    int code;
 
     (void)request;
     if (wait > 0) {
@@ -315,14 +310,13 @@ static json_t *answer_own(struct riad_site_host *site, uid_t uid, const json_t *
                 (long long)(wait + 999) / 1000);
         return refuse(RIAD_EXIT_FAILED, reason.text);
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    user = code == RIAD_EXIT_DONE ? riad_site_host_user(site, uid) : NULL;
-    reply = user                     ? pack_own(site, user)
-            : code == RIAD_EXIT_DONE ? refuse(RIAD_EXIT_NOT_PERMITTED,
-                                               "you are no user of this site, or disabled: `riad "
-                                               "user enroll`")
-                                     : refuse(code, reason.text);
+    if (!riad_site_begin(site, &reply)) {
+        return reply;
+    }
+    user = riad_site_host_user(site, uid);
+    reply = user ? pack_own(site, user)
+                 : refuse(RIAD_EXIT_NOT_PERMITTED,
+                           "you are no user of this site, or disabled: `riad user enroll`");
     pthread_mutex_unlock(&site->lock);
     return reply;
 }
@@ -384,15 +378,15 @@ static json_t *answer_workspaces(struct riad_site_host *site, uid_t uid, const j
 
 static json_t *answer_reload(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    struct riad_reason reason = { "" };
-    int code;
+    json_t *failure;
 
     (void)uid;
     (void)request;
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
+    }
     pthread_mutex_unlock(&site->lock);
-    return code == RIAD_EXIT_DONE ? json_pack("{s:b}", "ok", 1) : refuse(code, reason.text);
+    return json_pack("{s:b}", "ok", 1);
 }
 
 json_t *riad_site_request(void *context, uid_t uid, const char *operation, const json_t *request)

@@ -24,22 +24,18 @@ static json_t *pack_user(const struct riad_catalog_user *user)
 
 json_t *riad_site_list_users(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
-    struct riad_reason reason = { "" };
-    json_t *list = json_array();
-    int code;
+    json_t *failure, *list;
 
     (void)uid;
     (void)request;
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    for (size_t i = 0; code == RIAD_EXIT_DONE && i < site->catalog.user_count; i++) {
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
+    }
+    list = json_array();
+    for (size_t i = 0; i < site->catalog.user_count; i++) {
         json_array_append_new(list, pack_user(&site->catalog.users[i]));
     }
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        json_decref(list);
-        return riad_control_failure(code, reason.text);
-    }
     return json_pack("{s:b, s:o}", "ok", 1, "users", list);
 }
 
@@ -68,9 +64,9 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
 {
     const char *name = json_string_value(json_object_get(request, "user"));
     const json_t *disabled = json_object_get(request, "disabled");
-    struct riad_reason reason = { "" };
+    json_t *failure;
     uint32_t whose = 0;
-    int code, r = -EIO;
+    int r;
 
     if (!riad_site_is_admin(site, uid)) {
         return riad_control_failure(RIAD_EXIT_NOT_PERMITTED, "only admins can do that");
@@ -78,16 +74,11 @@ json_t *riad_site_set_user(struct riad_site_host *site, uid_t uid, const json_t 
     if (!name || !json_is_boolean(disabled)) {
         return riad_control_failure(RIAD_EXIT_USAGE, "a change of a user has user and disabled");
     }
-    pthread_mutex_lock(&site->lock);
-    code = riad_site_host_refresh(site, &reason);
-    if (code == RIAD_EXIT_DONE) {
-        r = set_disabled(site, name, json_is_true(disabled), &whose);
+    if (!riad_site_begin(site, &failure)) {
+        return failure;
     }
-
+    r = set_disabled(site, name, json_is_true(disabled), &whose);
     pthread_mutex_unlock(&site->lock);
-    if (code != RIAD_EXIT_DONE) {
-        return riad_control_failure(code, reason.text);
-    }
     if (r < 0) {
         return riad_control_failure(
                 riad_exit_of(r), r == -ENOENT   ? "the site has no such user"
