@@ -123,6 +123,12 @@ int riad_index_segment_live(
  * segment. */
 int riad_index_dead_segments(struct riad_index *index, uint64_t *ret_segments, size_t max,
         size_t *ret_count) RIAD_MUST_CHECK;
+/* Data extents whose first record lies in the segment at or behind `from`, ascending by place,
+ * garbage excluded; the same rules for function. Two that share records each come. */
+int riad_index_placed(struct riad_index *index, uint64_t segment, uint64_t from,
+        riad_index_extent_function function, void *context) RIAD_MUST_CHECK;
+/* 1 if any extent refers to the segment, garbage included; 0 if none does. */
+int riad_index_is_used(struct riad_index *index, uint64_t segment) RIAD_MUST_CHECK;
 /* Forgets a segment after it was renamed away. */
 int riad_index_drop_segment(struct riad_index *index, uint64_t segment) RIAD_MUST_CHECK;
 

@@ -41,6 +41,7 @@ void riad_log_free(struct riad_log *log);
 struct riad_payload {
     uint8_t *bytes; /* the records, one after another */
     size_t size;
+    size_t room; /* of bytes, where records are added one by one */
     uint32_t unit;
     uint32_t length; /* data bytes */
     uint32_t count;
@@ -53,11 +54,22 @@ struct riad_payload {
  * (riad_log_is_stale). The payload is the caller's to free. */
 int riad_log_seal(struct riad_log *log, bool bulk, const struct riad_birth *birth, uint32_t unit,
         const void *data, uint32_t length, struct riad_payload **ret) RIAD_MUST_CHECK;
+/* An empty payload of records that need not continue each other, for what is moved to data segments
+ * (L7): room for that many bytes of sealed records, filled with riad_payload_add. Its unit, length
+ * and tags say nothing. */
+int riad_payload_new(struct riad_log *log, size_t room, struct riad_payload **ret) RIAD_MUST_CHECK;
+/* Seals one more record of 1..65,536 bytes behind those that are there. *ret_offset: where it
+ * begins in the payload. -ENOSPC: there is no room. One thread per payload. */
+int riad_payload_add(struct riad_payload *payload, const struct riad_birth *birth, const void *data,
+        uint32_t length, size_t *ret_offset, uint8_t ret_tag[RIAD_TAG_SIZE]) RIAD_MUST_CHECK;
 void riad_payload_free(struct riad_payload *payload);
 RIAD_DEFINE_CLEANUP(struct riad_payload, riad_payload_free);
 /* (mutation) Whether the payload was sealed under an epoch that has ended since: no change may name
  * it any more, wherever it was written to. */
 bool riad_log_is_stale(struct riad_log *log, const struct riad_payload *payload);
+
+/* The owner of payloads that a cleaner moves: what is as old as they are is likely to live on. */
+#define RIAD_MOVED UINT64_MAX
 
 /* Where records lie. */
 struct riad_place {
@@ -66,8 +78,8 @@ struct riad_place {
 };
 /* Appends a bulk payload to a data segment (rolling it when full, after a failure: L1). Not under
  * the mutation lock. owner: the inode; payloads of one inode written in sequence are kept in one
- * segment where possible. -ENOSPC, -EIO: nothing refers to what was written. -EAGAIN: the payload
- * is stale (riad_log_is_stale). */
+ * segment where possible, and those of RIAD_MOVED in segments of their own. -ENOSPC, -EIO: nothing
+ * refers to what was written. -EAGAIN: the payload is stale (riad_log_is_stale). */
 int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload, uint64_t owner,
         struct riad_place *ret) RIAD_MUST_CHECK;
 
@@ -90,6 +102,10 @@ uint64_t riad_log_next_number(const struct riad_log *log);
 int riad_log_append(struct riad_log *log, const struct riad_payload *payload, const void *content,
         size_t size, struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
 
+/* (mutation) Ends the log segment, as if it were full: the next append begins one, with a stream of
+ * the keys' epoch, which is made here. -EROFS: what the segment had in the spool did not get to the
+ * store. */
+int riad_log_roll(struct riad_log *log) RIAD_MUST_CHECK;
 /* (mutation) A new epoch has been added to the keys: from here on all is sealed under it. The log
  * segment and the data segments that are open for appending end as when they are full, and no
  * payload of the epoch before is taken any more. What the spool holds goes to the store first, as

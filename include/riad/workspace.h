@@ -51,6 +51,8 @@ struct riad_workspace_config {
     bool read_only; /* changes nothing, claims no term; for fsck of a workspace nobody owns */
     uint32_t lease_seconds; /* 0 = 20: after that long without a heartbeat seen, another node may
                                take over */
+    bool clean; /* make room in the store from what is dead, and seal under the current key what is
+                   sealed under those before, in the background (L7) */
     struct riad_runner *runner; /* of the workspace's jobs; borrowed until it is closed; NULL:
                                    threads of its own */
     void (*progress)(
@@ -81,6 +83,9 @@ void riad_workspace_set_limit(struct riad_workspace *workspace, const struct ria
 void riad_workspace_protect(struct riad_workspace *workspace, bool protect);
 /* Writes a checkpoint now (L6), whatever the log's growth. */
 int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* Asks the cleaner for all the space that is to be had, at once and whatever others do: returns at
+ * once, riad_workspace_status tells how it goes. Nothing without riad_workspace_config.clean. */
+void riad_workspace_clean(struct riad_workspace *workspace);
 /* Begins the next epoch (K2): every change that is appended from its return on is sealed under
  * these subkeys, payload and all, those that are under way too. The caller wipes them. *ret_end is
  * where the one before has ended: its last change is durable. The workspace knows of it from now
@@ -99,6 +104,19 @@ enum riad_workspace_state {
     RIAD_WORKSPACE_SUPERSEDED, /* a higher term exists: every operation gives -ESTALE */
 };
 
+/* What the cleaner knows (L7). */
+struct riad_cleaning {
+    bool asked;            /* riad_workspace_clean, and it is not done */
+    uint64_t moved_bytes;  /* since the workspace was opened, as sealed */
+    uint64_t store_bytes;  /* of log and data segments, when it last looked; 0: it has not. But for
+                              those  that are being written */
+    uint64_t live_bytes;   /* of that what files refer to */
+    uint64_t old_bytes;    /* and what of these may be sealed under keys of epochs before */
+    uint64_t old_segments; /* files that may have such records, live or dead, or changes */
+    uint64_t surveyed_before; /* last_segment_before of the status, when that was counted */
+    uint64_t own_changes;     /* changes that the cleaner made, since the workspace was opened */
+};
+
 struct riad_workspace_status {
     enum riad_workspace_state state;
     struct riad_usage usage;
@@ -114,6 +132,7 @@ struct riad_workspace_status {
     uint64_t references;          /* inodes the kernel holds */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;
+    struct riad_cleaning cleaning;
     char event[160]; /* the last event, empty if none */
 };
 int riad_workspace_status(

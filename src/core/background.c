@@ -36,6 +36,11 @@ void riad_background_changed(struct riad_workspace *workspace)
     poke(workspace, JOB_BATCH);
 }
 
+void riad_background_upkeep(struct riad_workspace *workspace)
+{
+    poke(workspace, JOB_UPKEEP);
+}
+
 void riad_background_ship(struct riad_workspace *workspace)
 {
     poke(workspace, JOB_SHIP);

@@ -148,30 +148,30 @@ static int write_rows(struct riad_workspace *workspace, struct riad_checkpoint_w
     return r;
 }
 
-static bool is_usable(
-        struct riad_workspace *workspace, const struct riad_history *history, uint64_t segment)
+static bool is_usable(struct riad_workspace *workspace, const struct riad_history *history,
+        uint64_t segment, struct riad_checkpoint_manifest *ret)
 {
-    struct riad_checkpoint_manifest manifest;
     int r = riad_checkpoint_read(
-            workspace->workspace_fd, workspace->keys, segment, &manifest, NULL, NULL);
+            workspace->workspace_fd, workspace->keys, segment, ret, NULL, NULL);
 
-    return r >= 0 &&
-           riad_checkpoint_counts(&manifest, history, atomic_load(&workspace->open_epoch));
+    return r >= 0 && riad_checkpoint_counts(ret, history, atomic_load(&workspace->open_epoch));
 }
 
-/* Keeps the newest two that are of use. */
+/* Keeps the newest two that are of use. The log since the older is kept too (L6). */
 static int remove_older(struct riad_workspace *workspace, const struct riad_history *history)
 {
     _cleanup_free_ uint64_t *ids = NULL;
+    struct riad_checkpoint_manifest manifest;
     size_t count = 0;
     unsigned kept = 0;
     int r = riad_segment_list(workspace->workspace_fd, RIAD_SEGMENT_CHECKPOINT, &ids, &count);
 
     while (r >= 0 && count-- > 0) {
-        if (kept < RIAD_KEPT_CHECKPOINTS && is_usable(workspace, history, ids[count])) {
-            kept++;
-        } else {
+        if (kept == RIAD_KEPT_CHECKPOINTS ||
+                !is_usable(workspace, history, ids[count], &manifest)) {
             r = riad_retire_file(workspace, RIAD_SEGMENT_CHECKPOINT, ids[count]);
+        } else if (++kept == RIAD_KEPT_CHECKPOINTS) {
+            workspace->upkeep.cut_below = manifest.end.segment;
         }
     }
     return r;
@@ -193,6 +193,16 @@ static int prune(struct riad_workspace *workspace)
     }
     r = remove_older(workspace, &history);
     riad_history_done(&history);
+    return r;
+}
+
+int riad_checkpoint_prune(struct riad_workspace *workspace)
+{
+    int r;
+
+    pthread_mutex_lock(&workspace->checkpointing);
+    r = prune(workspace);
+    pthread_mutex_unlock(&workspace->checkpointing);
     return r;
 }
 

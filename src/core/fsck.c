@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "riad/fdio.h"
+#include "riad/replay.h"
 #include "riad/sysops.h"
 
 #include "fsck_priv.h"
@@ -120,11 +121,29 @@ static int find_damage(struct riad_fsck *fsck, const struct riad_reason *reason,
     return 0;
 }
 
-/* All changes from the first on, and all data records among them. */
+/* Where the log was cut (L6), the rows begin with the oldest checkpoint that is of use. */
+static int begin_rows(struct riad_fsck *fsck, struct riad_opening *opening)
+{
+    static const struct riad_end first;
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(fsck->config);
+    int r = riad_rebuild_empty(opening);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_replay_connects(
+            fsck->config->workspace_fd, fsck->keys, &fsck->history, &epochs, &first);
+    if (r == -EUCLEAN) {
+        return 0; /* damage: reading on tells */
+    }
+    return r == -ENOENT ? riad_rebuild_from_oldest(opening) : r;
+}
+
+/* All changes that there are, and all data records among them. */
 static int read_log(struct riad_fsck *fsck, struct riad_opening *opening)
 {
     uint64_t start;
-    int r = riad_rebuild_empty(opening);
+    int r = begin_rows(fsck, opening);
 
     if (r < 0) {
         return r;

@@ -121,8 +121,12 @@ static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
             !riad_history_covers(&opening->history, &end)) {
         return false;
     }
-    return start == 0 || riad_replay_find(opening->config->workspace_fd, opening->keys,
-                                 &opening->history, &epochs, &end, start) == 0;
+    if (start == 0) {
+        return riad_replay_connects(opening->config->workspace_fd, opening->keys,
+                       &opening->history, &epochs, &end) == 0;
+    }
+    return riad_replay_find(opening->config->workspace_fd, opening->keys, &opening->history,
+                   &epochs, &end, start) == 0;
 }
 
 static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,

@@ -106,6 +106,8 @@ int riad_recover_mark(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* rebuild.c. Fills an empty index from the newest checkpoint that is whole and on the history;
  * leaves it empty if there is none. */
 int riad_rebuild_from_checkpoint(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* The same with the oldest: as much of the log is read then as there is. */
+int riad_rebuild_from_oldest(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Discards the index and opens an empty one. */
 int riad_rebuild_empty(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Loads one checkpoint into the empty index. -EBADMSG: not whole; -ENOENT: it does not count
@@ -138,6 +140,8 @@ int riad_background_start(
 void riad_background_stop(struct riad_workspace *workspace);
 /* A batch has begun: commit it soon. */
 void riad_background_changed(struct riad_workspace *workspace);
+/* A round of the upkeep is wanted now. */
+void riad_background_upkeep(struct riad_workspace *workspace);
 /* Enough is in the spool to be worth a write to the store. */
 void riad_background_ship(struct riad_workspace *workspace);
 /* Too much is unsynced: begins a sync round and waits until one is done, at most 100 ms (L5). */
@@ -156,12 +160,22 @@ void riad_store_measure(struct riad_workspace *workspace);
 bool riad_checkpoint_due(struct riad_workspace *workspace);
 int riad_checkpoint_measure(
         struct riad_workspace *workspace, const struct riad_history *history) RIAD_MUST_CHECK;
+/* Removes checkpoints that are not needed, and finds out where the log that is begins
+ * (upkeep.cut_below). */
+int riad_checkpoint_prune(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* retire.c. Unlinks data segments that died (DESIGN L7), two rounds after they did. */
 void riad_retire_round(struct riad_workspace *workspace);
+/* Makes the changes that freed segments durable, and sees that a change says so; looks the term up
+ * behind that. Then they may be unlinked. */
+int riad_retire_vouch(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* Unlinks what older terms left in dead/, and temporary files of checkpoints. */
 void riad_retire_leftovers(struct riad_workspace *workspace);
 /* Moves a file into dead/<term>/ and unlinks it there. -ENOENT counts as done. */
 int riad_retire_file(struct riad_workspace *workspace, enum riad_segment_kind kind,
+        uint64_t segment) RIAD_MUST_CHECK;
+/* The same with a log or data segment that no extent refers to, whose row goes too. What freed it is
+ * synced, and the term was looked up since. */
+int riad_retire_segment(struct riad_workspace *workspace, enum riad_segment_kind kind,
         uint64_t segment) RIAD_MUST_CHECK;
 
 #endif

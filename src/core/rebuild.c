@@ -195,7 +195,8 @@ static int try_checkpoint(struct riad_opening *opening, uint64_t segment)
     return r < 0 ? r : 0;
 }
 
-int riad_rebuild_from_checkpoint(struct riad_opening *opening)
+/* The first that is usable, from the newest down or from the oldest up; an empty index if none is. */
+static int load_first(struct riad_opening *opening, bool newest)
 {
     _cleanup_free_ uint64_t *ids = NULL;
     size_t count = 0;
@@ -205,11 +206,21 @@ int riad_rebuild_from_checkpoint(struct riad_opening *opening)
         return riad_reason_set(opening->reason, r, "cannot list the checkpoints of %s: %s",
                 opening->config->name, strerror(-r));
     }
-    while (count-- > 0) {
-        r = try_checkpoint(opening, ids[count]);
+    for (size_t i = 0; i < count; i++) {
+        r = try_checkpoint(opening, ids[newest ? count - 1 - i : i]);
         if (r != 0) {
             return r < 0 ? r : 0;
         }
     }
     return 0;
+}
+
+int riad_rebuild_from_checkpoint(struct riad_opening *opening)
+{
+    return load_first(opening, true);
+}
+
+int riad_rebuild_from_oldest(struct riad_opening *opening)
+{
+    return load_first(opening, false);
 }

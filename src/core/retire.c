@@ -85,9 +85,10 @@ static bool was_dead(const struct riad_upkeep *upkeep, uint64_t segment)
     return false;
 }
 
-static int bury(struct riad_workspace *workspace, uint64_t segment)
+int riad_retire_segment(
+        struct riad_workspace *workspace, enum riad_segment_kind kind, uint64_t segment)
 {
-    int r = riad_retire_file(workspace, RIAD_SEGMENT_DATA, segment);
+    int r = riad_retire_file(workspace, kind, segment);
 
     if (r < 0) {
         return r;
@@ -99,17 +100,21 @@ static int bury(struct riad_workspace *workspace, uint64_t segment)
     return r == -ENOENT ? 0 : r;
 }
 
-/* A change of nothing, to say that all before it is durable. Without it a reader that has no mark
+/* A change of nothing says that all before it is durable. Without it a reader that has no mark
  * would look for the payloads of the last changes, and take one that was unlinked since for torn
  * off, with everything behind it (P3). */
-static int vouch(struct riad_workspace *workspace)
+int riad_retire_vouch(struct riad_workspace *workspace)
 {
-    int r = riad_mutation_begin(workspace, NULL);
+    int r = riad_workspace_sync(workspace);
 
+    if (r >= 0) {
+        r = riad_mutation_begin(workspace, NULL);
+    }
     if (r < 0) {
         return r;
     }
     r = riad_mutation_commit(workspace, NULL);
+    workspace->cleaning.own_changes++;
     riad_mutation_end(workspace);
     return r < 0 ? r : riad_workspace_sync(workspace);
 }
@@ -136,13 +141,10 @@ static int bury_all(struct riad_workspace *workspace)
     if (r < 0 || !is_any_due(&workspace->upkeep, now, count)) {
         return r;
     }
-    r = riad_workspace_sync(workspace);
-    if (r >= 0) {
-        r = vouch(workspace);
-    }
+    r = riad_retire_vouch(workspace);
     for (size_t i = 0; i < count && r >= 0; i++) {
         if (was_dead(&workspace->upkeep, now[i])) {
-            r = bury(workspace, now[i]);
+            r = riad_retire_segment(workspace, RIAD_SEGMENT_DATA, now[i]);
         }
     }
     riad_store_measure(workspace); /* whoever waits for the room may have it at once */

@@ -4,6 +4,7 @@
 
 #include "riad/sysops.h"
 
+#include "cleaner_priv.h"
 #include "lifecycle_priv.h"
 
 enum { REAP_ROWS = 256, WAL_LARGE = 4 << 20 };
@@ -114,4 +115,7 @@ void riad_upkeep_round(struct riad_workspace *workspace)
     checkpoint_wal(workspace);
     checkpoint_rows(workspace);
     riad_retire_round(workspace);
+    if (workspace->clean) {
+        riad_cleaner_round(workspace);
+    }
 }

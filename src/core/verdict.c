@@ -57,23 +57,42 @@ static int newest_checkpoint(struct riad_opening *opening, struct riad_checkpoin
     return 0;
 }
 
-/* The newest position that is known to be durable and can be read on from: the mark, or else the
- * newest checkpoint. */
+/* The newest position that is known to be durable and can be read on from: the mark, or the newest
+ * checkpoint, before which the log may be gone. */
 static int find_base(struct riad_opening *opening, struct riad_end *ret)
 {
+    const struct riad_end *mark = &opening->mark.end;
     struct riad_checkpoint_manifest manifest;
-    int r;
+    int r = newest_checkpoint(opening, &manifest);
 
-    if (riad_history_covers(&opening->history, &opening->mark.end)) {
-        *ret = opening->mark.end;
-        return 0;
-    }
-    r = newest_checkpoint(opening, &manifest);
     if (r < 0) {
         return r;
     }
-    *ret = manifest.end;
+    *ret = mark->sequence.number > manifest.end.sequence.number &&
+                           riad_history_covers(&opening->history, mark)
+                   ? *mark
+                   : manifest.end;
     return 0;
+}
+
+/* 1: the newest checkpoint is ahead of the index, and the log between them is gone (L6): the index was
+ * left behind while another node owned the workspace, or is a copy of an older day. It has nothing
+ * that the checkpoint has not. */
+static int is_outrun(struct riad_opening *opening, const struct riad_end *end)
+{
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
+    struct riad_checkpoint_manifest manifest;
+    int r = newest_checkpoint(opening, &manifest);
+
+    if (r < 0 || manifest.end.sequence.number <= end->sequence.number) {
+        return r;
+    }
+    r = riad_replay_connects(
+            opening->config->workspace_fd, opening->keys, &opening->history, &epochs, end);
+    if (r == -EUCLEAN) {
+        return 0; /* damage is for those to find who read on */
+    }
+    return r == -ENOENT ? 1 : r;
 }
 
 /* Reads the log without applying it, from where a rebuild would. */
@@ -221,6 +240,15 @@ int riad_verdict_reach(struct riad_opening *opening, enum riad_verdict *ret)
     }
     if (!riad_history_covers(&opening->history, &end)) {
         return weigh(opening, &end, ret);
+    }
+    r = is_outrun(opening, &end);
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot read the checkpoints of %s: %s",
+                opening->config->name, strerror(-r));
+    }
+    if (r > 0) {
+        *ret = RIAD_VERDICT_REBUILD;
+        return 0;
     }
     if (start == 0) {
         *ret = RIAD_VERDICT_KEEP; /* the rows of a checkpoint, whose change was durable before it

@@ -6,6 +6,7 @@
 
 #include "riad/thread.h"
 
+#include "cleaner_priv.h"
 #include "lifecycle_priv.h"
 #include "references_priv.h"
 
@@ -52,6 +53,7 @@ static void destroy(struct riad_workspace *workspace)
         riad_log_free(workspace->log);
     }
     riad_segments_freep(&workspace->segments);
+    riad_cleaner_free(workspace->upkeep.cleaner);
     riad_references_free(workspace->references);
     riad_members_done(&workspace->members);
     riad_change_done(&workspace->change);
@@ -77,6 +79,7 @@ static void copy_values(
     workspace->limit = config->limit;
     workspace->lease_seconds = config->lease_seconds ? config->lease_seconds : RIAD_LEASE_SECONDS;
     workspace->read_only_open = config->read_only;
+    workspace->clean = config->clean;
     workspace->hear = config->event;
     workspace->hear_context = config->event_context;
     atomic_init(&workspace->unsynced_bound, (uint64_t)64 << 20);

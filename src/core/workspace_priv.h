@@ -19,11 +19,13 @@ struct riad_upkeep {
     uint64_t wal_commits;       /* commits when the WAL was last folded in */
     uint64_t dead_segments[64]; /* closed and dead before bulk_epoch was last turned */
     size_t dead_count;
+    struct riad_cleaner *cleaner; /* cleaner.c; NULL: it had nothing to do yet */
     bool beat_failing; /* the beat thread's */
     /* Guarded by checkpointing. */
     uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
     uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */
     uint64_t checkpoint_bytes; /* of the newest */
+    uint64_t cut_below; /* of log segments below only what extents refer to is needed (L6) */
 };
 
 /* Whom the workspace is for (riad/members.h). */
@@ -55,6 +57,7 @@ struct riad_workspace {
     uint32_t term;
     uint32_t lease_seconds;
     bool read_only_open;
+    bool clean;
     struct riad_background *background; /* NULL before the threads start and after they ended */
 
     pthread_mutex_t beat; /* guards beat_count, and serialises the heartbeat's writing */
@@ -82,6 +85,7 @@ struct riad_workspace {
     uint64_t store_blocks_free;
     bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
+    struct riad_cleaning cleaning;
     bool protected;              /* mutation: callers change nothing */
     uint64_t orphans;            /* inodes without a name that the kernel still held when it went */
     uint64_t orphaned_at;        /* when the last one became so, ns of CLOCK_MONOTONIC */

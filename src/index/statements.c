@@ -64,6 +64,11 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
     [RIAD_SQL_SEGMENT_REMOVE] = "DELETE FROM segment WHERE segment = ?1",
     [RIAD_SQL_SEGMENT_GET] = "SELECT live FROM segment WHERE segment = ?1",
     [RIAD_SQL_SEGMENT_DEAD] = "SELECT segment FROM segment WHERE live = 0 AND log = 0 LIMIT ?1",
+    [RIAD_SQL_EXTENT_PLACED] = "SELECT " RIAD_EXTENT_COLUMNS " FROM extent INDEXED BY extent_place "
+                               "WHERE segment = ?1 AND segment <> 0 AND position >= ?2 AND "
+                               "inode NOT IN (SELECT inode FROM garbage) ORDER BY position",
+    [RIAD_SQL_SEGMENT_USED] = "SELECT 1 FROM extent INDEXED BY extent_place "
+                              "WHERE segment = ?1 AND segment <> 0 LIMIT 1",
     [RIAD_SQL_GARBAGE_PUT] = "INSERT OR REPLACE INTO garbage(inode) VALUES(?1)",
     [RIAD_SQL_GARBAGE_HAS] = "SELECT 1 FROM garbage WHERE inode = ?1",
     [RIAD_SQL_GARBAGE_FIRST] = "SELECT inode FROM garbage ORDER BY inode LIMIT 1",

@@ -169,8 +169,10 @@ static int step_back(struct walk *walk, uint64_t segment)
 
     r = read_header(walk, segment, &header);
     if (r == -ENOENT || r == -EBADMSG) {
-        return damaged(walk, "log segment %016llx is %s", (unsigned long long)segment,
+        int found = damaged(walk, "log segment %016llx is %s", (unsigned long long)segment,
                 r == -ENOENT ? "missing" : "damaged in its header");
+
+        return r == -ENOENT ? r : found;
     }
     if (r < 0) {
         return r;

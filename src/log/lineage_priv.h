@@ -27,7 +27,8 @@ struct riad_lineage {
 };
 
 /* The segments from `from` on. One that was begun under an epoch which had ended counts as one
- * whose header does not verify. -EUCLEAN: a link is missing or contradicts another, or the last
+ * whose header does not verify. -ENOENT: a segment is missing; -EUCLEAN: a link contradicts another,
+ * or a header does not verify, or the last
  * term goes on in an epoch whose keys are not held; ret_damage says which. -EPROTONOSUPPORT, other
  * errno of the store. */
 int riad_lineage_build(int workspace_fd, struct riad_key_cache *cache,

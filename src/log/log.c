@@ -106,7 +106,7 @@ uint32_t riad_log_features(const struct riad_log *log)
     return atomic_load(&log->features);
 }
 
-int riad_log_renew(struct riad_log *log)
+int riad_log_roll(struct riad_log *log)
 {
     int r;
 

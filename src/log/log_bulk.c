@@ -33,7 +33,7 @@ static struct riad_bulk_slot *find_own_slot(struct riad_log *log, uint64_t owner
 {
     struct riad_bulk_slot *idle = NULL;
 
-    for (int i = 1; i < RIAD_BULK_SLOTS; i++) {
+    for (int i = 1; i < RIAD_MOVED_SLOT; i++) {
         struct riad_bulk_slot *slot = &log->slots[i];
 
         if (slot->used > 0 && slot->owner == owner) {
@@ -77,6 +77,9 @@ static struct riad_bulk_slot *choose_slot(
     struct riad_bulk_slot *slot = &log->slots[0];
     struct riad_bulk_slot *own = NULL;
 
+    if (owner == RIAD_MOVED) {
+        return &log->slots[RIAD_MOVED_SLOT];
+    }
     log->clock++;
     if (note_owner(log, owner, size) >= RIAD_OWNER_BYTES) {
         own = find_own_slot(log, owner);

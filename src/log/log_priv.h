@@ -16,8 +16,10 @@
 #include "segment_priv.h"
 
 enum {
-    RIAD_BULK_SLOTS = 5,        /* slot 0 is everybody's, the others belong to an owner each */
-    RIAD_OWNERS = 16,           /* writers remembered */
+    RIAD_BULK_SLOTS = 6,                   /* slot 0 is everybody's, */
+    RIAD_MOVED_SLOT = RIAD_BULK_SLOTS - 1, /* the last one the cleaner's, the others belong to an
+                                              owner each */
+    RIAD_OWNERS = 16,                      /* writers remembered */
     RIAD_BULK_IDLE = 64,        /* writes after which an owner's slot may be taken from it */
     RIAD_OWNER_BYTES = 8 << 20, /* written in sequence: worth segments of one's own */
 };
@@ -101,9 +103,6 @@ struct riad_log {
 uint64_t riad_log_last_segment_id(struct riad_log *log);
 /* -EROFS once stopped or failed. */
 int riad_log_writable(struct riad_log *log) RIAD_MUST_CHECK;
-/* (mutation) Ends the log segment: the next append begins one with a stream of the keys' epoch,
- * which is made here. -EROFS: what the segment had in the spool did not get to the store. */
-int riad_log_renew(struct riad_log *log) RIAD_MUST_CHECK;
 /* (lock) Ends appending to all data segments. The result, linked by next, is for
  * riad_log_files_close. */
 struct riad_log_file *riad_log_end_bulk(struct riad_log *log);

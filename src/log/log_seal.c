@@ -104,6 +104,42 @@ int riad_log_seal(struct riad_log *log, bool bulk, const struct riad_birth *birt
     return 0;
 }
 
+int riad_payload_new(struct riad_log *log, size_t room, struct riad_payload **ret)
+{
+    _cleanup_(riad_payload_freep) struct riad_payload *payload = malloc(sizeof *payload + room);
+    int r;
+
+    if (!payload) {
+        return -ENOMEM;
+    }
+    *payload = (struct riad_payload){ .bytes = (uint8_t *)(payload + 1), .room = room };
+    r = take_stream(log, true, &payload->stream);
+    if (r < 0) {
+        return r;
+    }
+    *ret = riad_take_pointer(payload);
+    return 0;
+}
+
+int riad_payload_add(struct riad_payload *payload, const struct riad_birth *birth, const void *data,
+        uint32_t length, size_t *ret_offset, uint8_t ret_tag[RIAD_TAG_SIZE])
+{
+    size_t size = riad_data_record_size(length);
+    int r;
+
+    if (size > payload->room - payload->size) {
+        return -ENOSPC;
+    }
+    r = riad_stream_seal_data(
+            payload->stream, birth, data, length, payload->bytes + payload->size, ret_tag);
+    if (r < 0) {
+        return r;
+    }
+    *ret_offset = payload->size;
+    payload->size += size;
+    return 0;
+}
+
 void riad_payload_free(struct riad_payload *payload)
 {
     riad_stream_unref(payload->stream);

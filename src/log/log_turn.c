@@ -38,7 +38,7 @@ int riad_log_turn(struct riad_log *log, uint64_t *ret_segment)
     }
     if (r == 0) {
         last = turn_bulk(log, fresh);
-        r = riad_log_renew(log);
+        r = riad_log_roll(log);
     }
     if (r < 0) {
         riad_log_stop(log); /* else something could still be sealed under the epoch before */

@@ -271,6 +271,7 @@ static int read_history(struct riad_replay_state *state)
 
     r = riad_lineage_build(replay->workspace_fd, state->cache, replay->history, &replay->epochs,
             &replay->from, &state->lineage, state->result.damage);
+    r = r == -ENOENT ? -EUCLEAN : r; /* a missing segment is damage */
     if (r == 0) {
         r = check_position(state, &replay->from);
     }

@@ -78,3 +78,18 @@ int riad_replay_find(int workspace_fd, const struct riad_keys *keys,
     r = find(workspace_fd, cache, history, epochs, end, start);
     return r == -EUCLEAN || r == -EBADMSG ? -ENOENT : r;
 }
+
+int riad_replay_connects(int workspace_fd, const struct riad_keys *keys,
+        const struct riad_history *history, const struct riad_epoch_ends *epochs,
+        const struct riad_end *from)
+{
+    _cleanup_(riad_key_cache_freep) struct riad_key_cache *cache = NULL;
+    _cleanup_(riad_lineage_done) struct riad_lineage lineage = { 0 };
+    char damage[RIAD_DAMAGE_SIZE];
+    int r = riad_key_cache_new(keys, &cache);
+
+    if (r == 0) {
+        r = riad_lineage_build(workspace_fd, cache, history, epochs, from, &lineage, damage);
+    }
+    return r;
+}

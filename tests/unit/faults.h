@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "riad/sysops.h"
 
@@ -43,12 +44,15 @@ enum fault_call {
     FAULT_NONE,
 };
 
+enum { FAULTS_DEAD = 77 }; /* how a process ends at a deadly fault */
+
 struct faults {
     _Atomic unsigned counts[FAULT_NONE];
     enum fault_call call; /* which one fails */
     unsigned first;       /* failing calls, counted from 1 */
     unsigned last;
     int error;
+    bool deadly; /* the process ends there instead */
     size_t write_max; /* bytes that one pwrite or pwritev takes at most; 0: no bound */
     size_t read_max;  /* the same for pread */
     bool unreserved; /* fallocate is not supported: a log writes each append to the store at once */
@@ -71,6 +75,9 @@ static inline bool faults_hit(enum fault_call call)
     }
     if (number < faults.first || number > faults.last) {
         return false;
+    }
+    if (faults.deadly) {
+        _exit(FAULTS_DEAD);
     }
     errno = faults.error;
     return true;

@@ -38,6 +38,7 @@ struct fixture {
     struct riad_limit limit;
     uint32_t lease_seconds;
     bool read_only;
+    bool clean;
     char workspace_path[PATH_MAX];
     char state_path[PATH_MAX];
     int workspace_fd;
@@ -160,6 +161,7 @@ static inline void fixture_configure(struct fixture *fixture, struct riad_worksp
         .root_gid = 1000,
         .root_mode = 0755,
         .read_only = fixture->read_only,
+        .clean = fixture->clean,
         .lease_seconds = fixture->lease_seconds,
         .epoch_ends = fixture->epoch_ends,
         .epoch_end_count = fixture->epoch_end_count,
