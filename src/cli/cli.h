@@ -26,6 +26,7 @@ int command_unmount(int argc, char **argv);
 int command_lock(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_sync(int argc, char **argv);
+int command_gc(int argc, char **argv);
 int command_passwd(int argc, char **argv);
 int command_recovery(int argc, char **argv);
 int command_workspace_create(int argc, char **argv);
@@ -64,10 +65,10 @@ struct options {
             *name, *user, *manager, *role;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
-    bool json, foreground, all, lazy, force, recovery, quiet;
+    bool json, foreground, all, lazy, force, recovery, quiet, no_wait;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqCSHEGLcNUMO" (see options.c);
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqWCSHEGLcNUMO" (see options.c);
  * others are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
  * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -152,6 +153,16 @@ bool is_mount_point(const char *path, bool *ret_riad);
 /* Unmounts a mount of list_mounts, and returns when all is durable; reports who uses it if it is in
  * use. lazy: detach it all the same; force: take it away from them. Exit code. */
 int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, bool force);
+/* Sends an operation to the process that hosts a mount of list_mounts; reports what it says. Exit
+ * code. */
+int ask_mount(const struct riad_state *state, const json_t *mount, const char *operation, bool lazy,
+        bool force);
+/* Waits, with progress on a terminal, until the cleaner of the mount whose `key` has this value has
+ * done what it was asked for, or `rekey`: sealed all anew that is under keys of before. *ret: its
+ * figures as of then, a new reference; NULL: it is not mounted, or no more. What is done goes on if
+ * the caller ends. Exit code; reported. */
+int follow_cleaning(const struct options *options, const char *key, const char *value, bool rekey,
+        json_t **ret);
 /* Who uses the mount on a directory, as far as /proc shows it to the caller: a JSON array of
  * objects with "pid", "command", "how" (open, working directory, ...) and "path", at most 20. Asks
  * nothing of the mount. New reference; NULL if memory is short. */

@@ -332,13 +332,49 @@ int command_member_remove(int argc, char **argv)
     return RIAD_EXIT_DONE;
 }
 
+/* Waits until all is sealed under the new key. *ret_open: it is open here; else the next opening
+ * goes on with it. */
+static int follow_rekey(
+        const struct options *options, const struct site_workspace *project, bool *ret_open)
+{
+    char id[2 * sizeof project->id + 1];
+    json_t *figures = NULL;
+    int code;
+
+    *ret_open = true;
+    if (options->no_wait) {
+        return RIAD_EXIT_DONE;
+    }
+    riad_hex_encode(&project->id, sizeof project->id, id);
+    code = follow_cleaning(options, "id", id, true, &figures);
+    *ret_open = figures != NULL;
+    json_decref(figures);
+    return code;
+}
+
+static int report_rekey(const struct options *options, const char *name, uint32_t epoch, bool open)
+{
+    bool whole = open && !options->no_wait;
+
+    if (options->json) {
+        return print_json(json_pack("{s:s, s:I, s:b}", "workspace", name, "epoch",
+                (json_int_t)epoch, "rekeyed", whole));
+    }
+    printf("`%s` is sealed under a new key (epoch %u)%s\n", name, epoch,
+            whole  ? "."
+            : open ? " from now on. What is there is being sealed anew: `riad status --json` tells."
+                   : " from now on. What is there is sealed anew when it is open.");
+    return RIAD_EXIT_DONE;
+}
+
 int command_workspace_rekey(int argc, char **argv)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
     _cleanup_site_user_ struct site_user user = { 0 };
     _cleanup_(roster_change_done) struct roster_change change = { 0 };
     struct options options;
-    int code = begin_site(argc, argv, "pPrRjcF", 1, 1, "name the project", &options, &client);
+    bool open = false;
+    int code = begin_site(argc, argv, "pPrRjcFqW", 1, 1, "name the project", &options, &client);
 
     if (code == RIAD_EXIT_DONE) {
         code = open_change(&options, &client, &user, argv[optind], &change);
@@ -346,18 +382,13 @@ int command_workspace_rekey(int argc, char **argv)
     if (code == RIAD_EXIT_DONE) {
         code = send_with_epoch(&options, &client, &change);
     }
+    if (code == RIAD_EXIT_DONE) {
+        code = follow_rekey(&options, &change.project, &open);
+    }
     if (code != RIAD_EXIT_DONE) {
         return code < 0 ? RIAD_EXIT_DONE : code;
     }
-    if (options.json) {
-        return print_json(json_pack("{s:s, s:I}", "workspace", argv[optind], "epoch",
-                (json_int_t)change.project.roster.epoch));
-    }
-    printf("What is written to `%s` from now on is sealed under a new key (epoch %u). What is "
-           "there "
-           "stays under the older ones.\n",
-            argv[optind], change.project.roster.epoch);
-    return RIAD_EXIT_DONE;
+    return report_rekey(&options, argv[optind], change.project.roster.epoch, open);
 }
 
 static int print_members(const json_t *list)

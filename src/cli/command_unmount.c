@@ -8,9 +8,8 @@
 
 enum { DURABLE_TIMEOUT_MS = 3600 * 1000 };
 
-/* Sends an operation to the process that hosts the mount; reports what it says. */
-static int call(const struct riad_state *state, const json_t *mount, const char *operation,
-        bool lazy, bool force)
+int ask_mount(const struct riad_state *state, const json_t *mount, const char *operation, bool lazy,
+        bool force)
 {
     json_t *reply, *arguments = json_pack("{s:O, s:b, s:b}", "directory",
                            json_object_get(mount, "directory"), "lazy", lazy, "force", force);
@@ -54,7 +53,7 @@ static void show_holders(const char *directory)
 
 int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, bool force)
 {
-    int code = call(state, mount, "unmount", lazy, force);
+    int code = ask_mount(state, mount, "unmount", lazy, force);
 
     if (code == RIAD_EXIT_FAILED) {
         show_holders(json_text(mount, "directory"));
@@ -81,7 +80,7 @@ static int on_mount(
                 path);
     } else {
         code = exactly ? unmount_one(&state, mount, options->lazy, options->force)
-                       : call(&state, mount, operation, false, false);
+                       : ask_mount(&state, mount, operation, false, false);
     }
     json_decref(mounts);
     riad_state_close(&state);

@@ -73,6 +73,13 @@ const struct command commands[] = {
             command_status },
     { "sync", "[DIR]", "make a workspace durable (sync(1) does not reach FUSE)",
             "  --state-dir DIR       local state\n", command_sync },
+    { "gc", "[DIR]", "give back to the store what is dead in a workspace, now",
+            "  --no-wait             only ask for it\n"
+            "  --json                the figures as JSON\n"
+            "  -q, --quiet           no progress\n  --state-dir DIR       local state\n"
+            "A mounted workspace does it by itself when there is much of it and nobody writes, or "
+            "the store gets full.\n",
+            command_gc },
     { "passwd", "[STORE]", "change the passphrase of a store, or of your user at this site",
             SECRET_HELP
             "  --new-passphrase-file F   the new one (asked twice otherwise)\n"
@@ -107,11 +114,15 @@ const struct command commands[] = {
     { "workspace list", "[STORE]",
             "the workspaces of a store; without one, yours at this site (admins: all)",
             SECRET_HELP CONFIG_HELP "  --json                as JSON\n", command_workspace_list },
-    { "workspace rekey", "PROJECT", "seal what is written from now on under a new key (managers)",
+    { "workspace rekey", "PROJECT", "seal a project under a new key (managers)",
+            "  --no-wait             do not wait until what is there is sealed anew\n"
             "  --force               take away from everybody what is open there, and open it "
-            "anew\n" MEMBER_HELP
-            "Removing a member does it, too. What is there already stays under the older "
-            "keys.\n",
+            "anew\n  -q, --quiet           no progress\n" MEMBER_HELP
+            "What is written from now on is sealed under the new key, and what is there is sealed "
+            "anew in the background,\n"
+            "as long as it is open: also when this command was ended, and on from there when it is "
+            "unlocked again.\n"
+            "Removing a member does all that, too.\n",
             command_workspace_rekey },
     { "workspace delete", "[STORE] NAME|ID",
             "delete a workspace for ever; without STORE, one of this site (managers, admins)",

@@ -36,6 +36,7 @@ static const struct option long_options[] = {
     { "force", no_argument, NULL, 'F' },
     { "recovery", no_argument, NULL, 'R' },
     { "quiet", no_argument, NULL, 'q' },
+    { "no-wait", no_argument, NULL, 'W' },
     { "help", no_argument, NULL, OPTION_HELP },
     { NULL, 0, NULL, 0 },
 };
@@ -134,6 +135,7 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'l' ? &options->lazy
                        : letter == 'F' ? &options->force
                        : letter == 'R' ? &options->recovery
+                       : letter == 'W' ? &options->no_wait
                                        : &options->quiet;
 
     *slot = true;

@@ -70,7 +70,7 @@ int riad_workspace_rotate(struct riad_workspace *workspace, uint32_t epoch,
     r = rotate_locked(workspace, epoch, subkeys, &end);
     riad_mutation_end(workspace);
     if (r == 0) {
-        riad_background_upkeep(workspace); /* what was there before is to be sealed anew */
+        riad_background_upkeep(workspace);  /* what was there before is to be sealed anew */
         r = riad_workspace_sync(workspace); /* what the roster names must last */
     }
     if (r < 0) {

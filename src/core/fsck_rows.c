@@ -122,8 +122,8 @@ static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
         return false;
     }
     if (start == 0) {
-        return riad_replay_connects(opening->config->workspace_fd, opening->keys,
-                       &opening->history, &epochs, &end) == 0;
+        return riad_replay_connects(opening->config->workspace_fd, opening->keys, &opening->history,
+                       &epochs, &end) == 0;
     }
     return riad_replay_find(opening->config->workspace_fd, opening->keys, &opening->history,
                    &epochs, &end, start) == 0;

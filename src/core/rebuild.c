@@ -195,7 +195,8 @@ static int try_checkpoint(struct riad_opening *opening, uint64_t segment)
     return r < 0 ? r : 0;
 }
 
-/* The first that is usable, from the newest down or from the oldest up; an empty index if none is. */
+/* The first that is usable, from the newest down or from the oldest up; an empty index if none is.
+ */
 static int load_first(struct riad_opening *opening, bool newest)
 {
     _cleanup_free_ uint64_t *ids = NULL;

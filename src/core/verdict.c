@@ -75,9 +75,9 @@ static int find_base(struct riad_opening *opening, struct riad_end *ret)
     return 0;
 }
 
-/* 1: the newest checkpoint is ahead of the index, and the log between them is gone (L6): the index was
- * left behind while another node owned the workspace, or is a copy of an older day. It has nothing
- * that the checkpoint has not. */
+/* 1: the newest checkpoint is ahead of the index, and the log between them is gone (L6): the index
+ * was left behind while another node owned the workspace, or is a copy of an older day. It has
+ * nothing that the checkpoint has not. */
 static int is_outrun(struct riad_opening *opening, const struct riad_end *end)
 {
     const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);

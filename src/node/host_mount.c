@@ -72,6 +72,7 @@ static void fill_config(const struct riad_host *host, const struct riad_opening 
         .root_uid = opening->uid,
         .root_gid = opening->gid,
         .root_mode = S_IFDIR | 0700,
+        .clean = true,
         .runner = host->runner,
         .progress = host->config->progress ? show_progress : NULL,
         .event = riad_host_hear,

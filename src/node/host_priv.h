@@ -89,6 +89,10 @@ bool riad_host_stopping(const struct riad_host *host);
 void riad_host_unmount_all(struct riad_host *host);
 
 /* Keeps workspace and session of a running mount alive; false: it does not run. */
+/* host_clean.c: what the cleaner knows, an object; and the answer to who asks it for all the space
+ * there is to be had (held). New references. */
+json_t *riad_host_pack_cleaning(const struct riad_workspace_status *status);
+json_t *riad_host_clean(struct riad_mount *mount);
 bool riad_host_hold(struct riad_host *host, struct riad_mount *mount);
 void riad_host_unhold(struct riad_host *host, struct riad_mount *mount);
 /* Handler of the control socket. */

@@ -73,7 +73,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
     }
     riad_hex_encode(&mount->id, sizeof mount->id, id);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:s, s:I, s:o, s:o}",
+                     "s:s, s:I, s:I, s:o, s:o, s:o}",
             "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
             mount->directory, "store", host->config->store_path, "state", state_name(status.state),
             "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
@@ -84,7 +84,8 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             "changes", (json_int_t)status.end.sequence.number, "changes_durable",
             (json_int_t)status.synced.sequence.number, "inodes_referenced",
             (json_int_t)status.references, "event", status.event, "lock_idle_seconds",
-            (json_int_t)host->config->lock_idle_seconds, "log", pack_log(&status), "requests",
+            (json_int_t)host->config->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
+            pack_log(&status), "cleaning", riad_host_pack_cleaning(&status), "requests",
             pack_requests(mount->session));
 }
 
@@ -281,6 +282,19 @@ static json_t *answer_checkpoint(struct riad_host *host, uid_t uid, const json_t
                  : json_pack("{s:b}", "ok", 1);
 }
 
+static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *request)
+{
+    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
+    json_t *reply;
+
+    if (!mount) {
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    reply = riad_host_clean(mount);
+    riad_host_unhold(host, mount);
+    return reply;
+}
+
 static void apply_entry(struct riad_host *host, struct riad_mount *mount,
         const struct riad_catalog_workspace *entry)
 {
@@ -391,6 +405,7 @@ json_t *riad_host_request(void *host, uid_t uid, const char *operation, const js
         { "unmount", true, answer_unmount },
         { "sync", true, answer_sync },
         { "checkpoint", true, answer_checkpoint },
+        { "clean", false, answer_clean },
         { "reload", true, answer_reload },
     };
 
