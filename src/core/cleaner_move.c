@@ -8,6 +8,7 @@ enum {
     LISTED_MAX = 1024,      /* extents that are looked at in one go, */
     LISTED_BYTES = 4 << 20, /* and about their sealed bytes */
     LOCKED_MAX = 32,        /* of them under one hold of the lock, and in one change (L8) */
+    RAGGED = 8,             /* one part in so many may be needed by nobody */
     RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX,
 };
 
@@ -16,6 +17,15 @@ struct copied {
     uint64_t from; /* its place in the segment */
     size_t to;     /* that of the copy in the payload */
     uint8_t tag[RIAD_TAG_SIZE];
+};
+
+/* An extent that names only parts of its records has a copy of just its bytes, where nobody else
+ * needs the rest. */
+struct trimmed {
+    uint64_t from; /* place of the run that it is of, */
+    uint32_t skip; /* and which part of that */
+    uint64_t length;
+    struct riad_extent copy; /* its run: position is that in the payload */
 };
 
 struct move {
@@ -28,8 +38,12 @@ struct move {
     struct copied *copies;
     size_t copy_count;
     size_t copy_capacity;
+    struct trimmed *trimmed; /* by place */
+    size_t trimmed_count;
+    struct riad_ranges needed; /* of the segment, by what is listed */
     struct riad_payload *payload;
     uint8_t *plain; /* RUN_BYTES_MAX */
+    uint64_t last;  /* place of the last extent that was copied */
     bool stuck;
 };
 
@@ -37,23 +51,10 @@ static void release(struct move *move)
 {
     free(move->listed);
     free(move->copies);
+    free(move->trimmed);
+    riad_ranges_done(&move->needed);
     riad_payload_freep(&move->payload);
     free(move->plain);
-}
-
-uint32_t riad_extent_record_length(const struct riad_extent *extent, uint32_t i)
-{
-    uint32_t unit = 1U << extent->unit_shift;
-
-    return i + 1U < extent->tag_count ? unit : extent->run_length - i * unit;
-}
-
-uint64_t riad_extent_sealed_size(const struct riad_extent *extent)
-{
-    uint64_t unit = (uint64_t)1 << extent->unit_shift;
-
-    return (extent->tag_count - 1U) * (unit + RIAD_DATA_OVERHEAD) +
-           riad_data_record_size(riad_extent_record_length(extent, extent->tag_count - 1U));
 }
 
 static int note(void *context, const struct riad_extent *extent)
@@ -128,11 +129,6 @@ static int remember(struct move *move, const struct copied *copy)
     return 0;
 }
 
-static uint64_t record_place(const struct riad_extent *extent, uint32_t i)
-{
-    return extent->position + (uint64_t)i * ((1U << extent->unit_shift) + RIAD_DATA_OVERHEAD);
-}
-
 /* The records of an extent that have no copy yet: extents come by place, so those in front of a
  * record that has one have one too, or cannot be read. */
 static uint32_t first_new(const struct move *move, const struct riad_extent *extent)
@@ -140,7 +136,7 @@ static uint32_t first_new(const struct move *move, const struct riad_extent *ext
     uint32_t i = 0;
 
     while (move->copy_count > 0 && i < extent->tag_count &&
-            record_place(extent, i) <= move->copies[move->copy_count - 1].from) {
+            riad_extent_record_place(extent, i) <= move->copies[move->copy_count - 1].from) {
         i++;
     }
     return i;
@@ -156,7 +152,7 @@ static int seal_records(
     for (uint32_t i = first; i < extent->tag_count && r == 0; i++) {
         const struct riad_birth birth = { extent->born.inode, extent->born.generation,
             extent->born.offset + (uint64_t)i * unit };
-        struct copied copy = { .from = record_place(extent, i) };
+        struct copied copy = { .from = riad_extent_record_place(extent, i) };
 
         r = riad_payload_add(move->payload, &birth, data + (size_t)(i - first) * unit,
                 riad_extent_record_length(extent, i), &copy.to, copy.tag);
@@ -180,31 +176,114 @@ static void note_damage(struct move *move, const struct riad_extent *extent)
             (unsigned long long)extent->segment, (unsigned long long)extent->position);
 }
 
-static int copy_extent(struct move *move, const struct riad_extent *extent)
+/* Whether too much of the extent's records is needed by nobody. */
+static bool is_ragged(const struct move *move, const struct riad_extent *extent)
+{
+    uint64_t sealed = riad_extent_sealed_size(extent);
+    uint64_t covered =
+            riad_ranges_covered(&move->needed, extent->position, extent->position + sealed);
+
+    return extent->length < extent->run_length &&
+           covered + (uint64_t)extent->tag_count * RIAD_DATA_OVERHEAD <
+                   sealed / RAGGED * (RAGGED - 1);
+}
+
+static const struct trimmed *find_trimmed(const struct move *move, const struct riad_extent *extent)
+{
+    for (size_t i = move->trimmed_count; i > 0; i--) {
+        const struct trimmed *trimmed = &move->trimmed[i - 1];
+
+        if (trimmed->from == extent->position && trimmed->skip == extent->skip &&
+                trimmed->length == extent->length) {
+            return trimmed;
+        }
+    }
+    return NULL;
+}
+
+/* Its records begin where the extent does: what they were sealed for moves on with that. */
+static void cut_run(const struct riad_extent *extent, struct riad_extent *ret)
+{
+    *ret = *extent;
+    ret->skip = 0;
+    ret->run_length = (uint32_t)extent->length;
+    ret->born.offset += extent->skip;
+    ret->tag_count = (uint16_t)(((extent->length - 1) >> extent->unit_shift) + 1);
+}
+
+static int trim(struct move *move, const struct riad_extent *extent, const uint8_t *data)
+{
+    struct trimmed *trimmed = &move->trimmed[move->trimmed_count];
+    size_t to;
+    int r = 0;
+
+    *trimmed = (struct trimmed){ extent->position, extent->skip, extent->length, { 0 } };
+    cut_run(extent, &trimmed->copy);
+    for (uint32_t i = 0; i < trimmed->copy.tag_count && r == 0; i++) {
+        uint64_t offset = (uint64_t)i << extent->unit_shift;
+        const struct riad_birth birth = { trimmed->copy.born.inode, trimmed->copy.born.generation,
+            trimmed->copy.born.offset + offset };
+
+        r = riad_payload_add(move->payload, &birth, data + offset,
+                riad_extent_record_length(&trimmed->copy, i), &to,
+                trimmed->copy.tags + (size_t)i * RIAD_TAG_SIZE);
+        if (r == 0 && i == 0) {
+            trimmed->copy.position = to;
+        }
+    }
+    move->trimmed_count += r == 0;
+    return r;
+}
+
+/* Bytes [from, to) of the extent's run. 1: they cannot be read. */
+static int read_run(struct move *move, const struct riad_extent *extent, uint32_t from, uint32_t to)
 {
     struct riad_run run = riad_extent_run(extent);
+    int r = riad_segments_read(move->workspace->segments, &run, from, to - from, move->plain);
+
+    if (r == -EBADMSG) {
+        note_damage(move, extent);
+        return 1;
+    }
+    return r;
+}
+
+static int copy_shared(struct move *move, const struct riad_extent *extent)
+{
     uint32_t first = first_new(move, extent);
-    uint32_t from = first << extent->unit_shift;
     int r;
 
     if (first == extent->tag_count) {
         return 0;
     }
-    r = riad_segments_read(
-            move->workspace->segments, &run, from, extent->run_length - from, move->plain);
-    if (r == -EBADMSG) {
-        note_damage(move, extent);
-        return 0;
+    r = read_run(move, extent, first << extent->unit_shift, extent->run_length);
+    return r == 0 ? seal_records(move, extent, first, move->plain) : r < 0 ? r : 0;
+}
+
+static int copy_trimmed(struct move *move, const struct riad_extent *extent)
+{
+    int r;
+
+    if (find_trimmed(move, extent)) {
+        return 0; /* a clone */
     }
-    return r < 0 ? r : seal_records(move, extent, first, move->plain);
+    r = read_run(move, extent, extent->skip, extent->skip + (uint32_t)extent->length);
+    return r == 0 ? trim(move, extent, move->plain) : r < 0 ? r : 0;
 }
 
 static int copy_all(struct move *move)
 {
-    int r = riad_payload_new(move->workspace->log, move->listed_bytes, &move->payload);
+    int r = riad_ranges_of(move->listed, move->listed_count, &move->needed);
 
+    if (r == 0) {
+        r = riad_payload_new(move->workspace->log, move->listed_bytes, &move->payload);
+    }
     for (size_t i = 0; i < move->listed_count && r == 0; i++) {
-        r = copy_extent(move, &move->listed[i]);
+        r = is_ragged(move, &move->listed[i]) ? 0 : copy_shared(move, &move->listed[i]);
+    }
+    /* Behind those: copies of records that lie in a row do too. */
+    for (size_t i = 0; i < move->listed_count && r == 0; i++) {
+        r = is_ragged(move, &move->listed[i]) ? copy_trimmed(move, &move->listed[i]) : 0;
     }
     return r;
 }
@@ -217,13 +296,14 @@ static int compare_copies(const void *key, const void *copy)
     return (place > from) - (place < from);
 }
 
-/* Whether all records of the extent have copies, one behind the other as they are: then *ret names
- * those. */
-static bool turn(const struct move *move, const struct riad_extent *extent,
+/* All records of the extent have copies, one behind the other as they are. */
+static bool turn_shared(const struct move *move, const struct riad_extent *extent,
         const struct riad_place *place, struct riad_extent *ret)
 {
-    const struct copied *first = bsearch(
-            &extent->position, move->copies, move->copy_count, sizeof *first, compare_copies);
+    const struct copied *first = move->copy_count == 0
+                                         ? NULL
+                                         : bsearch(&extent->position, move->copies,
+                                                   move->copy_count, sizeof *first, compare_copies);
     size_t left = first ? move->copy_count - (size_t)(first - move->copies) : 0;
 
     if (left < extent->tag_count) {
@@ -233,11 +313,29 @@ static bool turn(const struct move *move, const struct riad_extent *extent,
     ret->segment = place->segment;
     ret->position = place->position + first->to;
     for (uint32_t i = 0; i < extent->tag_count; i++) {
-        if (first[i].from != record_place(extent, i)) {
+        if (first[i].from != riad_extent_record_place(extent, i)) {
             return false;
         }
         memcpy(ret->tags + (size_t)i * RIAD_TAG_SIZE, first[i].tag, RIAD_TAG_SIZE);
     }
+    return true;
+}
+
+/* *ret is the row that names the extent's copy, if there is one. */
+static bool turn(const struct move *move, const struct riad_extent *extent,
+        const struct riad_place *place, struct riad_extent *ret)
+{
+    const struct trimmed *trimmed = find_trimmed(move, extent);
+
+    if (!trimmed) {
+        return turn_shared(move, extent, place, ret);
+    }
+    *ret = trimmed->copy;
+    ret->inode = extent->inode;
+    ret->offset = extent->offset;
+    ret->birth = extent->birth;
+    ret->segment = place->segment;
+    ret->position += place->position;
     return true;
 }
 
@@ -247,7 +345,6 @@ static bool turn(const struct move *move, const struct riad_extent *extent,
 static int turn_some(struct move *move, const struct riad_place *place, uint64_t *from)
 {
     struct riad_workspace *workspace = move->workspace;
-    const uint64_t last = move->copies[move->copy_count - 1].from;
     struct riad_extent turned;
     size_t count = 0;
     int r;
@@ -258,7 +355,7 @@ static int turn_some(struct move *move, const struct riad_place *place, uint64_t
     if (r < 0 || move->listed_count == 0) {
         return r;
     }
-    for (size_t i = 0; i < move->listed_count && move->listed[i].position <= last; i++) {
+    for (size_t i = 0; i < move->listed_count && move->listed[i].position <= move->last; i++) {
         if (turn(move, &move->listed[i], place, &turned)) {
             riad_change_put_extent(&workspace->change, &turned);
             count++;
@@ -270,14 +367,19 @@ static int turn_some(struct move *move, const struct riad_place *place, uint64_t
         return r < 0 ? r : 1;
     }
     *from = move->listed[move->listed_count - 1].position + 1;
-    return *from <= last;
+    return *from <= move->last;
 }
 
 static int turn_all(struct move *move, const struct riad_place *place)
 {
-    uint64_t from = move->copies[0].from;
+    uint64_t from = move->listed[0].position;
     int r;
 
+    move->last = move->listed[move->listed_count - 1].position;
+    if (move->copy_count > 0 && move->copies[move->copy_count - 1].from > move->last) {
+        move->last =
+                move->copies[move->copy_count - 1].from; /* parts of a long one that is copied */
+    }
     do {
         r = riad_mutation_begin(move->workspace, NULL);
         if (r < 0) {
@@ -325,7 +427,7 @@ static int copy_and_turn(struct move *move)
     unsigned ticket;
     int r = copy_all(move);
 
-    if (r < 0 || move->copy_count == 0) {
+    if (r < 0 || move->payload->size == 0) {
         return r;
     }
     if (!has_room(move->workspace, move->payload->size)) {
@@ -341,7 +443,8 @@ static int allocate(struct move *move)
 {
     move->listed = malloc(LISTED_MAX * sizeof *move->listed);
     move->plain = malloc(RUN_BYTES_MAX);
-    return move->listed && move->plain ? 0 : -ENOMEM;
+    move->trimmed = malloc(LISTED_MAX * sizeof *move->trimmed);
+    return move->listed && move->plain && move->trimmed ? 0 : -ENOMEM;
 }
 
 int riad_cleaner_move(
@@ -366,7 +469,7 @@ int riad_cleaner_move(
     if (r < 0) {
         return r;
     }
-    moved.bytes = move.copy_count > 0 ? move.payload->size : 0;
+    moved.bytes = move.payload ? move.payload->size : 0;
     moved.stuck = move.stuck;
     *ret = moved;
     return 0;

@@ -13,7 +13,7 @@ struct riad_known_segment {
     uint64_t segment;
     enum riad_segment_kind kind; /* log or data */
     uint64_t size;               /* of the file */
-    uint64_t live;               /* sealed bytes of records that extents refer to */
+    uint64_t live;               /* bytes that extents refer to, about as their copies would take */
     uint64_t estimate; /* the index's, when live was counted: as long as it says so, so it is */
     bool stuck;        /* something in it cannot be read: it stays */
 };
@@ -34,7 +34,7 @@ struct riad_space {
 };
 
 /* cleaner_survey.c. Lists the segments and counts what is live in those that have changed since the
- * last time; data segments that are open for appending are left out, but ended if half of them is
+ * last time; data segments that are open for appending are left out, but ended if much of them is
  * dead. -ECANCELED: the workspace is being closed. */
 int riad_cleaner_survey(struct riad_workspace *workspace, struct riad_known_segments *segments,
         struct riad_space *ret) RIAD_MUST_CHECK;
@@ -42,8 +42,25 @@ void riad_known_segments_done(struct riad_known_segments *segments);
 /* Counts what is live in one segment, as sealed. */
 int riad_cleaner_count(
         struct riad_workspace *workspace, uint64_t segment, uint64_t *ret) RIAD_MUST_CHECK;
-/* Bytes that an extent's records take. */
+
+/* cleaner_ranges.c. Bytes of a segment, in places of which more is said there. */
+struct riad_range {
+    uint64_t from, to;
+};
+struct riad_ranges {
+    struct riad_range *items; /* ascending, none touches another */
+    size_t count;
+};
+/* What extents of one segment need, joined. -ENOMEM. */
+int riad_ranges_of(
+        const struct riad_extent *extents, size_t count, struct riad_ranges *ret) RIAD_MUST_CHECK;
+void riad_ranges_done(struct riad_ranges *ranges);
+/* How much of [from, to) is in the ranges. */
+uint64_t riad_ranges_covered(const struct riad_ranges *ranges, uint64_t from, uint64_t to);
+/* What one extent needs; bytes that its records take; place and data bytes of one of them. */
+struct riad_range riad_extent_needs(const struct riad_extent *extent);
 uint64_t riad_extent_sealed_size(const struct riad_extent *extent);
+uint64_t riad_extent_record_place(const struct riad_extent *extent, uint32_t i);
 uint32_t riad_extent_record_length(const struct riad_extent *extent, uint32_t i);
 
 struct riad_moved {

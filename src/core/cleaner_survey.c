@@ -6,7 +6,10 @@
 
 #include "cleaner_priv.h"
 
-enum { LOCKED_MAX = 128 }; /* extents that are counted under one hold of the lock */
+enum {
+    LOCKED_MAX = 128,        /* extents that are counted under one hold of the lock */
+    OPEN_DEAD_MAX = 4 << 20, /* bytes of a segment that is open for appending, and a quarter */
+};
 
 void riad_known_segments_done(struct riad_known_segments *segments)
 {
@@ -25,17 +28,17 @@ struct counting {
 static int count_extent(void *context, const struct riad_extent *extent)
 {
     struct counting *counting = context;
-    uint64_t end = extent->position + riad_extent_sealed_size(extent);
-    uint64_t begin = extent->position > counting->end ? extent->position : counting->end;
+    struct riad_range range = riad_extent_needs(extent);
+    uint64_t begin = range.from > counting->end ? range.from : counting->end;
 
     if (counting->left == 0) {
         return 1;
     }
     counting->left--;
     counting->from = extent->position + 1;
-    if (end > begin) {
-        counting->live += end - begin;
-        counting->end = end;
+    if (range.to > begin) {
+        counting->live += range.to - begin + RIAD_DATA_OVERHEAD;
+        counting->end = range.to;
     }
     return 0;
 }
@@ -151,7 +154,7 @@ static int compare_segments(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* One that is open for appending is nobody's to clean; with half of it dead it is ended. */
+/* One that is open for appending is nobody's to clean; with much of it dead it is ended. */
 static int pass_over_open(struct riad_workspace *workspace, const struct riad_known_segment *item)
 {
     uint64_t live = 0;
@@ -161,7 +164,7 @@ static int pass_over_open(struct riad_workspace *workspace, const struct riad_kn
     if (r == 0) {
         r = size_of(workspace, item->kind, item->segment, &size);
     }
-    if (r == 0 && size > 2 * live + RIAD_UNIT_MAX) {
+    if (r == 0 && size > live + live / 4 + OPEN_DEAD_MAX) {
         riad_log_end_segment(workspace->log, item->segment);
     }
     return r == -ENOENT ? 0 : r;

@@ -66,8 +66,8 @@ static inline void graft(struct riad_workspace *workspace, unsigned from, unsign
 {
     uint64_t done = 0;
 
-    memcpy(garden[to].data, garden[from].data, PLANT_MAX);
-    garden[to].size = garden[from].size;
+    memcpy(garden[to].data, garden[from].data, garden[from].size);
+    garden[to].size = garden[from].size > garden[to].size ? garden[from].size : garden[to].size;
     assert_int_equal(riad_copy_range(workspace, &alice, find_plant(workspace, from), 0,
                              find_plant(workspace, to), 0, garden[from].size, &done),
             0);

@@ -82,6 +82,48 @@ static void clones_go_on_sharing(void **state)
     fixture_assert_sound(&fixture);
 }
 
+/* Bytes of a segment's file that hold something. */
+static uint64_t size_of_data(void)
+{
+    _cleanup_free_ uint64_t *ids = NULL;
+    size_t count = 0;
+    char path[32];
+
+    assert_int_equal(riad_segment_list(fixture.workspace_fd, RIAD_SEGMENT_DATA, &ids, &count), 0);
+    riad_segment_path(RIAD_SEGMENT_DATA, ids[count - 1], path);
+    return (uint64_t)size_at(&fixture, path);
+}
+
+/* Of records that are partly overwritten the rest alone is copied, for clones once, and not where
+ * another file needs the whole. */
+static void what_is_overwritten_in_records_goes(void **state)
+{
+    struct riad_workspace *workspace = fixture_open(&fixture);
+    _cleanup_free_ uint64_t *ids = NULL;
+    size_t count = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < PLANTS; i++) {
+        sow(workspace, i);
+    }
+    grow(workspace, 0, 0, 1000000, 1);
+    for (unsigned at = 8192; at + 40000 < 1000000; at += 65536) {
+        grow(workspace, 0, at, 40000, at);
+    }
+    graft(workspace, 0, 1); /* pieces too */
+    assert_int_equal(riad_workspace_sync(workspace), 0);
+    assert_int_equal(riad_segment_list(fixture.workspace_fd, RIAD_SEGMENT_DATA, &ids, &count), 0);
+    assert_int_equal(move_segment(workspace, ids[0]), 0);
+    assert_true(size_of_data() < 500000);
+    assert_garden(workspace);
+    graft(workspace, 0, 2);
+    grow(workspace, 2, 100000, 3000, 2);
+    assert_int_equal(move_all(workspace), 0);
+    assert_garden(workspace);
+    fixture_close(workspace);
+    fixture_assert_sound(&fixture);
+}
+
 /* More extents of one segment than one look at it takes, and more at one place than one change. */
 static void many_small_ones_are_moved(void **state)
 {
@@ -192,6 +234,43 @@ static void a_full_store_is_no_damage(void **state)
     fixture_assert_sound(&fixture);
 }
 
+/* Whatever is done to files in between, in any order. */
+static void random_gardens_survive(void **state)
+{
+    struct riad_workspace *workspace = fixture_open(&fixture);
+    unsigned seed = 20261130;
+
+    (void)state;
+    plant_garden(workspace);
+    for (unsigned step = 1; step <= 400; step++) {
+        unsigned plant = (unsigned)rand_r(&seed) % PLANTS;
+        uint32_t at = (uint32_t)rand_r(&seed) % 500000;
+        uint32_t size = step % 3 ? 1 + (uint32_t)rand_r(&seed) % 9000 : 1 + at % 300000;
+
+        if (step % 11 == 0) {
+            cut(workspace, plant, at < garden[plant].size ? at : garden[plant].size);
+        } else if (step % 7 == 0 && garden[plant].size > 0) {
+            graft(workspace, plant, (plant + 1 + step % (PLANTS - 1)) % PLANTS);
+        } else {
+            grow(workspace, plant, at, size, step);
+        }
+        if (step % 25 == 0) {
+            assert_int_equal(move_all(workspace), 0);
+            assert_garden(workspace);
+        }
+        if (step % 100 == 0) {
+            assert_int_equal(riad_cleaner_roll(workspace), 0);
+            assert_int_equal(riad_cleaner_unlink(workspace, &(size_t){ 0 }), 0);
+            fixture_close(workspace);
+            fixture_assert_sound(&fixture);
+            fixture_forget(&fixture);
+            workspace = fixture_open(&fixture);
+            assert_garden(workspace);
+        }
+    }
+    fixture_close(workspace);
+}
+
 enum { WRITERS = 3, ROUNDS = 120 };
 
 struct writer {
@@ -255,10 +334,12 @@ int main(void)
         GARDEN(moving_keeps_every_byte),
         GARDEN(copies_can_be_moved),
         GARDEN(clones_go_on_sharing),
+        GARDEN(what_is_overwritten_in_records_goes),
         GARDEN(many_small_ones_are_moved),
         GARDEN(damage_stays_where_it_is),
         GARDEN(copies_are_durable_before_extents_name_them),
         GARDEN(a_full_store_is_no_damage),
+        GARDEN(random_gardens_survive),
         GARDEN(writers_go_on_meanwhile),
     };
 
