@@ -14,12 +14,16 @@
 
 struct riad_workspace;
 
-/* Hard limits on usage; 0 = none (P7). Soft limits and grace stand in the catalog and are not
- * enforced yet. */
+/* Limits on usage; 0 = none (P7). A hard one is never passed. A soft one may be, until the grace of
+ * its resource has passed since: then it holds as a hard one does, until usage is below it again.
+ */
 struct riad_limit {
     uint64_t blocks; /* of RIAD_BLOCK_SIZE, rounded down from bytes */
     uint64_t inodes;
+    uint64_t blocks_soft, inodes_soft;
+    uint32_t grace_blocks, grace_inodes; /* seconds; 0 = RIAD_GRACE_SECONDS */
 };
+enum { RIAD_GRACE_SECONDS = 7 * 24 * 3600 };
 
 /* One sentence for a person: what happened, to which thing, what to do. Filled when a function that
  * takes one fails. */
@@ -121,7 +125,9 @@ struct riad_workspace_status {
     enum riad_workspace_state state;
     struct riad_usage usage;
     struct riad_limit limit;
-    uint64_t store_blocks_free; /* of the store's file system */
+    uint64_t blocks_over_since, inodes_over_since; /* seconds since 1970, when usage passed the soft
+                                                      limit; 0: it is not above it */
+    uint64_t store_blocks_free;                    /* of the store's file system */
     struct riad_end end;
     struct riad_end synced;
     uint64_t unsynced_bytes;

@@ -11,16 +11,22 @@
 #include "host_priv.h"
 #include "site_host_priv.h"
 
+/* A limit below one block must not turn into "no limit". */
+static uint64_t blocks_of(uint64_t bytes)
+{
+    return bytes > 0 && bytes < RIAD_BLOCK_SIZE ? 1 : bytes / RIAD_BLOCK_SIZE;
+}
+
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit)
 {
-    struct riad_limit core = { .blocks = limit->bytes_hard / RIAD_BLOCK_SIZE,
-        .inodes = limit->inodes_hard };
-
-    /* A limit below one block must not turn into "no limit". */
-    if (limit->bytes_hard > 0 && core.blocks == 0) {
-        core.blocks = 1;
-    }
-    return core;
+    return (struct riad_limit){
+        .blocks = blocks_of(limit->bytes_hard),
+        .inodes = limit->inodes_hard,
+        .blocks_soft = blocks_of(limit->bytes_soft),
+        .inodes_soft = limit->inodes_soft,
+        .grace_blocks = limit->grace_bytes,
+        .grace_inodes = limit->grace_inodes,
+    };
 }
 
 static void show_progress(void *context, const char *what, uint64_t done, uint64_t total)
