@@ -20,6 +20,7 @@ enum riad_operation_kind {
     RIAD_OP_EXTENT_CLEAR,
     RIAD_OP_SYMLINK_PUT,
     RIAD_OP_WORKSPACE_PUT,
+    RIAD_OP_CLOCK_PUT, /* optional: a reader that enforces no soft limits skips it */
 };
 
 /* A change is its own encoding: each call appends one encoded operation to `operations`; nothing
@@ -51,6 +52,7 @@ void riad_change_clear_extents(
         struct riad_change *change, uint64_t inode, uint64_t from, uint64_t to);
 void riad_change_put_symlink(struct riad_change *change, uint64_t inode, const char *target);
 void riad_change_put_workspace(struct riad_change *change, uint64_t next_inode);
+void riad_change_put_clock(struct riad_change *change, const struct riad_clock *clock);
 /* Sets segment and position of all extents put in this change whose segment is 0
  * (RIAD_PLACE_LATER): known only when the log says where (riad_log_place). */
 void riad_change_place_extents(struct riad_change *change, const struct riad_place *place);
@@ -65,6 +67,7 @@ struct riad_operation {
     struct riad_inode inode;
     struct riad_dentry dentry; /* put: all; remove: parent and cookie */
     struct riad_extent extent;
+    struct riad_clock clock;
     uint64_t number; /* inode of remove, clear, xattr, symlink; next inode of workspace */
     uint64_t from, to;
     const uint8_t *name; /* xattr name */

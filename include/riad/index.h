@@ -65,6 +65,21 @@ struct riad_usage {
 };
 /* Sum over the inodes, kept as changes are applied (P7); no query. */
 void riad_index_usage(const struct riad_index *index, struct riad_usage *ret);
+/* What inodes of one owner or group add up to in this workspace, and since when that is above a
+ * soft limit (by resource: blocks, inodes). Of the workspace itself, id 0, the clocks alone. */
+struct riad_owner {
+    enum riad_subject subject;
+    uint32_t id;
+    struct riad_usage usage;
+    uint64_t over_since[2];
+};
+/* Zeros of one who has nothing. No query, but for the first time. */
+int riad_index_owner(struct riad_index *index, enum riad_subject subject, uint32_t id,
+        struct riad_owner *ret) RIAD_MUST_CHECK;
+/* Each that has something, in no order; function as in riad_index_list. */
+typedef int (*riad_index_owner_function)(void *context, const struct riad_owner *owner);
+int riad_index_owners(struct riad_index *index, enum riad_subject subject,
+        riad_index_owner_function function, void *context) RIAD_MUST_CHECK;
 uint64_t riad_index_next_inode(const struct riad_index *index);
 
 int riad_index_get_inode(

@@ -75,6 +75,19 @@ struct riad_extent {
     uint8_t tags[RIAD_RUN_RECORDS_MAX * RIAD_TAG_SIZE];
 };
 
+/* Whom a limit is on. */
+enum riad_subject { RIAD_SUBJECT_WORKSPACE = 1, RIAD_SUBJECT_USER, RIAD_SUBJECT_GROUP };
+/* And on what. */
+enum riad_resource { RIAD_RESOURCE_BLOCKS = 1, RIAD_RESOURCE_INODES };
+
+/* Since when a subject's usage of a resource is above its soft limit. */
+struct riad_clock {
+    enum riad_subject subject;
+    uint32_t id; /* uid or gid; 0 of the workspace */
+    enum riad_resource resource;
+    uint64_t since; /* seconds since 1970; 0: it is not above it */
+};
+
 /* The records behind a data extent; tags borrow from it. */
 static inline struct riad_run riad_extent_run(const struct riad_extent *extent)
 {

@@ -65,7 +65,9 @@ struct riad_workspace_config {
     /* Hears each event, which has no names in it, under the mutation lock: it must not wait. NULL
      */
     void (*event)(void *context, const char *text);
-    void *event_context;
+    /* The same with what was passed of a limit. NULL */
+    void (*limit_event)(void *context, const char *text);
+    void *event_context; /* of both */
 };
 
 /* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same

@@ -34,6 +34,9 @@ void riad_workspace_freeze_unlocked(struct riad_workspace *workspace, const char
 void riad_workspace_supersede_unlocked(struct riad_workspace *workspace);
 void riad_workspace_event_unlocked(struct riad_workspace *workspace, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* Of a limit: as an event, but told to who hears of limits. (mutation) */
+void riad_workspace_tell_limit(struct riad_workspace *workspace, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 bool riad_workspace_running(struct riad_workspace *workspace);
 
 /* What the configuration says of epochs that ended. */
@@ -148,6 +151,17 @@ void riad_background_ship(struct riad_workspace *workspace);
 void riad_background_wait_synced(struct riad_workspace *workspace);
 bool riad_background_stopping(struct riad_workspace *workspace);
 
+/* limits.c. Behind a change: starts and stops the clocks of soft limits, tells of what was passed.
+ * What cannot be written is tried again behind the next one. (mutation) */
+void riad_limits_follow(struct riad_workspace *workspace);
+/* The same if there is something to do that no caller's change brings about: a limit was set, or
+ * somebody refused. Called without the lock. */
+void riad_limits_round(struct riad_workspace *workspace);
+/* When the workspace is opened: the clocks are those of the index; what is passed already is not
+ * told.
+ */
+int riad_limits_begin(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+
 /* sync.c. One round of the syncing thread: data, log, mark; measures the bandwidth. */
 void riad_sync_round(struct riad_workspace *workspace);
 /* upkeep.c: one round each, by their threads. */
@@ -173,8 +187,8 @@ void riad_retire_leftovers(struct riad_workspace *workspace);
 /* Moves a file into dead/<term>/ and unlinks it there. -ENOENT counts as done. */
 int riad_retire_file(struct riad_workspace *workspace, enum riad_segment_kind kind,
         uint64_t segment) RIAD_MUST_CHECK;
-/* The same with a log or data segment that no extent refers to, whose row goes too. What freed it is
- * synced, and the term was looked up since. */
+/* The same with a log or data segment that no extent refers to, whose row goes too. What freed it
+ * is synced, and the term was looked up since. */
 int riad_retire_segment(struct riad_workspace *workspace, enum riad_segment_kind kind,
         uint64_t segment) RIAD_MUST_CHECK;
 

@@ -136,40 +136,6 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
     return 0;
 }
 
-static bool exceeds(uint64_t used, int64_t delta, uint64_t limit)
-{
-    return delta > 0 && limit > 0 && (used > limit || (uint64_t)delta > limit - used);
-}
-
-int riad_mutation_charge(
-        struct riad_workspace *workspace, int64_t blocks_delta, int64_t inodes_delta)
-{
-    struct riad_usage usage;
-    uint64_t grown = blocks_delta > 0 ? (uint64_t)blocks_delta : 0;
-
-    riad_index_usage(workspace->index, &usage);
-    if (exceeds(usage.blocks, blocks_delta, workspace->limit.blocks) ||
-            exceeds(usage.inodes, inodes_delta, workspace->limit.inodes)) {
-        return -EDQUOT;
-    }
-    if ((grown > 0 || inodes_delta > 0) &&
-            workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + grown) {
-        return -ENOSPC;
-    }
-    /* Until the store is measured again, what was charged is taken for gone. */
-    workspace->store_blocks_free -= grown;
-    return 0;
-}
-
-int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks)
-{
-    if (blocks > 0 && workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + blocks) {
-        return -ENOSPC;
-    }
-    workspace->store_blocks_free -= blocks;
-    return 0;
-}
-
 static int refused_by_log(struct riad_workspace *workspace, int error)
 {
     if (error == -EROFS) {
@@ -226,7 +192,7 @@ static void ship_if_due(struct riad_workspace *workspace)
     workspace->ship_asked = due;
 }
 
-int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload)
+int riad_mutation_record(struct riad_workspace *workspace, const struct riad_payload *payload)
 {
     struct riad_end end;
     uint64_t start;
@@ -245,6 +211,16 @@ int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_pay
     }
     ship_if_due(workspace);
     return 0;
+}
+
+int riad_mutation_commit(struct riad_workspace *workspace, const struct riad_payload *payload)
+{
+    int r = riad_mutation_record(workspace, payload);
+
+    if (r == 0) {
+        riad_limits_follow(workspace);
+    }
+    return r;
 }
 
 unsigned riad_bulk_begin(struct riad_workspace *workspace)

@@ -29,21 +29,10 @@ static int spend_gap(void *context, const struct riad_extent *extent)
     return room->cut != UINT64_MAX;
 }
 
-static uint64_t blocks_left(const struct riad_workspace *workspace)
-{
-    struct riad_usage usage;
-
-    if (workspace->limit.blocks == 0) {
-        return UINT64_MAX;
-    }
-    riad_index_usage(workspace->index, &usage);
-    return usage.blocks < workspace->limit.blocks ? workspace->limit.blocks - usage.blocks : 0;
-}
-
 int riad_write_room(struct riad_workspace *workspace, const struct riad_inode *row, uint64_t offset,
         uint32_t size, uint32_t *ret)
 {
-    struct room room = { .left = blocks_left(workspace), .cut = UINT64_MAX };
+    struct room room = { .left = riad_limits_room(workspace), .cut = UINT64_MAX };
     uint64_t low = riad_block_floor(offset), high = riad_block_ceil(offset + size), end;
     int r = 0;
 
@@ -64,6 +53,9 @@ int riad_write_room(struct riad_workspace *workspace, const struct riad_inode *r
     }
     end = room.cut == UINT64_MAX ? offset + size : room.cut * RIAD_BLOCK_SIZE;
     end = end < offset ? offset : end;
+    if (end < offset + size) {
+        riad_limits_refused(workspace);
+    }
     *ret = end < offset + size ? (uint32_t)(end - offset) : size;
     return 0;
 }

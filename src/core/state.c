@@ -29,6 +29,20 @@ static void raise_event(struct riad_workspace *workspace, const char *format, va
     }
 }
 
+void riad_workspace_tell_limit(struct riad_workspace *workspace, const char *format, ...)
+{
+    char text[sizeof workspace->event];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    riad_diag(RIAD_WARNING, "%s: %s", workspace->name, text);
+    if (workspace->hear_limit) {
+        workspace->hear_limit(workspace->hear_context, text);
+    }
+}
+
 void riad_workspace_event(struct riad_workspace *workspace, const char *format, ...)
 {
     va_list arguments;

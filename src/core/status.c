@@ -16,6 +16,8 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     ret->epoch = riad_keys_epoch(workspace->keys);
     ret->last_segment_before = workspace->last_segment_before;
     ret->limit = workspace->limit;
+    ret->blocks_over_since = workspace->over_since[0];
+    ret->inodes_over_since = workspace->over_since[1];
     ret->store_blocks_free = workspace->store_blocks_free;
     ret->references = riad_references_inodes(workspace->references);
     ret->commits = workspace->commits;
@@ -51,6 +53,7 @@ void riad_workspace_set_limit(struct riad_workspace *workspace, const struct ria
     pthread_mutex_lock(&workspace->mutation);
     workspace->limit = *limit;
     pthread_mutex_unlock(&workspace->mutation);
+    riad_background_changed(workspace); /* a soft one may be passed now, or no more */
 }
 
 const char *riad_workspace_name(const struct riad_workspace *workspace)

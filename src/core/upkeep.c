@@ -34,6 +34,7 @@ void riad_batch_round(struct riad_workspace *workspace)
         }
         pthread_mutex_unlock(&workspace->mutation);
     } while (r > 0 && !riad_background_stopping(workspace));
+    riad_limits_round(workspace);
 }
 
 void riad_store_measure(struct riad_workspace *workspace)

@@ -81,6 +81,7 @@ static void copy_values(
     workspace->read_only_open = config->read_only;
     workspace->clean = config->clean;
     workspace->hear = config->event;
+    workspace->hear_limit = config->limit_event;
     workspace->hear_context = config->event_context;
     atomic_init(&workspace->unsynced_bound, (uint64_t)64 << 20);
     riad_writer_init_growing(&workspace->content, 4096, RIAD_CHANGE_BODY_MAX);
@@ -284,7 +285,7 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
     workspace->log = opening->log;
     workspace->index = opening->index;
     workspace->replayed_changes = opening->replayed;
-    return r;
+    return r < 0 ? r : riad_limits_begin(workspace);
 }
 
 static int begin(struct riad_workspace *workspace, struct riad_opening *opening)

@@ -20,12 +20,18 @@ struct riad_upkeep {
     uint64_t dead_segments[64]; /* closed and dead before bulk_epoch was last turned */
     size_t dead_count;
     struct riad_cleaner *cleaner; /* cleaner.c; NULL: it had nothing to do yet */
-    bool beat_failing; /* the beat thread's */
+    bool beat_failing;            /* the beat thread's */
     /* Guarded by checkpointing. */
     uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
     uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */
     uint64_t checkpoint_bytes; /* of the newest */
-    uint64_t cut_below; /* of log segments below only what extents refer to is needed (L6) */
+    uint64_t cut_below;        /* of log segments below only what extents refer to is needed (L6) */
+};
+
+/* What was told of one resource since usage was last well below it (limits.c). */
+struct riad_limit_watch {
+    unsigned told; /* bits */
+    bool refused;  /* something was, by the hard limit or an old soft one */
 };
 
 /* Whom the workspace is for (riad/members.h). */
@@ -79,6 +85,8 @@ struct riad_workspace {
     struct riad_writer content; /* the encoded change; reused */
     struct riad_references *references;
     struct riad_limit limit;
+    uint64_t over_since[2]; /* by resource, as the index has it: when the soft limit was passed */
+    struct riad_limit_watch watches[2]; /* by resource */
     enum riad_workspace_state state;
     uint64_t lease_until; /* CLOCK_BOOTTIME ns until which the last heartbeat speaks for us (O2) */
     uint64_t last_store_check; /* when statvfs was last asked, ns */
@@ -91,7 +99,8 @@ struct riad_workspace {
     uint64_t orphaned_at;        /* when the last one became so, ns of CLOCK_MONOTONIC */
     pthread_cond_t orphan_freed; /* with mutation: the space of one came back */
     char event[160];
-    void (*hear)(void *context, const char *text); /* of the configuration; constant */
+    void (*hear)(void *context, const char *text);       /* of the configuration; constant */
+    void (*hear_limit)(void *context, const char *text); /* also */
     void *hear_context;
 };
 
@@ -113,6 +122,10 @@ int riad_mutation_allow(
  * the store has no room for new data. (mutation) */
 int riad_mutation_charge(struct riad_workspace *workspace, int64_t blocks_delta,
         int64_t inodes_delta) RIAD_MUST_CHECK;
+/* limits.c. Blocks that the limits still let in, whoever asks. (mutation) */
+uint64_t riad_limits_room(struct riad_workspace *workspace);
+/* A write was cut short by them. (mutation) */
+void riad_limits_refused(struct riad_workspace *workspace);
 /* May the store take this many blocks that replace charged ones? They need new room there until the
  * old ones are reclaimed. -ENOSPC: what is left is kept for deleting (P6). (mutation) */
 int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks) RIAD_MUST_CHECK;
@@ -121,6 +134,9 @@ int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks) R
  * rows unchanged; an error of the index after the append turns the workspace read-only, as the log
  * then knows more (-EIO). (mutation) */
 int riad_mutation_commit(
+        struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
+/* The same without looking at limits behind it. (mutation) */
+int riad_mutation_record(
         struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
 static inline void riad_mutation_end(struct riad_workspace *workspace)
 {

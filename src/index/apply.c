@@ -29,37 +29,36 @@ static int refuse_garbage(struct riad_index *index, uint64_t inode)
     return r == 1 ? -EBADMSG : r;
 }
 
-/* Blocks of the row as it is; -ENOENT if there is none. A number never given out needs no query. */
-static int get_blocks(struct riad_index *index, uint64_t inode, int64_t *ret)
+/* The row as it is, borrowed until the next call; -ENOENT if there is none. A number never given
+ * out needs no query. */
+static int get_row(struct riad_index *index, uint64_t inode, const struct riad_inode **ret)
 {
-    const struct riad_inode *row;
-    int r;
+    return inode >= index->current.next_inode ? -ENOENT : riad_cache_get(index, inode, ret);
+}
 
-    if (inode >= index->current.next_inode) {
-        return -ENOENT;
-    }
-    r = riad_cache_get(index, inode, &row);
-    if (r == 0) {
-        *ret = (int64_t)row->blocks;
-    }
-    return r;
+/* What the workspace uses, and what owners do. */
+static int count_change(
+        struct riad_index *index, const struct riad_inode *before, const struct riad_inode *after)
+{
+    int64_t blocks = (int64_t)(after ? after->blocks : 0) - (int64_t)(before ? before->blocks : 0);
+    int r = add_usage(index, (after != NULL) - (before != NULL), blocks);
+
+    return r < 0 ? r : riad_owners_change(index, before, after);
 }
 
 static int put_inode(struct riad_index *index, const struct riad_operation *operation)
 {
     const struct riad_inode *row = &operation->inode;
-    int64_t before = 0;
-    int64_t added = 0;
-    int r = get_blocks(index, row->inode, &before);
+    const struct riad_inode *before = NULL;
+    int r = get_row(index, row->inode, &before);
 
     if (r == -ENOENT) {
-        added = 1;
         r = row->inode < index->current.next_inode ? refuse_garbage(index, row->inode) : 0;
     }
     if (r < 0) {
         return r;
     }
-    r = add_usage(index, added, (int64_t)row->blocks - before);
+    r = count_change(index, before, row);
     if (r < 0) {
         return r;
     }
@@ -72,13 +71,13 @@ static int put_inode(struct riad_index *index, const struct riad_operation *oper
 
 static int remove_inode(struct riad_index *index, const struct riad_operation *operation)
 {
-    int64_t before = 0;
-    int r = get_blocks(index, operation->number, &before);
+    const struct riad_inode *before;
+    int r = get_row(index, operation->number, &before);
 
     if (r < 0) {
         return r == -ENOENT ? -EBADMSG : r;
     }
-    r = add_usage(index, -1, -before);
+    r = count_change(index, before, NULL);
     if (r < 0) {
         return r;
     }
@@ -168,6 +167,11 @@ static int put_workspace(struct riad_index *index, const struct riad_operation *
     return 0;
 }
 
+static int put_clock(struct riad_index *index, const struct riad_operation *operation)
+{
+    return riad_owners_set_clock(index, &operation->clock);
+}
+
 typedef int (*applier)(struct riad_index *index, const struct riad_operation *operation);
 
 static const applier appliers[] = {
@@ -181,6 +185,7 @@ static const applier appliers[] = {
     [RIAD_OP_EXTENT_CLEAR] = clear_extents,
     [RIAD_OP_SYMLINK_PUT] = riad_apply_symlink_put,
     [RIAD_OP_WORKSPACE_PUT] = put_workspace,
+    [RIAD_OP_CLOCK_PUT] = put_clock,
 };
 
 int riad_apply_operations(struct riad_index *index, struct riad_reader operations, bool loading)

@@ -82,6 +82,9 @@ int riad_index_commit(struct riad_index *index)
         if (r == 0) {
             r = riad_young_flush(index);
         }
+        if (r == 0) {
+            r = riad_owners_flush(index);
+        }
         if (r < 0) {
             return r;
         }
@@ -107,6 +110,7 @@ void riad_index_rollback(struct riad_index *index)
     }
     riad_cache_clear(index);
     riad_young_clear(index);
+    riad_owners_done(&index->owners);
     memset(index->deltas, 0, sizeof index->deltas);
     index->current = index->committed;
     index->open = false;

@@ -129,6 +129,13 @@ void riad_change_clear_extents(
     }
 }
 
+void riad_change_put_clock(struct riad_change *change, const struct riad_clock *clock)
+{
+    if (admit(change, riad_clock_is_valid(clock))) {
+        riad_operation_put_clock(&change->operations, clock);
+    }
+}
+
 void riad_change_put_symlink(struct riad_change *change, uint64_t inode, const char *target)
 {
     size_t size = strlen(target);

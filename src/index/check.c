@@ -76,6 +76,20 @@ static const struct {
       "SELECT inode FROM inode WHERE (mode & 61440) = 16384 AND nlink > 0 AND "
       "inode NOT IN (SELECT inode FROM reached)",
             "Directory %lld cannot be reached from the root." },
+    { "SELECT o.id FROM owner AS o LEFT JOIN (SELECT uid, count(*) AS inodes, sum(blocks & "
+      "2251799813685247) AS blocks FROM inode GROUP BY uid) AS i ON i.uid = o.id WHERE o.subject = "
+      "2 "
+      "AND (coalesce(i.inodes, 0) IS NOT o.inodes OR coalesce(i.blocks, 0) IS NOT o.blocks)",
+            "User %lld: the usage kept is not the sum over the inodes." },
+    { "SELECT o.id FROM owner AS o LEFT JOIN (SELECT gid, count(*) AS inodes, sum(blocks & "
+      "2251799813685247) AS blocks FROM inode GROUP BY gid) AS i ON i.gid = o.id WHERE o.subject = "
+      "3 "
+      "AND (coalesce(i.inodes, 0) IS NOT o.inodes OR coalesce(i.blocks, 0) IS NOT o.blocks)",
+            "Group %lld: the usage kept is not the sum over the inodes." },
+    { "SELECT uid FROM inode EXCEPT SELECT id FROM owner WHERE subject = 2",
+            "User %lld has inodes, and no usage is kept of it." },
+    { "SELECT gid FROM inode EXCEPT SELECT id FROM owner WHERE subject = 3",
+            "Group %lld has inodes, and no usage is kept of it." },
     { "SELECT garbage.inode FROM garbage JOIN inode ON inode.inode = garbage.inode",
             "Inode %lld is there and removed at once." },
     /* Data extents are shorter than 2^32: the mask only keeps damaged ones from overflowing. */

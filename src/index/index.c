@@ -161,6 +161,7 @@ void riad_index_close(struct riad_index *index)
     riad_database_close(index->checkpointer);
     riad_database_close(index->database);
     riad_writer_done(&index->batch);
+    riad_owners_done(&index->owners);
     riad_wipe(index->names, sizeof index->names);
     free(index->path);
     free(index);

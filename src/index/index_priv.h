@@ -59,6 +59,21 @@ struct riad_segment_delta {
     int64_t bytes;
 };
 
+struct riad_kept_owner {
+    struct riad_owner owner;
+    bool dirty;
+};
+
+/* All owners that have or had anything. */
+struct riad_owners {
+    struct riad_kept_owner *items; /* in the order in which they came */
+    size_t count;
+    uint32_t *slots;   /* by hash: 1 + the item's number, 0: empty */
+    size_t slot_count; /* a power of two */
+    bool loaded;       /* SQLite's are here */
+    bool dirty;        /* some are */
+};
+
 struct riad_cached_name {
     uint64_t parent; /* 0: empty */
     size_t size;
@@ -80,6 +95,7 @@ struct riad_index {
     struct riad_cached_name names[RIAD_CACHED_NAMES];
     struct riad_segment_delta deltas[RIAD_CACHED_SEGMENTS];
     struct riad_young_file young[RIAD_YOUNG_FILES]; /* by the low bits of the inode's number */
+    struct riad_owners owners;
     bool strays; /* there are extents of numbers never given out: damage. Then no file is young */
 
     /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone
@@ -148,6 +164,16 @@ void riad_young_forget(struct riad_index *index, uint64_t inode);
 int riad_young_flush(struct riad_index *index) RIAD_MUST_CHECK;
 /* After a rollback. */
 void riad_young_clear(struct riad_index *index);
+
+/* owners.c. Where an inode's row becomes another: before NULL: there was none, after NULL: it is
+ * removed. */
+int riad_owners_change(struct riad_index *index, const struct riad_inode *before,
+        const struct riad_inode *after) RIAD_MUST_CHECK;
+int riad_owners_set_clock(struct riad_index *index, const struct riad_clock *clock) RIAD_MUST_CHECK;
+/* Before a commit. */
+int riad_owners_flush(struct riad_index *index) RIAD_MUST_CHECK;
+/* Forgets all: after a rollback, and when the index is closed. */
+void riad_owners_done(struct riad_owners *owners);
 
 /* name_cache.c: the sealed name of a dentry. size is 1..RIAD_NAME_MAX. */
 int riad_index_seal_name(struct riad_index *index, uint64_t parent, const char *name, size_t size,

@@ -4,8 +4,6 @@
 #include "operation_priv.h"
 #include "row_priv.h"
 
-enum { FLAG_OPTIONAL = 1 };
-
 /* Reads one operation's frame; the body is borrowed. Errors stick in operations. */
 static void get_frame(struct riad_reader *operations, uint8_t *ret_kind, uint8_t *ret_flags,
         struct riad_reader *ret_body)
@@ -139,6 +137,18 @@ static bool get_symlink_put(struct riad_reader *body, struct riad_operation *ret
     return valid && ret->value && riad_text_is_valid(ret->value, ret->value_size, RIAD_SYMLINK_MAX);
 }
 
+static bool get_clock(struct riad_reader *body, struct riad_operation *ret)
+{
+    struct riad_clock *clock = &ret->clock;
+
+    clock->subject = riad_get_u8(body);
+    clock->resource = riad_get_u8(body);
+    riad_get_zeros(body, 2);
+    clock->id = riad_get_u32(body);
+    clock->since = riad_get_u64(body);
+    return riad_clock_is_valid(clock);
+}
+
 typedef bool (*decoder)(struct riad_reader *body, struct riad_operation *ret);
 
 static const decoder decoders[] = {
@@ -152,11 +162,18 @@ static const decoder decoders[] = {
     [RIAD_OP_EXTENT_CLEAR] = get_extent_clear,
     [RIAD_OP_SYMLINK_PUT] = get_symlink_put,
     [RIAD_OP_WORKSPACE_PUT] = get_number,
+    [RIAD_OP_CLOCK_PUT] = get_clock,
 };
 
 static bool is_known(uint8_t kind)
 {
     return kind < sizeof decoders / sizeof decoders[0] && decoders[kind];
+}
+
+/* Each kind has its flags: there is one encoding (F3). */
+static uint8_t flags_of(uint8_t kind)
+{
+    return is_known(kind) && kind != RIAD_OP_CLOCK_PUT ? 0 : RIAD_OPERATION_OPTIONAL;
 }
 
 int riad_operation_next(struct riad_reader *operations, struct riad_operation *ret)
@@ -167,7 +184,7 @@ int riad_operation_next(struct riad_reader *operations, struct riad_operation *r
         uint8_t flags;
 
         get_frame(operations, &kind, &flags, &body);
-        if (operations->error || flags != (is_known(kind) ? 0 : FLAG_OPTIONAL)) {
+        if (operations->error || flags != flags_of(kind)) {
             return -EBADMSG;
         }
         if (!is_known(kind)) {

@@ -7,6 +7,8 @@
 
 enum {
     RIAD_OPERATIONS_MAX = 4096,
+    RIAD_OPERATION_OPTIONAL = 1,    /* flag: may be skipped if the kind is unknown */
+    RIAD_CLOCK_SIZE = 16,
     RIAD_OPERATION_HEADER_SIZE = 6, /* kind, flags, length of the body */
     RIAD_CONTENT_HEADER_SIZE = 28,  /* time, request, flags, count */
     /* The largest operation: an xattr put. */
@@ -24,6 +26,8 @@ void riad_operation_put_xattr(struct riad_writer *out, uint64_t inode, const voi
 void riad_operation_put_extent(struct riad_writer *out, const struct riad_extent *row);
 void riad_operation_put_symlink(
         struct riad_writer *out, uint64_t inode, const void *target, size_t size);
+/* All of it, with the flag that it may be skipped. */
+void riad_operation_put_clock(struct riad_writer *out, const struct riad_clock *clock);
 /* Kind, no flags, and the length of the body that the caller writes next. */
 void riad_operation_put_header(
         struct riad_writer *out, enum riad_operation_kind kind, size_t body_size);

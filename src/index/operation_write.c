@@ -55,3 +55,15 @@ void riad_operation_put_symlink(
     riad_put_u64(out, inode);
     riad_put_b16(out, target, size);
 }
+
+void riad_operation_put_clock(struct riad_writer *out, const struct riad_clock *clock)
+{
+    riad_put_u8(out, RIAD_OP_CLOCK_PUT);
+    riad_put_u8(out, RIAD_OPERATION_OPTIONAL);
+    riad_put_u32(out, RIAD_CLOCK_SIZE);
+    riad_put_u8(out, (uint8_t)clock->subject);
+    riad_put_u8(out, (uint8_t)clock->resource);
+    riad_put_zeros(out, 2);
+    riad_put_u32(out, clock->id);
+    riad_put_u64(out, clock->since);
+}

@@ -121,3 +121,13 @@ bool riad_dentry_is_valid(const struct riad_dentry *row)
            row->cookie >= RIAD_FIRST_COOKIE && row->cookie <= RIAD_NUMBER_MAX &&
            is_known_type(row->type);
 }
+
+bool riad_clock_is_valid(const struct riad_clock *clock)
+{
+    bool known = clock->subject == RIAD_SUBJECT_USER || clock->subject == RIAD_SUBJECT_GROUP ||
+                 (clock->subject == RIAD_SUBJECT_WORKSPACE && clock->id == 0);
+
+    return known &&
+           (clock->resource == RIAD_RESOURCE_BLOCKS || clock->resource == RIAD_RESOURCE_INODES) &&
+           clock->since <= RIAD_NUMBER_MAX;
+}

@@ -17,6 +17,7 @@ bool riad_inode_is_valid(const struct riad_inode *row);
 /* unplaced: data extents of segment 0 are allowed, whose place is not known yet. */
 bool riad_extent_is_valid(const struct riad_extent *row, bool unplaced);
 bool riad_dentry_is_valid(const struct riad_dentry *row);
+bool riad_clock_is_valid(const struct riad_clock *clock);
 /* 1..max bytes without a zero byte. */
 bool riad_text_is_valid(const void *text, size_t size, size_t max);
 

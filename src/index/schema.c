@@ -11,6 +11,7 @@
  *   inode.times: atime, mtime, ctime, btime as FORMAT encodes them; truncate_mark NULL: none.
  *   extent.rest: FORMAT 6.2 without inode, offset, length, segment, position.
  *   segment.live: logical bytes of the extents in it; log: known to be a log segment.
+ *   owner: what the inodes of each owner and group use, and since when it is above a soft limit.
  *   garbage: inodes that were removed and whose extents are not freed yet (L8). */
 const char riad_schema_text[] =
         "CREATE TABLE meta(id INTEGER PRIMARY KEY, workspace, epoch, end, start, next_inode, "
@@ -30,7 +31,9 @@ const char riad_schema_text[] =
         "CREATE TABLE symlink(inode INTEGER PRIMARY KEY, target);"
         "CREATE TABLE segment(segment INTEGER PRIMARY KEY, live, log);"
         "CREATE INDEX segment_dead ON segment(segment) WHERE live = 0 AND log = 0;"
-        "CREATE TABLE garbage(inode INTEGER PRIMARY KEY);";
+        "CREATE TABLE garbage(inode INTEGER PRIMARY KEY);"
+        "CREATE TABLE owner(subject, id, blocks, inodes, over_blocks, over_inodes, "
+        "PRIMARY KEY(subject, id)) WITHOUT ROWID;";
 
 static const char list_text[] = "SELECT name, type, tbl_name, coalesce(sql, '') FROM sqlite_schema "
                                 "ORDER BY name, type, tbl_name";
@@ -146,5 +149,6 @@ int riad_schema_probe(sqlite3 *database)
             "SELECT length FROM extent ORDER BY inode DESC, offset DESC LIMIT 1;"
             "SELECT position FROM extent WHERE segment <> 0 "
             "ORDER BY segment DESC, position DESC LIMIT 1;"
+            "SELECT blocks FROM owner ORDER BY subject DESC, id DESC LIMIT 1;"
             "SELECT seq FROM xattr ORDER BY inode DESC, name DESC LIMIT 1");
 }

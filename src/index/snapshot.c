@@ -131,6 +131,27 @@ static int encode_extent(
     return r;
 }
 
+static int encode_clock(
+        struct riad_snapshot *snapshot, sqlite3_stmt *statement, struct riad_writer *out)
+{
+    struct riad_clock clock = { 0 };
+    uint32_t subject, resource;
+
+    (void)snapshot;
+    if (!riad_column_u32(statement, 0, &subject) || !riad_column_u32(statement, 1, &clock.id) ||
+            !riad_column_u32(statement, 2, &resource) ||
+            !riad_column_u64(statement, 3, &clock.since)) {
+        return -EUCLEAN;
+    }
+    clock.subject = subject;
+    clock.resource = resource;
+    if (!riad_clock_is_valid(&clock)) {
+        return -EUCLEAN;
+    }
+    riad_operation_put_clock(out, &clock);
+    return 0;
+}
+
 /* Dentries, symlinks and xattrs come after all inodes; garbage is no part of the tree (L8). */
 static const struct {
     const char *text;
@@ -143,6 +164,9 @@ static const struct {
     { "SELECT " RIAD_EXTENT_COLUMNS " FROM extent WHERE inode NOT IN (SELECT inode FROM garbage) "
       "ORDER BY inode, offset",
             encode_extent },
+    { "SELECT subject, id, 1, over_blocks FROM owner WHERE over_blocks <> 0 UNION ALL "
+      "SELECT subject, id, 2, over_inodes FROM owner WHERE over_inodes <> 0 ORDER BY 1, 2, 3",
+            encode_clock },
 };
 
 static int pass_table(struct riad_snapshot *snapshot, size_t table, struct riad_writer *out,

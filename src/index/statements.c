@@ -69,6 +69,11 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
                                "inode NOT IN (SELECT inode FROM garbage) ORDER BY position",
     [RIAD_SQL_SEGMENT_USED] = "SELECT 1 FROM extent INDEXED BY extent_place "
                               "WHERE segment = ?1 AND segment <> 0 LIMIT 1",
+    [RIAD_SQL_OWNER_LIST] =
+            "SELECT subject, id, blocks, inodes, over_blocks, over_inodes FROM owner",
+    [RIAD_SQL_OWNER_PUT] = "INSERT OR REPLACE INTO owner(subject, id, blocks, inodes, over_blocks, "
+                           "over_inodes) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [RIAD_SQL_OWNER_REMOVE] = "DELETE FROM owner WHERE subject = ?1 AND id = ?2",
     [RIAD_SQL_GARBAGE_PUT] = "INSERT OR REPLACE INTO garbage(inode) VALUES(?1)",
     [RIAD_SQL_GARBAGE_HAS] = "SELECT 1 FROM garbage WHERE inode = ?1",
     [RIAD_SQL_GARBAGE_FIRST] = "SELECT inode FROM garbage ORDER BY inode LIMIT 1",

@@ -39,6 +39,7 @@ struct fixture {
     uint32_t lease_seconds;
     bool read_only;
     bool clean;
+    void (*limit_event)(void *context, const char *text);
     char workspace_path[PATH_MAX];
     char state_path[PATH_MAX];
     int workspace_fd;
@@ -162,6 +163,7 @@ static inline void fixture_configure(struct fixture *fixture, struct riad_worksp
         .root_mode = 0755,
         .read_only = fixture->read_only,
         .clean = fixture->clean,
+        .limit_event = fixture->limit_event,
         .lease_seconds = fixture->lease_seconds,
         .epoch_ends = fixture->epoch_ends,
         .epoch_end_count = fixture->epoch_end_count,

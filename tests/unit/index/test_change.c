@@ -51,6 +51,7 @@ static void fill(struct riad_change *change)
     struct riad_inode inode = make_inode(5, S_IFREG | 0644);
     struct riad_dentry dentry = make_dentry(1, 3, 5, DT_REG, "bougainvillea");
     struct riad_extent extent = make_extent(5, 0, UNIT, 9, 64);
+    struct riad_clock clock = { RIAD_SUBJECT_USER, 1000, RIAD_RESOURCE_INODES, 1700000000 };
 
     riad_change_put_inode(change, &inode);
     riad_change_remove_inode(change, 6);
@@ -62,6 +63,7 @@ static void fill(struct riad_change *change)
     riad_change_clear_extents(change, 5, 10, UINT64_MAX);
     riad_change_put_symlink(change, 7, "../x");
     riad_change_put_workspace(change, 8);
+    riad_change_put_clock(change, &clock);
 }
 
 static void operations_go_round(void **state)
@@ -71,7 +73,7 @@ static void operations_go_round(void **state)
     struct riad_operation op;
 
     fill(&built->change);
-    operations = parse(built, 10);
+    operations = parse(built, 11);
     assert_int_equal(riad_operation_next(&operations, &op), 1);
     assert_int_equal(op.kind, RIAD_OP_INODE_PUT);
     assert_int_equal(op.inode.inode, 5);
@@ -106,6 +108,12 @@ static void operations_go_round(void **state)
     assert_int_equal(riad_operation_next(&operations, &op), 1);
     assert_int_equal(op.kind, RIAD_OP_WORKSPACE_PUT);
     assert_int_equal(op.number, 8);
+    assert_int_equal(riad_operation_next(&operations, &op), 1);
+    assert_int_equal(op.kind, RIAD_OP_CLOCK_PUT);
+    assert_int_equal(op.clock.subject, RIAD_SUBJECT_USER);
+    assert_int_equal(op.clock.id, 1000);
+    assert_int_equal(op.clock.resource, RIAD_RESOURCE_INODES);
+    assert_int_equal(op.clock.since, 1700000000);
     assert_int_equal(riad_operation_next(&operations, &op), 0);
 }
 
@@ -156,11 +164,11 @@ static void changed_changes_never_crash(void **state)
 
             built->content.data[i] ^= (uint8_t)value;
             r = read_all(built->content.data, built->content.size);
-            assert_true(r == -EBADMSG || (r >= 0 && r <= 10));
+            assert_true(r == -EBADMSG || (r >= 0 && r <= 11));
             built->content.data[i] ^= (uint8_t)value;
         }
     }
-    assert_int_equal(read_all(built->content.data, built->content.size), 10);
+    assert_int_equal(read_all(built->content.data, built->content.size), 11);
 }
 
 /* Appends a raw operation as a change of one. */
@@ -179,15 +187,39 @@ static int read_raw(uint8_t kind, uint8_t flags, const void *body, size_t size)
     return read_all(content.data, content.size);
 }
 
+static int read_clock(uint8_t flags, uint8_t subject, uint8_t resource, uint8_t id, uint8_t last)
+{
+    const uint8_t body[16] = { subject, resource, 0, 0, id, [8] = 1, [15] = last };
+
+    return read_raw(RIAD_OP_CLOCK_PUT, flags, body, sizeof body);
+}
+
+/* It may be skipped, and says so. */
+static void clocks_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(read_clock(1, 1, 1, 0, 0), 1);
+    assert_int_equal(read_clock(1, 2, 2, 9, 0), 1);
+    assert_int_equal(read_clock(1, 3, 1, 9, 0), 1);
+    assert_int_equal(read_clock(0, 1, 1, 0, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 1, 1, 9, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 0, 1, 0, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 4, 1, 0, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 1, 0, 0, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 1, 3, 0, 0), -EBADMSG);
+    assert_int_equal(read_clock(1, 1, 1, 0, 0x80), -EBADMSG);
+    assert_int_equal(read_raw(RIAD_OP_CLOCK_PUT, 1, "abc", 3), -EBADMSG);
+}
+
 static void unknown_kinds(void **state)
 {
     static const uint8_t number[8] = { 2 };
 
     (void)state;
-    assert_int_equal(read_raw(11, 1, "abc", 3), 0);
+    assert_int_equal(read_raw(200, 1, "abc", 3), 0);
     assert_int_equal(read_raw(255, 1, "", 0), 0);
-    assert_int_equal(read_raw(11, 0, "abc", 3), -EBADMSG);
-    assert_int_equal(read_raw(11, 3, "abc", 3), -EBADMSG);
+    assert_int_equal(read_raw(200, 0, "abc", 3), -EBADMSG);
+    assert_int_equal(read_raw(200, 3, "abc", 3), -EBADMSG);
     assert_int_equal(read_raw(0, 0, "abc", 3), -EBADMSG);
     assert_int_equal(read_raw(RIAD_OP_INODE_REMOVE, 0, number, 8), 1);
     assert_int_equal(read_raw(RIAD_OP_INODE_REMOVE, 1, number, 8), -EBADMSG);
@@ -343,6 +375,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(operations_go_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cut_changes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(changed_changes_never_crash, set_up, tear_down),
+        cmocka_unit_test(clocks_are_checked),
         cmocka_unit_test(unknown_kinds),
         cmocka_unit_test(names_that_format_forbids_are_refused),
         cmocka_unit_test_setup_teardown(bad_rows_stick, set_up, tear_down),
