@@ -2,6 +2,7 @@
 """Reads a riad store without riad: an independent second reader, written from docs/FORMAT.md alone.
 
 It never writes to the store and holds no local state, so it cannot notice that a store was rolled back as a whole.
+Of a site's store (--site-root) it shows what the user whose secret it is given is a member of.
 The sections follow those of the page. Exit codes: 1 other, 2 usage, 10 wrong secret, 11 not a store, 12 too new, 15 damage.
 """
 
@@ -32,7 +33,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MIB = 1 << 20
 NONE64 = 2**64 - 1
-FEATURE_INODE_FLAGS, FEATURE_ACLS = 1, 2  # FORMAT 5.4
+FEATURE_SITE = 1  # of riad.json: FORMAT 2
+FEATURE_INODE_FLAGS, FEATURE_ACLS = 1, 2  # of segments: FORMAT 5.4
 INODE_FLAGS = ("immutable", "append", "nodump", "noatime")  # as star names them
 ZERO_HASH = bytes(32)
 
@@ -55,6 +57,10 @@ class TooNew(Refusal):
 
 class Damage(Refusal):
     code = 15
+
+
+class Forgery(Damage):
+    """Sealed with the key of an epoch that had ended: not a torn record, whoever wrote it."""
 
 
 def insist(condition, message, kind=Damage):
@@ -125,13 +131,15 @@ class Decoder:
         return End(self.u64(), self.u64(), self.u32(), self.u64(), self.hash())
 
     def extensions(self):
-        inner, last = Decoder(self.b32(), self.what), -1
+        """{tag: value}; those that the caller does not know may be skipped."""
+        inner, last, found = Decoder(self.b32(), self.what), -1, {}
         while not inner.empty():
             tag = inner.u16()
             insist(tag > last, f"{self.what}: extensions out of order")
             insist(tag < 0x8000, f"{self.what}: needs extension {tag:#x}", TooNew)
-            inner.b32()
+            found[tag] = inner.b32()
             last = tag
+        return found
 
     def empty(self):
         return self.at == len(self.data)
@@ -226,7 +234,7 @@ def hex_names(directory, digits):
 
 
 class Store:
-    """riad.json, the directory it is in, and the public key that has to have signed everything else."""
+    """riad.json, and the directory it is in."""
 
     def __init__(self, path):
         self.path = path
@@ -236,7 +244,6 @@ class Store:
             raise NotStore(f"{path}: not a riad store: it has no riad.json") from None
         self.json_hash = sha256(raw)
         self.id = self.parse(raw)
-        self.signer = None
 
     def file(self, *names):
         return os.path.join(self.path, *names)
@@ -251,7 +258,8 @@ class Store:
         numbers = all(type(number) is int and 0 <= number < 2**32 for number in [format_, *bits])
         insist(numbers and format_ >= 1, f"{self.path}: riad.json holds wrong numbers", NotStore)
         insist(format_ == 1, f"{self.path}: format {format_} is newer than 1", TooNew)
-        check_features(bits[1], bits[2], "riad.json")
+        check_features(bits[1], bits[2], "riad.json", FEATURE_SITE)
+        self.is_site = bool(bits[2] & FEATURE_SITE)
         named = isinstance(store_id, str) and re.fullmatch("[0-9a-f]{32}", store_id)
         insist(named, f"{self.path}: riad.json has no store id", NotStore)
         return bytes.fromhex(store_id)
@@ -264,7 +272,13 @@ def unique_pairs(pairs):
 
 # ---- 3. Envelopes ----
 
-LABELS = {b"RIAU": b"riad/v1/user", b"RIAO": b"riad/v1/roster", b"RIAT": b"riad/v1/term", b"RIAC": b"riad/v1/catalog"}
+LABELS = {
+    b"RIAU": b"riad/v1/user",
+    b"RIAO": b"riad/v1/roster",
+    b"RIAT": b"riad/v1/term",
+    b"RIAC": b"riad/v1/catalog",
+    b"RIAS": b"riad/v1/site",
+}
 ENVELOPE_LIMIT = MIB + 1024
 
 
@@ -285,6 +299,13 @@ class Envelope:
         insist(source.b16() == self.label, f"{what}: wrong label")
         self.signature = source.b16(64, 64)
         source.finish()
+
+    def verify_by(self, publics):
+        """One of these keys has to have signed it; returns which."""
+        public = next((public for public in publics if self.key_id == key_id(public)), None)
+        insist(public, f"{self.what}: signed by somebody else")
+        self.verify(public)
+        return public
 
     def verify(self, public):
         insist(self.key_id == key_id(public), f"{self.what}: signed by somebody else")
@@ -311,9 +332,7 @@ def key_id(public):
 
 
 def load_envelope(store, path, magic):
-    envelope = Envelope(store, read_file(path, ENVELOPE_LIMIT), magic, path)
-    envelope.verify(store.signer)
-    return envelope
+    return Envelope(store, read_file(path, ENVELOPE_LIMIT), magic, path)
 
 
 # ---- 3.1 User ----
@@ -364,7 +383,7 @@ class User:
     def __init__(self, store, name):
         self.store = store
         path = store.file("user", name)
-        self.envelope = Envelope(store, read_file(path, ENVELOPE_LIMIT), b"RIAU", path)
+        self.envelope = load_envelope(store, path, b"RIAU")
         source = self.envelope.decoder()
         self.id = source.id()
         insist(self.id.hex() == name, f"{path}: named for another user")
@@ -400,7 +419,7 @@ class User:
         publics = [key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw) for key in (private, signing)]
         insist(publics == [self.x25519, self.ed25519], f"{self.envelope.what}: the public keys are not those of the private ones")
         self.envelope.verify(publics[1])
-        self.private, self.store.signer = private, publics[1]
+        self.private = private
 
 
 def stretch(slot, secret):
@@ -422,8 +441,9 @@ def parse_recovery_code(text):
     return raw[:32]
 
 
-def unlock_store(store, secret):
-    users = [User(store, name) for name in hex_names(store.file("user"), 32)]
+def unlock(store, names, secret):
+    """The first of these users whom the secret opens."""
+    users = [User(store, name) for name in names]
     insist(users, f"{store.path}: no user file")
     for user in users:
         if user.unlock(secret):
@@ -432,6 +452,9 @@ def unlock_store(store, secret):
 
 
 # ---- 3.2 Roster, 3.3 wraps ----
+
+MANAGER, WRITER, READER = 1, 2, 3
+ROLE_NAMES = {MANAGER: "manager", WRITER: "writer", READER: "reader"}
 
 
 @dataclass
@@ -447,49 +470,91 @@ def parse_member(source):
     return Member(source.id(), source.within(source.u8(), 1, 3), source.take(32), source.take(32), source.hash())
 
 
+@dataclass
+class Epoch:
+    """What a create or epoch entry of the roster says of the root key that it begins."""
+
+    commitment: bytes
+    sealed_name: bytes
+    sealed_previous: bytes = b""
+
+
 class Roster:
-    def __init__(self, store, workspace):
+    """The chain of a workspace's members; `owner` is the public key that has to have signed its first entry."""
+
+    def __init__(self, store, workspace, owner):
         self.store, self.workspace = store, workspace
         self.path = store.file("ws", workspace.hex(), "roster")
-        self.hashes, self.members = [], {}
+        self.owner = owner
+        self.hashes, self.members, self.groups, self.epochs = [], {}, {}, {}
+        self.roles = []  # after each entry: {member: role}
         source = Decoder(read_file(self.path, 16 * MIB), self.path)
         insist(not source.empty(), f"{self.path}: empty")
         while not source.empty():
-            self.add(Envelope(store, source.b32(high=ENVELOPE_LIMIT), b"RIAO", f"{self.path} entry {len(self.hashes)}"))
+            what = f"{self.path} entry {len(self.hashes)}"
+            self.add(Envelope(store, source.b32(high=ENVELOPE_LIMIT), b"RIAO", what))
 
     def add(self, envelope):
-        envelope.verify(self.store.signer)
+        envelope.verify_by(self.managers() if self.hashes and self.store.is_site else [self.owner])
         source = envelope.decoder()
         insist(source.id() == self.workspace, f"{envelope.what}: of another workspace")
         place = (source.u64(), source.hash())
         insist(place == (len(self.hashes), self.head()), f"{envelope.what}: not the next of the chain")
         self.time, kind = source.time(), source.within(source.u8(), 1, 4)
         insist((kind == 1) == (not self.hashes), f"{envelope.what}: create belongs first, and only there")
-        insist(kind != 4, f"{envelope.what}: several epochs", TooNew)
-        if kind == 1:
-            self.create(source)
-        elif kind == 2:
-            self.put(source)
-        else:
-            member = source.id()
-            insist(self.members.pop(member, None), f"{envelope.what}: removes nobody")
-        source.extensions()
+        member = (self.create, self.put, self.remove, self.begin_epoch)[kind - 1](source)
+        extensions = source.extensions()
         source.finish()
+        if kind == 2:
+            self.groups[member] = parse_group(extensions, envelope.what)
+        insist(self.managers(), f"{envelope.what}: leaves no manager")
         self.hashes.append(envelope.hash())
+        self.roles.append({user: member.role for user, member in self.members.items()})
+
+    def managers(self):
+        return [member.ed25519 for member in self.members.values() if member.role == MANAGER]
 
     def create(self, source):
         self.kind = source.within(source.u8(), 1, 2)
         self.epoch = source.within(source.u32(), 1, 1)
-        self.commitment, self.sealed_name = source.hash(), source.b16(high=336)
-        self.put(source)
+        self.epochs[1] = Epoch(source.hash(), source.b16(high=336))
+        return self.put(source)
 
     def put(self, source):
         member = parse_member(source)
         self.members[member.user] = member
         insist(len(self.members) <= 4096, f"{source.what}: too many members")
+        return member.user
+
+    def remove(self, source):
+        member = source.id()
+        insist(self.members.pop(member, None), f"{source.what}: removes nobody")
+        self.groups.pop(member, None)
+        return member
+
+    def begin_epoch(self, source):
+        self.epoch = source.within(source.u32(), self.epoch + 1, min(self.epoch + 1, 64))
+        self.epochs[self.epoch] = Epoch(source.hash(), source.b16(high=336), source.b16(48, 48))
+        wraps = [(source.id(), source.hash()) for _ in range(source.within(source.u32(), 1, 4096))]
+        insist([user for user, _ in wraps] == sorted(self.members), f"{source.what}: its wraps are not those of the members, in their order")
+        for user, wrap_hash in wraps:
+            self.members[user] = replace(self.members[user], wrap_hash=wrap_hash)
 
     def head(self):
         return self.hashes[-1] if self.hashes else ZERO_HASH
+
+    def roots(self, user):
+        """The root key of each epoch: the last one's is wrapped for the user, and opens those before it, one by one."""
+        roots = {self.epoch: self.unwrap(user)}
+        for epoch in range(self.epoch, 1, -1):
+            key = hkdf(roots[epoch], self.workspace, b"riad/v1/previous-root" + le(epoch, 4), 32)
+            what = f"{self.path}: the root of epoch {epoch - 1}"
+            roots[epoch - 1] = gcm_open(key, bytes(12), self.epochs[epoch].sealed_previous, self.workspace + le(epoch, 4), what)
+        for epoch, root in roots.items():
+            commitment = hkdf(root, self.workspace, b"riad/v1/commit", 32)
+            committed = hmac.compare_digest(commitment, self.epochs[epoch].commitment)
+            insist(committed, f"{self.path}: the root of epoch {epoch} is not the one committed to")
+        return roots
 
     def unwrap(self, user):
         """The root key of the last epoch."""
@@ -499,10 +564,19 @@ class Roster:
         path = self.store.file("ws", self.workspace.hex(), "wrap", f"{user.id.hex()}-{self.epoch:08x}")
         raw = read_file(path, 4096)
         insist(sha256(b"riad/v1/wrap", raw) == member.wrap_hash, f"{path}: not the wrap that the roster names")
-        root = open_wrap(self.store, self.workspace, self.epoch, user, Decoder(raw, path))
-        commitment = hkdf(root, self.workspace, b"riad/v1/commit", 32)
-        insist(hmac.compare_digest(commitment, self.commitment), f"{path}: the root is not the one committed to")
-        return root
+        return open_wrap(self.store, self.workspace, self.epoch, user, Decoder(raw, path))
+
+
+def parse_group(extensions, what):
+    """Extension 1 of a member put: the group of accounts through which she is a member; None without it."""
+    return account_name(extensions[1], what) if 1 in extensions else None
+
+
+def account_name(name, what):
+    """As 3.5, kind 4, has names of accounts."""
+    wrong = any(byte <= 0x20 or byte == 0x7F for byte in name) or set(name) & set(b"/:") or name[:1] in (b".", b"-")
+    insist(1 <= len(name) <= 64 and not wrong, f"{what}: not a name of an account")
+    return name
 
 
 def open_wrap(store, workspace, epoch, user, source):
@@ -547,9 +621,10 @@ def hpke_expand(suite, key, label, info, size):
 
 
 class Term:
-    def __init__(self, store, roster, number):
-        directory = store.file("ws", roster.workspace.hex(), "term")
-        envelope = load_envelope(store, os.path.join(directory, f"{number:08x}"), b"RIAT")
+    def __init__(self, authority, roster, number):
+        directory = authority.store.file("ws", roster.workspace.hex(), "term")
+        envelope = load_envelope(authority.store, os.path.join(directory, f"{number:08x}"), b"RIAT")
+        envelope.verify_by(authority.term_signers(roster.workspace, number))
         source = envelope.decoder()
         insist(source.id() == roster.workspace, f"{envelope.what}: of another workspace")
         self.number, self.previous = source.u32(), source.u32()
@@ -576,19 +651,27 @@ class Term:
         source.zero(4)
         count = source.u64()
         last = source.u64()
-        expected = mac(keys.subkey("beat", self.epoch, 32), keys.workspace + raw[:32])
-        insist(hmac.compare_digest(source.hash(), expected), f"{source.what}: not authentic")
+        epoch = self.beat_epoch(keys, raw)
+        insist(epoch, f"{source.what}: not authentic")
+        source.hash()
         insist(flags == 1 or last == 0, f"{source.what}: names a last change though the term goes on")
-        return count, flags == 1, last
+        return (count, flags == 1, last) if keys.end(epoch) is None else (count, False, 0)
+
+    def beat_epoch(self, keys, raw):
+        """The epoch that was current when it was written: the one that the term began in, or a later one."""
+        for epoch in range(max(keys.roots), self.epoch - 1, -1):
+            if hmac.compare_digest(raw[32:], mac(keys.subkey("beat", epoch, 32), keys.workspace + raw[:32])):
+                return epoch
+        return None
 
 
-def load_terms(store, roster):
+def load_terms(authority, roster):
     """The terms that verify, by number, and the numbers of those that do not: they are void."""
     terms, void = {}, []
-    for name in hex_names(store.file("ws", roster.workspace.hex(), "term"), 8):
+    for name in hex_names(authority.store.file("ws", roster.workspace.hex(), "term"), 8):
         number = int(name, 16)
         try:
-            terms[number] = Term(store, roster, number)
+            terms[number] = Term(authority, roster, number)
         except Damage as error:
             warn(f"void: {error}")
             void.append(number)
@@ -612,43 +695,138 @@ def follow_history(terms):
 
 
 @dataclass
+class Account:
+    """A user of a site (kind 4)."""
+
+    uid: int
+    active: bool
+    generation: int
+    x25519: bytes
+    ed25519: bytes
+    name: bytes
+
+
+@dataclass
+class Registered:
+    """A roster as the nodes have registered it (kind 5)."""
+
+    entries: int
+    head: bytes
+    roles: dict  # member: role
+
+
+@dataclass
 class Catalog:
-    workspaces: dict = field(default_factory=dict)  # id: (kind, live, owner)
+    site: bool
+    workspaces: dict = field(default_factory=dict)  # id: (kind, live, owner), in the order of their first entries
     limits: dict = field(default_factory=dict)  # (subject kind, subject): eight numbers
     expiries: dict = field(default_factory=dict)  # workspace: (seconds since 1970 or 0, grace in seconds)
+    accounts: dict = field(default_factory=dict)  # user: Account
+    rosters: dict = field(default_factory=dict)  # workspace: Registered
+    names: dict = field(default_factory=dict)  # workspace: name
+    ends: dict = field(default_factory=dict)  # workspace: {epoch: End}
+    bounds: dict = field(default_factory=dict)  # Ed25519 key of a node: {workspace: the last of its terms that counts}
+    heads: dict = field(default_factory=lambda: {0: ZERO_HASH})  # number that follows a batch: hash of the batch
     next: int = 0
-    head: bytes = ZERO_HASH
 
     def add(self, envelope):
         source = envelope.decoder()
         place = (source.u64(), source.hash())
-        insist(place == (self.next, self.head), f"{envelope.what}: not the next of the chain")
+        insist(place == (self.next, self.heads[self.next]), f"{envelope.what}: not the next of the chain")
         source.time()
         count = source.within(source.u32(), 1, 4096)
         for _ in range(count):
             self.apply(*parse_item(source))
         source.extensions()
         source.finish()
-        self.next, self.head = self.next + count, envelope.hash()
+        self.next += count
+        self.heads[self.next] = envelope.hash()
 
     def apply(self, kind, skippable, body):
-        if kind == 1:
-            workspace, values = body.id(), (body.within(body.u8(), 1, 2), body.within(body.u8(), 1, 2) == 1, body.id())
-            self.workspaces[workspace] = values
-        elif kind == 2:
-            subject = (body.within(body.u8(), 1, 3), body.b16())
-            insist(subject[0] == 1, f"{body.what}: a limit of a user or group", TooNew)
-            insist(subject[1] in self.workspaces, f"{body.what}: a limit of an unknown workspace")
-            self.limits[subject] = tuple(body.u64() for _ in range(4)) + (body.u32(), body.u32())
-        elif kind == 3:
-            workspace, expiry = body.id(), (body.u64(), body.u32())
-            insist(workspace in self.workspaces, f"{body.what}: an expiry of an unknown workspace")
-            insist(expiry[0] <= 2**63 - 2**32, f"{body.what}: an expiry too far")
-            self.expiries[workspace] = expiry
-        else:
+        if kind not in CATALOG_KINDS:
             insist(skippable, f"{body.what}: unknown kind {kind}", TooNew)
             return
+        action, of_sites = CATALOG_KINDS[kind]
+        insist(self.site or not of_sites, f"{body.what}: belongs into a site's store")
+        action(self, body)
         body.finish()
+
+    def known(self, body, workspace, live=False):
+        insist(workspace in self.workspaces, f"{body.what}: of an unknown workspace")
+        insist(not live or self.workspaces[workspace][1], f"{body.what}: of a deleted workspace")
+        return workspace
+
+    def workspace(self, body):
+        workspace, values = body.id(), (body.within(body.u8(), 1, 2), body.within(body.u8(), 1, 2) == 1, body.id())
+        insist(workspace not in self.names or values[0] == PROJECT, f"{body.what}: a project becomes a home")
+        self.workspaces[workspace] = values
+        self.check_name(body, workspace)
+
+    def limit(self, body):
+        subject = (body.within(body.u8(), 1, 3), body.b16())
+        insist(subject[0] == 1, f"{body.what}: a limit of a user or group", TooNew)
+        self.known(body, subject[1])
+        self.limits[subject] = tuple(body.u64() for _ in range(4)) + (body.u32(), body.u32())
+
+    def expiry(self, body):
+        workspace, expiry = self.known(body, body.id()), (body.u64(), body.u32())
+        insist(expiry[0] <= 2**63 - 2**32, f"{body.what}: an expiry too far")
+        self.expiries[workspace] = expiry
+
+    def account(self, body):
+        user, uid, active = body.id(), body.u32(), body.within(body.u8(), 1, 2) == 1
+        generation = body.within(body.u32(), 1, 2**32 - 1)
+        account = Account(uid, active, generation, body.take(32), body.take(32), account_name(body.b16(), body.what))
+        for other in [found for number, found in self.accounts.items() if number != user]:
+            both = account.active and other.active and (account.uid == other.uid or account.name == other.name)
+            insist(not both, f"{body.what}: two active users have one uid or name")
+        self.accounts[user] = account
+
+    def roster(self, body):
+        workspace, entries, head = self.known(body, body.id(), live=True), body.u64(), body.hash()
+        before = self.rosters[workspace].entries if workspace in self.rosters else 0
+        insist(entries > before, f"{body.what}: the roster did not grow")
+        members = [(body.id(), body.within(body.u8(), 1, 3)) for _ in range(body.within(body.u32(), 1, 4096))]
+        users = [user for user, _ in members]
+        insist(users == sorted(set(users)), f"{body.what}: members out of order")
+        self.rosters[workspace] = Registered(entries, head, dict(members))
+        insist(MANAGER in self.rosters[workspace].roles.values(), f"{body.what}: no manager")
+
+    def name(self, body):
+        workspace = self.known(body, body.id(), live=True)
+        insist(self.workspaces[workspace][0] == PROJECT and workspace not in self.names, f"{body.what}: a name for a home, or a second one")
+        self.names[workspace] = account_name(body.b16(), body.what)
+        self.check_name(body, workspace)
+
+    def check_name(self, body, workspace):
+        live = [self.names[other] for other in self.names if self.workspaces[other][1]]
+        insist(self.names.get(workspace) is None or live.count(self.names[workspace]) <= 1, f"{body.what}: two workspaces have one name")
+
+    def epoch_end(self, body):
+        workspace, epoch = self.known(body, body.id(), live=True), body.within(body.u32(), 1, 64)
+        ends = self.ends.setdefault(workspace, {})
+        insist(epoch > max(ends, default=0), f"{body.what}: ends epoch {epoch} after a later one")
+        term, number, segment = body.u32(), body.u64(), body.u64()
+        ends[epoch] = End(segment, 0, term, number, body.hash())
+
+    def term_bound(self, body):
+        bounds, workspace = self.bounds.setdefault(body.take(32), {}), self.known(body, body.id())
+        insist(workspace not in bounds, f"{body.what}: bounds a key twice")
+        bounds[workspace] = body.u32()
+        insist(sum(workspace in found for found in self.bounds.values()) <= 4096, f"{body.what}: too many bounds")
+
+
+HOME, PROJECT = 1, 2
+CATALOG_KINDS = {  # what takes it, and whether only a site's store has it
+    1: (Catalog.workspace, False),
+    2: (Catalog.limit, False),
+    3: (Catalog.expiry, False),
+    4: (Catalog.account, True),
+    5: (Catalog.roster, True),
+    6: (Catalog.name, True),
+    7: (Catalog.epoch_end, False),
+    8: (Catalog.term_bound, True),
+}
 
 
 def parse_item(source):
@@ -657,21 +835,195 @@ def parse_item(source):
     return kind, flags == 1, Decoder(source.b32(), f"{source.what} (kind {kind})")
 
 
-def load_catalog(store):
-    catalog = Catalog()
+def load_catalog(store, signers):
+    """signers: {Ed25519 key: the number from which on its batches do not count, or None}."""
+    catalog = Catalog(store.is_site)
     for name in hex_names(store.file("catalog"), 16):
-        path = store.file("catalog", name)
-        insist(int(name, 16) == catalog.next, f"{path}: entry {catalog.next} should come here")
-        catalog.add(load_envelope(store, path, b"RIAC"))
+        path, number = store.file("catalog", name), int(name, 16)
+        insist(number == catalog.next, f"{path}: entry {catalog.next} should come here")
+        envelope = load_envelope(store, path, b"RIAC")
+        envelope.verify_by([public for public, until in signers.items() if until is None or number < until])
+        catalog.add(envelope)
     return catalog
+
+
+# ---- 3.6 Site ----
+
+
+@dataclass
+class Node:
+    name: bytes
+    x25519: bytes
+    ed25519: bytes
+    removed: tuple | None = None  # the catalog's next number and last hash then
+
+
+class Site:
+    """The list of a site's nodes, as its root signed it."""
+
+    def __init__(self, store, root):
+        self.root, self.nodes, self.next, self.head = root, {}, 0, ZERO_HASH
+        for name in hex_names(store.file("site"), 16):
+            path = store.file("site", name)
+            insist(int(name, 16) == self.next, f"{path}: entry {self.next} should come here")
+            envelope = load_envelope(store, path, b"RIAS")
+            envelope.verify(root)
+            self.add(envelope)
+        insist(self.nodes, f"{store.path}: no list of nodes")
+
+    def add(self, envelope):
+        source = envelope.decoder()
+        insist((source.u64(), source.hash()) == (self.next, self.head), f"{envelope.what}: not the next of the chain")
+        source.time()
+        kind = source.within(source.u8(), 1, 3)
+        insist((kind == 1) == (self.next == 0), f"{envelope.what}: create belongs first, and only there")
+        if kind == 1:
+            self.root_user = source.id()
+        if kind == 3:
+            self.remove(source)
+        else:
+            self.put(source)
+        source.extensions()
+        source.finish()
+        self.next, self.head = self.next + 1, envelope.hash()
+
+    def put(self, source):
+        number, node = source.id(), Node(source.b16(1, 64), source.take(32), source.take(32))
+        insist(re.fullmatch(rb"[A-Za-z0-9._-]+", node.name), f"{source.what}: not a name of a node")
+        used = {self.root, *(other.ed25519 for other in self.nodes.values())}
+        insist(number not in self.nodes and node.ed25519 not in used, f"{source.what}: an id or key that was used before")
+        present = [other.name for other in self.nodes.values() if not other.removed]
+        insist(node.name not in present, f"{source.what}: two nodes have one name")
+        insist(len(self.nodes) < 4096, f"{source.what}: too many nodes")
+        self.nodes[number] = node
+
+    def remove(self, source):
+        node, place = self.nodes.get(source.id()), (source.u64(), source.hash())
+        insist(node, f"{source.what}: removes nobody")
+        insist(place[0] or place[1] == ZERO_HASH, f"{source.what}: a hash of nothing")
+        insist(not node.removed or node.removed[0] <= place[0], f"{source.what}: removed again, before it was")
+        node.removed = place
+        insist(not all(other.removed for other in self.nodes.values()), f"{source.what}: no node is left")
+
+    def load_catalog(self, store):
+        """What was signed by nodes, each as long as it was one: the chain has to pass through where it was when one was removed."""
+        nodes = self.nodes.values()
+        catalog = load_catalog(store, {node.ed25519: node.removed and node.removed[0] for node in nodes})
+        for node in nodes:
+            passed = not node.removed or catalog.heads.get(node.removed[0]) == node.removed[1]
+            insist(passed, f"{store.path}: not the catalog that there was when node {printable(node.name)} was removed")
+        return catalog
+
+
+def parse_key_text(text):
+    """The public key of a site's root, as people copy it."""
+    wrong = Refusal("that is not the key of a site's root: mistyped?")
+    try:
+        raw = base64.b32decode(re.sub(r"[\s-]", "", text).upper())
+    except (ValueError, binascii.Error):
+        raise wrong from None
+    if len(raw) != 35 or sha256(b"riad/v1/key-text", raw[:32])[:3] != raw[32:]:
+        raise wrong
+    return raw[:32]
+
+
+def key_text(public):
+    return base64.b32encode(public + sha256(b"riad/v1/key-text", public)[:3]).decode()
+
+
+# ---- Whose signatures count ----
+
+
+class Owner:
+    """A personal store: everything is signed by its one user."""
+
+    def __init__(self, store, secret):
+        self.store, self.user = store, unlock(store, hex_names(store.file("user"), 32), secret)
+        self.catalog = load_catalog(store, {self.user.ed25519: None})
+
+    def mine(self):
+        """The workspaces that the user is a member of."""
+        return [workspace for workspace, (_, live, _) in self.catalog.workspaces.items() if live]
+
+    def roster(self, workspace):
+        return Roster(self.store, workspace, self.user.ed25519)
+
+    def term_signers(self, _workspace, _number):
+        return [self.user.ed25519]
+
+    @staticmethod
+    def name(_workspace):
+        """In clear; nothing is here."""
+        return None
+
+
+class Members:
+    """A site's store: its root signs the list of nodes, nodes the catalog and terms, users their rosters."""
+
+    def __init__(self, store, secret, root, user):
+        self.store, self.site = store, Site(store, root)
+        self.catalog = self.site.load_catalog(store)
+        self.user = unlock(store, self.candidates(user), secret)
+        account = self.catalog.accounts[self.user.id]
+        same = (account.generation, account.x25519, account.ed25519) == (self.user.generation, self.user.x25519, self.user.ed25519)
+        insist(same, f"{self.user.envelope.what}: the site's nodes know other keys of this user")
+
+    def candidates(self, wanted):
+        """The user files that the secret may open: those of the site's users, who may have lost theirs."""
+        names = {user.hex(): account for user, account in self.catalog.accounts.items()}
+        chosen = [name for name, account in names.items() if wanted in (None, name, os.fsdecode(account.name))]
+        insist(chosen, f"{self.store.path}: no such user of the site", Refusal)
+        return sorted(set(chosen) & set(hex_names(self.store.file("user"), 32)))
+
+    def mine(self):
+        return [workspace for workspace, (_, live, _) in self.catalog.workspaces.items() if live and self.is_mine(workspace)]
+
+    def is_mine(self, workspace):
+        """The roster may have gone on since it was registered. One that is damaged is of interest to its members alone."""
+        registered, (_, _, owner) = self.catalog.rosters.get(workspace), self.catalog.workspaces[workspace]
+        if not os.path.lexists(self.store.file("ws", workspace.hex(), "roster")):
+            return registered is not None and self.user.id in registered.roles
+        try:
+            return self.user.id in self.roster(workspace).members
+        except Damage:
+            return self.user.id in (registered.roles if registered else (owner,))
+
+    def roster(self, workspace):
+        owner = self.catalog.accounts.get(self.catalog.workspaces[workspace][2])
+        insist(owner, f"workspace {workspace.hex()}: its owner is no user of the site")
+        roster = Roster(self.store, workspace, owner.ed25519)
+        registered = self.catalog.rosters.get(workspace)
+        if registered:
+            insist(len(roster.hashes) >= registered.entries, f"{roster.path}: older than the one that is registered")
+            found = (roster.hashes[registered.entries - 1], roster.roles[registered.entries - 1])
+            insist(found == (registered.head, registered.roles), f"{roster.path}: another one than the one that is registered")
+        return roster
+
+    def term_signers(self, workspace, number):
+        return [node.ed25519 for node in self.site.nodes.values() if self.may_sign(node, workspace, number)]
+
+    def may_sign(self, node, workspace, number):
+        """A removed node is bounded when it is in the catalog's first workspace, the last to be registered: in what is newer it has no terms."""
+        bounds = self.catalog.bounds.get(node.ed25519, {})
+        bounded = node.removed and next(iter(self.catalog.workspaces)) in bounds
+        return not bounded or number <= bounds.get(workspace, 0)
+
+    def name(self, workspace):
+        return self.catalog.names.get(workspace)
 
 
 # ---- 4. Keys ----
 
 
 class Keys:
-    def __init__(self, workspace, roots):
-        self.workspace, self.roots, self.cache = workspace, roots, {}
+    """Of all epochs of a workspace; `ends` are those that the catalog names, by epoch."""
+
+    def __init__(self, workspace, roots, ends):
+        self.workspace, self.roots, self.ends, self.cache = workspace, roots, ends, {}
+
+    def end(self, epoch):
+        """The first end of that epoch or of a later one, behind which nothing counts that is sealed under it; None: it goes on."""
+        return next((end for number, end in sorted(self.ends.items()) if number >= epoch), None)
 
     def subkey(self, purpose, epoch, size):
         insist(epoch in self.roots, f"epoch {epoch} is unknown")
@@ -684,9 +1036,9 @@ class Keys:
             self.cache[purpose, stream, epoch] = AESGCM(key)
         return self.cache[purpose, stream, epoch]
 
-    def workspace_name(self, sealed):
+    def workspace_name(self, epoch, sealed):
         try:
-            plain = AESSIV(self.subkey("label", 1, 64)).decrypt(sealed, [b"riad/v1/label"])
+            plain = AESSIV(self.subkey("label", epoch, 64)).decrypt(sealed, [b"riad/v1/label"])
         except (InvalidTag, ValueError):
             raise Damage("the workspace's name does not open") from None
         source = Decoder(plain, "workspace name")
@@ -776,9 +1128,17 @@ class Segment:
         purpose = "data" if record.type == DATA else PURPOSES[self.kind]
         cipher = self.keys.stream(purpose, record.stream, record.epoch)
         try:
-            return cipher.decrypt(bytes(4) + le(record.counter, 8), record.raw[64:-8], record.raw[:64])
+            plain = cipher.decrypt(bytes(4) + le(record.counter, 8), record.raw[64:-8], record.raw[:64])
         except InvalidTag:
             raise Damage(f"{self.path} at {record.offset}: does not open") from None
+        self.check_epoch(record)
+        return plain
+
+    def check_epoch(self, record):
+        """4.1: who has left still has the keys of the epochs that have ended, and may be friends with the storage."""
+        end = self.keys.end(record.epoch)
+        counts = end is None or self.kind != "ckpt" and self.number <= end.segment
+        insist(counts, f"{self.path} at {record.offset}: sealed under epoch {record.epoch}, which had ended", Forgery)
 
     def body(self, record):
         """The body of any record but a data record."""
@@ -800,12 +1160,24 @@ class Segment:
         insist(kind == {"log": 1, "data": 2, "ckpt": 3}[self.kind], f"{self.path}: a segment of another kind")
         insist(number == self.number, f"{self.path}: named for another segment")
         insist(self.kind == "log" or previous == End(), f"{self.path}: only a log segment follows another")
+        end = self.keys.end(record.epoch)
+        insist(end is None or self.kind != "log" or previous.number < end.number, f"{self.path}: begun after its epoch {record.epoch} ended", Forgery)
         source.time()
         _, ro_compat, incompat = source.u32(), source.u32(), source.u32()
         check_features(ro_compat, incompat, self.path, FEATURE_INODE_FLAGS | FEATURE_ACLS)
         source.extensions()
         source.finish()
         return previous, record
+
+    def change(self, record):
+        return self.parse(record, self.body(record))
+
+    def parse(self, record, body):
+        """The change in an opened record: it has to lie before the end of its epoch."""
+        change, end = parse_change(self.keys, body), self.keys.end(record.epoch)
+        what = f"{self.path} at {record.offset}"
+        insist(end is None or change.number <= end.number, f"{what}: change {change.number} is behind the end of its epoch {record.epoch}", Forgery)
+        return change
 
     def valid_after(self, offset):
         """The records at or after an offset that open, wherever they begin: their sizes are multiples of 8."""
@@ -1117,11 +1489,12 @@ class CheckpointReader:
         index, offset, last = 0, header.size, False
         while not last:
             record = segment.record(offset)
-            place = (record.stream, record.counter)
-            insist(place == (header.stream, index + 1), f"{segment.path} at {offset}: not the next frame")
+            place = (record.stream, record.epoch, record.counter)
+            insist(place == (header.stream, header.epoch, index + 1), f"{segment.path} at {offset}: not the next frame")
             last = self.frame(segment.body(record), index)
             offset, index = offset + record.size, index + 1
         insist(offset == segment.size, f"{segment.path}: trailing bytes")
+        insist(self.epoch == header.epoch, f"{segment.path}: the manifest is of another epoch")
         self.check_manifest()
 
     def frame(self, source, index):
@@ -1188,14 +1561,14 @@ def decompress(codec, payload, length, what):
 
 
 class Workspace:
-    def __init__(self, store, user, workspace):
-        self.store, self.id = store, workspace
-        self.roster = Roster(store, workspace)
-        self.keys = Keys(workspace, {self.roster.epoch: self.roster.unwrap(user)})
-        self.name = self.keys.workspace_name(self.roster.sealed_name)
+    def __init__(self, authority, user, workspace):
+        self.authority, self.store, self.id = authority, authority.store, workspace
+        self.roster = authority.roster(workspace)
+        self.keys = Keys(workspace, self.roster.roots(user), authority.catalog.ends.get(workspace, {}))
+        self.name = self.keys.workspace_name(self.roster.epoch, self.roster.epochs[self.roster.epoch].sealed_name)
 
     def load_history(self):
-        self.terms, self.void = load_terms(self.store, self.roster)
+        self.terms, self.void = load_terms(self.authority, self.roster)
         self.history = follow_history(self.terms)
         self.numbers = {term.number for term in self.history}
 
@@ -1229,6 +1602,8 @@ class Workspace:
         for number in reversed(self.names("ckpt")):
             try:
                 return self.load_checkpoint(number)
+            except Forgery:
+                continue  # of an epoch that has ended: so is every one that was made before
             except Damage as error:
                 warn(f"ignored: {error}")
         return Checkpoint(0, End(), Tree(), 0)
@@ -1290,6 +1665,7 @@ class Replay:
         self.walked = 0  # where the last segment's records stop verifying
 
     def run(self):
+        self.check_epoch_end()
         for step in self.path():
             number, begin = step.segment.number, step.begin
             if number == self.at.segment:
@@ -1322,19 +1698,22 @@ class Replay:
             try:
                 record = segment.record(offset)
                 body = segment.body(record) if record.type == CHANGE else None
+            except Forgery:
+                raise
             except Damage:
                 break
             offset += record.size
             if body:
-                self.apply(segment.number, offset, body)
+                self.apply(segment, offset, segment.parse(record, body))
         self.walked = offset
         if end:
             insist(offset == end.offset, f"{segment.path}: damaged at {offset}")
             self.insist_at(end, segment)
 
     def check_tail(self):
-        """What a power cut tore off holds no change that knew a lost one to be durable; a closed term says its last change."""
+        """What a power cut tore off holds no change that knew a lost one to be durable; a closed term and an epoch's end say what was."""
         last = self.workspace.closed_number()
+        last = max([last, *(end.number for end in self.workspace.keys.ends.values())])
         insist(self.at.number >= last, f"the log ends with change {self.at.number}, but change {last} was durable")
         for segment in self.workspace.youngest_segments():
             if segment.number < self.at.segment:
@@ -1342,17 +1721,23 @@ class Replay:
             known, walked = (self.at.offset, self.walked) if segment.number == self.at.segment else (0, 0)
             for record in segment.valid_after(known):
                 in_order = record.type == DATA and record.offset < walked
-                durable = parse_change(self.workspace.keys, segment.body(record)).durable if record.type == CHANGE else 0
+                durable = segment.change(record).durable if record.type == CHANGE else 0
                 whole = in_order or durable <= self.at.number
                 insist(whole, f"{segment.path}: damaged before {record.offset}")
 
-    def apply(self, segment, offset, body):
-        change = parse_change(self.workspace.keys, body)
+    def apply(self, segment, offset, change):
         place = (change.term, change.number, change.previous)
-        insist(place == (segment >> 32, self.at.number + 1, self.at.chain), f"{body.what}: not the next change")
+        insist(place == (segment.number >> 32, self.at.number + 1, self.at.chain), f"{segment.path} before {offset}: not the next change")
         for item in change.items:
             self.tree.apply(*item)
-        self.at = End(segment, offset, change.term, change.number, change.chain)
+        self.at = End(segment.number, offset, change.term, change.number, change.chain)
+        self.check_epoch_end()
+
+    def check_epoch_end(self):
+        """The change with which an epoch ended is the one that the catalog names."""
+        for epoch, end in self.workspace.keys.ends.items():
+            same = end.number != self.at.number or change_of(end) == change_of(self.at)
+            insist(same, f"epoch {epoch} did not end with this change {self.at.number}")
 
 
 def change_of(end):
@@ -1606,19 +1991,51 @@ def run_info(session):
     print(f"user {session.user.id.hex()} generation {session.user.generation} created {stamp(session.user.created)}")
     for slot in session.user.slots:
         print(f"  slot {KIND_NAMES[slot.kind]} generation {slot.generation} created {stamp(slot.created)}")
+    if session.store.is_site:
+        show_site(session.authority)
     for (kind, subject), limit in session.catalog.limits.items():
         print(f"limit {['workspace', 'user', 'group'][kind - 1]} {subject.hex()} {' '.join(map(str, limit))}")
     for workspace, expiry in session.catalog.expiries.items():
         print(f"expiry {workspace.hex()} {' '.join(map(str, expiry))}")
     for workspace, (kind, live, owner) in session.catalog.workspaces.items():
         print(f"workspace {workspace.hex()} {['home', 'project'][kind - 1]} {'live' if live else 'deleted'} owner {owner.hex()}")
-    for workspace in session.live_workspaces():
+    for workspace in session.authority.mine():
         if session.options.workspace is None or session.workspace().id == workspace:
             show_workspace(session, session.open_workspace(workspace))
 
 
+def show_site(authority):
+    print(f"site root {key_text(authority.site.root)} user {authority.site.root_user.hex()}")
+    for number, node in authority.site.nodes.items():
+        print(f"node {number.hex()} {printable(node.name)}{f' removed at {node.removed[0]}' if node.removed else ''}")
+        for workspace, last in authority.catalog.bounds.get(node.ed25519, {}).items():
+            print(f"  its terms of {workspace.hex()} count up to {last}")
+    for user, account in authority.catalog.accounts.items():
+        print(f"account {user.hex()} {printable(account.name)} uid {account.uid} {'active' if account.active else 'disabled'}")
+    for workspace, name in authority.catalog.names.items():
+        print(f"name {workspace.hex()} {printable(name)}")
+
+
+def show_members(roster):
+    for user, member in roster.members.items():
+        group = f" as one of {printable(roster.groups[user])}" if roster.groups.get(user) else ""
+        print(f"  member {user.hex()} {ROLE_NAMES[member.role]}{group}")
+
+
+def run_list(session):
+    """The workspaces that the user is a member of."""
+    for number in session.authority.mine():
+        workspace = session.open_workspace(number)
+        roster = workspace.roster
+        role = ROLE_NAMES[roster.members[session.user.id].role]
+        print(f"{number.hex()} {['home', 'project'][roster.kind - 1]} {role} epoch {roster.epoch} {printable(workspace.name)}")
+
+
 def show_workspace(session, workspace):
     print(f"workspace {workspace.id.hex()} name {printable(workspace.name)} members {len(workspace.roster.members)}")
+    show_members(workspace.roster)
+    for epoch, end in workspace.keys.ends.items():
+        print(f"  epoch {epoch} ended with change {end.term}.{end.number} and segment {end.segment:016x}")
     workspace.load_history()
     for term in workspace.terms.values():
         place = "" if term.number in workspace.numbers else " (not in the history)"
@@ -1636,7 +2053,7 @@ def show_workspace(session, workspace):
 
 
 def run_verify(session):
-    for workspace in session.live_workspaces():
+    for workspace in session.authority.mine():
         if session.options.workspace is None or session.workspace().id == workspace:
             Verifier(session, workspace).run()
 
@@ -1718,13 +2135,26 @@ class Verifier:
     def walk_segments(self):
         ends = self.log_ends()
         for kind in ("log", "data", "ckpt"):
-            for number in self.workspace.names(kind):
+            for number in self.checkpoints() if kind == "ckpt" else self.workspace.names(kind):
                 if kind == "log" and number not in ends:
                     warn(f"log segment {number:016x} is void or behind a gap: not read")
                 else:
                     self.attempt(self.walk, self.workspace.segment(kind, number), ends.get(number) if kind == "log" else None)
-        for number in self.workspace.names("ckpt"):
+        for number in self.checkpoints():
             self.attempt(self.workspace.load_checkpoint, number)
+
+    def checkpoints(self):
+        """Those that may count: not those of epochs that have ended, which lie there until others take their place."""
+        counting = []
+        for number in self.workspace.names("ckpt"):
+            try:
+                self.workspace.segment("ckpt", number).header()
+            except Forgery:
+                continue
+            except Damage:
+                pass  # the caller finds it, too, and tells
+            counting.append(number)
+        return counting
 
     def log_ends(self):
         """{log segment: its end or None}, as far back as there are any."""
@@ -1760,6 +2190,8 @@ class Verifier:
         record = segment.record(offset)
         if record.type == DATA:
             parse_data(segment.open(record), f"{segment.path} at {offset}")
+        elif record.type == CHANGE:
+            segment.change(record)
         elif offset == 0:
             segment.header()
         else:
@@ -1854,18 +2286,24 @@ class Session:
     def __init__(self, options):
         self.options, self.damages = options, 0
         self.store = Store(options.store)
-        self.user = unlock_store(self.store, read_secret(options))
-        self.catalog = load_catalog(self.store)
+        self.authority = self.open_authority()
+        self.user, self.catalog = self.authority.user, self.authority.catalog
         self.chosen = None
+
+    def open_authority(self):
+        """What there is to be known of a site is not from its store: its root's key (K3)."""
+        root = self.options.site_root
+        insist(not self.store.is_site or root, f"{self.store.path}: the store of a site: give the key of its root with --site-root", Refusal)
+        insist(self.store.is_site or not root, f"{self.store.path}: not the store of a site", Refusal)
+        if not self.store.is_site:
+            return Owner(self.store, read_secret(self.options))
+        return Members(self.store, read_secret(self.options), parse_key_text(root), self.options.user)
 
     def write(self, data):
         sys.stdout.buffer.write(data)
 
-    def live_workspaces(self):
-        return [workspace for workspace, (_, live, _) in self.catalog.workspaces.items() if live]
-
     def open_workspace(self, workspace):
-        return Workspace(self.store, self.user, workspace)
+        return Workspace(self.authority, self.user, workspace)
 
     def workspace(self):
         if self.chosen is None:
@@ -1873,13 +2311,16 @@ class Session:
         return self.chosen
 
     def choose(self):
-        wanted, live = self.options.workspace, self.live_workspaces()
+        wanted, mine = self.options.workspace, self.authority.mine()
         if wanted is None:
-            insist(len(live) == 1, f"the store has {len(live)} workspaces: name one with --workspace", Refusal)
-            return self.open_workspace(live[0])
-        if wanted in [workspace.hex() for workspace in live]:
+            insist(len(mine) == 1, f"the store has {len(mine)} workspaces: name one with --workspace", Refusal)
+            return self.open_workspace(mine[0])
+        named = {self.authority.name(workspace): workspace for workspace in mine}
+        if wanted in [workspace.hex() for workspace in mine]:
             return self.open_workspace(bytes.fromhex(wanted))
-        for workspace in live:
+        if os.fsencode(wanted) in named:
+            return self.open_workspace(named[os.fsencode(wanted)])
+        for workspace in mine:
             try:
                 opened = self.open_workspace(workspace)
             except Damage as error:
@@ -1912,7 +2353,7 @@ def read_secret(options):
     return Secret(1, os.fsencode(getpass.getpass("Passphrase: ")))
 
 
-COMMANDS = {"ls": run_ls, "cat": run_cat, "info": run_info, "tar": run_tar, "verify": run_verify}
+COMMANDS = {"list": run_list, "ls": run_ls, "cat": run_cat, "info": run_info, "tar": run_tar, "verify": run_verify}
 
 
 def parse_options():
@@ -1921,10 +2362,13 @@ def parse_options():
     secret.add_argument("--passphrase-file", metavar="F", help="one newline at its end is not part of the passphrase")
     secret.add_argument("--recovery-file", metavar="F", help="a file with the recovery code")
     secret.add_argument("--key-file", metavar="F", help="the key file")
+    parser.add_argument("--site-root", metavar="KEY", help="for a site's store: the public key of its root, as its nodes' configuration has it")
+    parser.add_argument("--user", metavar="NAME|ID", help="for a site's store: whose secret it is; otherwise it is tried with every user's file")
     parser.add_argument("--workspace", metavar="NAME|ID", help="needed if there are several")
     parser.add_argument("--no-checkpoint", action="store_true", help="replay the whole log")
     parser.add_argument("store", metavar="STORE")
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the workspaces that the user is a member of")
     listing = commands.add_parser("ls", help="mode, links, uid, gid, size, mtime and path of everything below PATH")
     listing.add_argument("path", nargs="?", default="/", metavar="PATH")
     commands.add_parser("cat", help="the content of a file").add_argument("path", metavar="PATH")
