@@ -4,6 +4,7 @@ import io
 import os
 import re
 import stat
+import struct
 import subprocess
 import tarfile
 import time
@@ -15,12 +16,13 @@ from manifest import SPARSE, escape, solid_ranges, unescape, value
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "riad-dump.py"
 TYPES = {tarfile.REGTYPE: stat.S_IFREG, tarfile.DIRTYPE: stat.S_IFDIR, tarfile.SYMTYPE: stat.S_IFLNK,
          tarfile.FIFOTYPE: stat.S_IFIFO, tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}
-XATTR = "SCHILY.xattr."
+XATTR, ACL = "SCHILY.xattr.", "SCHILY.acl."
+ACL_TAGS = {"user": 1, "group": 4, "mask": 16, "other": 32}  # those of named users and groups are twice that
 
 
 class Dump:
-    def __init__(self, path, *secret, workspace=None):
-        self.path, self.options = path, [*secret, *(["--workspace", workspace] if workspace else [])]
+    def __init__(self, path, *options, workspace=None):
+        self.path, self.options = path, [*options, *(["--workspace", workspace] if workspace else [])]
 
     def run(self, command, *arguments, code=0):
         """What the command writes; it must say nothing to stderr but that a tar has no sockets."""
@@ -123,9 +125,20 @@ def tar_entry(archive, member):
         entry["rdev"] = [member.devmajor, member.devminor]
     xattrs = {key[len(XATTR):].replace("%3D", "=").replace("%25", "%"): item
               for key, item in member.pax_headers.items() if key.startswith(XATTR)}
-    if xattrs:
-        entry["xattrs"] = {escape(os.fsencode(key)): value(os.fsencode(xattrs[key])) for key in sorted(xattrs)}
+    values = {escape(os.fsencode(key)): value(os.fsencode(xattrs[key])) for key in xattrs}
+    values.update({f"system.posix_acl_{key[len(ACL):]}": value(acl(item)) for key, item in member.pax_headers.items() if key.startswith(ACL)})
+    if values:
+        entry["xattrs"] = values
     return entry
+
+
+def acl(text):
+    """The kernel's bytes of a text such as user::rw- and user:12:r--, one entry a line."""
+    data = struct.pack("<I", 2)
+    for name, number, rights in (entry.split(":") for entry in text.split()):
+        permissions = sum(bit for bit, letter in zip((4, 2, 1), rights) if letter != "-")
+        data += struct.pack("<HHI", ACL_TAGS[name] << (number != ""), permissions, int(number or 0xffffffff))
+    return data
 
 
 def tar_content(archive, member):
