@@ -81,12 +81,13 @@ static bool admit(
 }
 
 void riad_event_queue_put(struct riad_event_queue *queue, const struct riad_id *workspace,
-        const char *text, uint64_t now)
+        const char *kind, const char *text, uint64_t now)
 {
     struct riad_queued_event event;
 
     memset(&event, 0, sizeof event);
     event.workspace = *workspace;
+    snprintf(event.kind, sizeof event.kind, "%s", kind);
     snprintf(event.text, sizeof event.text, "%s", text);
     pthread_mutex_lock(&queue->lock);
     if (admit(queue, &event, now)) {

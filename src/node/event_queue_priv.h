@@ -13,6 +13,7 @@ enum {
 
 struct riad_queued_event {
     struct riad_id workspace;
+    char kind[16]; /* as in the trail */
     char text[RIAD_EVENT_QUEUE_TEXT];
 };
 
@@ -27,7 +28,7 @@ void riad_event_queue_wake(struct riad_event_queue *queue);
 /* Any thread, never waits. now: seconds of a clock that only goes forward. Said again at once, an
  * event counts once. */
 void riad_event_queue_put(struct riad_event_queue *queue, const struct riad_id *workspace,
-        const char *text, uint64_t now);
+        const char *kind, const char *text, uint64_t now);
 /* Takes the oldest; false: none is left, and *ret_dropped says how many were not queued since they
  * were asked for last. */
 bool riad_event_queue_take(

@@ -17,7 +17,14 @@ void riad_host_hear(void *context, const char *text)
 {
     const struct riad_mount *mount = context;
 
-    riad_event_queue_put(mount->host->events, &mount->id, text, seconds());
+    riad_event_queue_put(mount->host->events, &mount->id, "problem", text, seconds());
+}
+
+void riad_host_hear_limit(void *context, const char *text)
+{
+    const struct riad_mount *mount = context;
+
+    riad_event_queue_put(mount->host->events, &mount->id, "limit", text, seconds());
 }
 
 void riad_host_record(struct riad_host *host)
@@ -27,7 +34,7 @@ void riad_host_record(struct riad_host *host)
     uint64_t dropped = 0;
 
     while (riad_event_queue_take(host->events, &event, &dropped)) {
-        riad_events_record(&host->state, "problem", store, &event.workspace, "%s", event.text);
+        riad_events_record(&host->state, event.kind, store, &event.workspace, "%s", event.text);
     }
     if (dropped > 0) {
         riad_events_record(&host->state, "problem", store, NULL,

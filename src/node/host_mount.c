@@ -82,6 +82,7 @@ static void fill_config(const struct riad_host *host, const struct riad_opening 
         .runner = host->runner,
         .progress = host->config->progress ? show_progress : NULL,
         .event = riad_host_hear,
+        .limit_event = riad_host_hear_limit,
         .event_context = mount,
     };
 }

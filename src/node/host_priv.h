@@ -105,6 +105,7 @@ void riad_host_plan_done(struct riad_host *host);
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
 /* Hears a workspace's event; context: its mount. Any thread, never waits. */
 void riad_host_hear(void *context, const char *text);
+void riad_host_hear_limit(void *context, const char *text);
 /* Records what workspaces said, in the trail. */
 void riad_host_record(struct riad_host *host);
 /* host_expiry.c. By the clock of now. */

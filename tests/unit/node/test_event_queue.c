@@ -53,9 +53,9 @@ static void first_in_first_out(void **state)
     struct riad_event_queue *queue = *state;
 
     assert_false(is_readable(queue));
-    riad_event_queue_put(queue, &one, "a", 100);
-    riad_event_queue_put(queue, &two, "a", 100);
-    riad_event_queue_put(queue, &one, "b", 100);
+    riad_event_queue_put(queue, &one, "problem", "a", 100);
+    riad_event_queue_put(queue, &two, "problem", "a", 100);
+    riad_event_queue_put(queue, &one, "problem", "b", 100);
     assert_true(is_readable(queue));
     assert_taken(queue, &one, "a");
     assert_taken(queue, &two, "a");
@@ -69,11 +69,11 @@ static void said_again_it_counts_once(void **state)
     struct riad_event_queue *queue = *state;
 
     for (int i = 0; i < 1000; i++) {
-        riad_event_queue_put(queue, &one, "the same", 100);
+        riad_event_queue_put(queue, &one, "problem", "the same", 100);
     }
     assert_taken(queue, &one, "the same");
     assert_int_equal(assert_empty(queue), 0);
-    riad_event_queue_put(queue, &one, "the same", 160); /* a minute later it is news */
+    riad_event_queue_put(queue, &one, "problem", "the same", 160); /* a minute later it is news */
     assert_taken(queue, &one, "the same");
 }
 
@@ -84,7 +84,7 @@ static void a_flood_is_counted(void **state)
 
     for (int i = 0; i < 1000; i++) {
         snprintf(text, sizeof text, "%d", i);
-        riad_event_queue_put(queue, &one, text, 100);
+        riad_event_queue_put(queue, &one, "problem", text, 100);
         if (i < 20) {
             assert_taken(queue, &one, text); /* taken at once: it counts all the same */
         }
@@ -95,7 +95,7 @@ static void a_flood_is_counted(void **state)
     }
     assert_int_equal(assert_empty(queue), 1000 - RIAD_EVENTS_PER_MINUTE);
     assert_int_equal(assert_empty(queue), 0);
-    riad_event_queue_put(queue, &one, "later", 161);
+    riad_event_queue_put(queue, &one, "problem", "later", 161);
     assert_taken(queue, &one, "later");
 }
 
@@ -106,7 +106,7 @@ static void long_texts_are_cut(void **state)
 
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
-    riad_event_queue_put(queue, &one, text, 100);
+    riad_event_queue_put(queue, &one, "problem", text, 100);
     text[RIAD_EVENT_QUEUE_TEXT - 1] = '\0';
     assert_taken(queue, &one, text);
 }
