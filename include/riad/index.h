@@ -173,6 +173,24 @@ int riad_snapshot_rows(struct riad_snapshot *snapshot, riad_snapshot_function fu
 int riad_snapshot_extents(struct riad_snapshot *snapshot, riad_index_extent_function function,
         void *context) RIAD_MUST_CHECK;
 
+/* A sum, or an inode's charge, that is kept otherwise than a recount gives it. */
+struct riad_miscount {
+    enum riad_subject subject; /* of a sum; 0: of an inode */
+    uint64_t id;               /* uid, gid, 0 of the workspace; the inode's number */
+    struct riad_usage kept, counted;
+};
+typedef int (*riad_miscount_function)(void *context, const struct riad_miscount *miscount);
+/* Counts everything that limits are about: each inode's blocks by its extents and xattrs, and the
+ * sums over inodes, of the workspace and of each owner and group. A negative result of function
+ * stops. */
+int riad_snapshot_recount(
+        struct riad_snapshot *snapshot, riad_miscount_function function, void *context);
+/* Adds what a recount found to be missing, counted less kept, to a sum of now. -EINVAL one of an
+ * inode.
+ */
+int riad_index_mend_sum(
+        struct riad_index *index, const struct riad_miscount *miscount) RIAD_MUST_CHECK;
+
 /* Consistency of the rows among themselves (fsck): usage = sum over inodes, charged blocks of each
  * inode = its extents, xattrs and type, no overlapping extents, nlink = dentries (directories: 2 +
  * subdirectories), every dentry has its inode and the type fits, every inode but the root and

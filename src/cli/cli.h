@@ -34,6 +34,7 @@ int command_workspace_list(int argc, char **argv);
 int command_workspace_delete(int argc, char **argv);
 int command_workspace_extend(int argc, char **argv);
 int command_quota_set(int argc, char **argv);
+int command_quota_check(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_fsck(int argc, char **argv);
 int command_events(int argc, char **argv);
@@ -65,10 +66,10 @@ struct options {
             *name, *user, *manager, *role;
     const char *bytes, *inodes; /* -B, -I */
     int passphrase_fd;
-    bool json, foreground, all, lazy, force, recovery, quiet, no_wait;
+    bool json, foreground, all, lazy, force, recovery, quiet, no_wait, repair;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqWCSHEGLcNUMO" (see options.c);
+/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqWXCSHEGLcNUMO" (see options.c);
  * others are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
  * (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
@@ -157,6 +158,9 @@ int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, 
  * code. */
 int ask_mount(const struct riad_state *state, const json_t *mount, const char *operation, bool lazy,
         bool force);
+/* The same with arguments, which it takes over; *ret: the reply, a new reference. */
+int call_mount(const struct riad_state *state, const json_t *mount, const char *operation,
+        json_t *arguments, json_t **ret);
 /* Waits, with progress on a terminal, until the cleaner of the mount whose `key` has this value has
  * done what it was asked for, or `rekey`: sealed all anew that is under keys of before. *ret: its
  * figures as of then, a new reference; NULL: it is not mounted, or no more. What is done goes on if

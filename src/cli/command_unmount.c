@@ -8,19 +8,17 @@
 
 enum { DURABLE_TIMEOUT_MS = 3600 * 1000 };
 
-int ask_mount(const struct riad_state *state, const json_t *mount, const char *operation, bool lazy,
-        bool force)
+int call_mount(const struct riad_state *state, const json_t *mount, const char *operation,
+        json_t *arguments, json_t **ret)
 {
-    json_t *reply, *arguments = json_pack("{s:O, s:b, s:b}", "directory",
-                           json_object_get(mount, "directory"), "lazy", lazy, "force", force);
     int pid = (int)json_integer_value(json_object_get(mount, "pid"));
     const char *socket = json_text(mount, "socket");
-    int code = RIAD_EXIT_DONE;
-    int r = socket[0] ? riad_control_call_path(
-                                socket, operation, arguments, DURABLE_TIMEOUT_MS, &reply)
-                      : riad_control_call(
-                                state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
+    json_t *reply;
+    int code, r;
 
+    json_object_set(arguments, "directory", json_object_get(mount, "directory"));
+    r = socket[0] ? riad_control_call_path(socket, operation, arguments, DURABLE_TIMEOUT_MS, &reply)
+                  : riad_control_call(state, pid, operation, arguments, DURABLE_TIMEOUT_MS, &reply);
     json_decref(arguments);
     if (r < 0) {
         return fail(RIAD_EXIT_FAILED, "the process %d did not answer: %s", pid, strerror(-r));
@@ -32,8 +30,23 @@ int ask_mount(const struct riad_state *state, const json_t *mount, const char *o
         code = fail(code ? code : RIAD_EXIT_FAILED, "%s: %s",
                 json_string_value(json_object_get(mount, "directory")),
                 sentence ? sentence : "failed");
+        json_decref(reply);
+        return code;
     }
-    json_decref(reply);
+    *ret = reply;
+    return RIAD_EXIT_DONE;
+}
+
+int ask_mount(const struct riad_state *state, const json_t *mount, const char *operation, bool lazy,
+        bool force)
+{
+    json_t *reply;
+    int code = call_mount(
+            state, mount, operation, json_pack("{s:b, s:b}", "lazy", lazy, "force", force), &reply);
+
+    if (code == RIAD_EXIT_DONE) {
+        json_decref(reply);
+    }
     return code;
 }
 

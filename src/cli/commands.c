@@ -149,6 +149,12 @@ const struct command commands[] = {
             "  --json                as JSON\n" SECRET_HELP
             "A mounted workspace needs no passphrase.\n",
             command_quota_show },
+    { "quota check", "[DIR]", "count a mounted workspace anew: exit 15 if it was kept otherwise",
+            "  --repair              mend what was: then exit 0\n"
+            "  --json                as JSON\n  --state-dir DIR       local state\n"
+            "Each inode's charge, and the sums over inodes of the workspace and of each owner and "
+            "group. Who uses it goes on.\n",
+            command_quota_check },
     { "fsck", "STORE", "check a store that is not mounted: exit 15 if damage was found",
             "  -w, --workspace NAME  only this one (default: all)\n" SECRET_HELP
             "  --json                findings and figures as JSON\n  -q, --quiet           no "

@@ -37,6 +37,7 @@ static const struct option long_options[] = {
     { "recovery", no_argument, NULL, 'R' },
     { "quiet", no_argument, NULL, 'q' },
     { "no-wait", no_argument, NULL, 'W' },
+    { "repair", no_argument, NULL, 'X' },
     { "help", no_argument, NULL, OPTION_HELP },
     { NULL, 0, NULL, 0 },
 };
@@ -136,6 +137,7 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'F' ? &options->force
                        : letter == 'R' ? &options->recovery
                        : letter == 'W' ? &options->no_wait
+                       : letter == 'X' ? &options->repair
                                        : &options->quiet;
 
     *slot = true;

@@ -4,18 +4,37 @@
 
 #include "check_priv.h"
 
+uint64_t riad_check_charge(const struct riad_inode *row, const struct riad_facts *facts)
+{
+    uint64_t own = S_ISDIR(row->mode) || S_ISLNK(row->mode) ? 1 : 0;
+
+    return own + facts->blocks + riad_xattr_blocks(row->xattr_bytes);
+}
+
+static void find_miscount(struct riad_check *check, const struct riad_inode *row, uint64_t charged)
+{
+    const struct riad_miscount miscount = {
+        .id = row->inode, .kept = { row->blocks, 1 }, .counted = { charged, 1 }
+    };
+    int r = 0;
+
+    if (check->miscount) {
+        r = check->miscount(check->miscount_context, &miscount);
+        check->miscount_error = check->miscount_error < 0 ? check->miscount_error : r;
+        return;
+    }
+    riad_check_find(check,
+            "Inode %" PRIu64 " is charged %" PRIu64 " blocks instead of %" PRIu64 ".", row->inode,
+            row->blocks, charged);
+}
+
 static void judge_charge(
         struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts)
 {
-    uint64_t charged = facts->blocks + riad_xattr_blocks(row->xattr_bytes);
+    uint64_t charged = riad_check_charge(row, facts);
 
-    if (S_ISDIR(row->mode) || S_ISLNK(row->mode)) {
-        charged++;
-    }
     if (row->blocks != charged) {
-        riad_check_find(check,
-                "Inode %" PRIu64 " is charged %" PRIu64 " blocks instead of %" PRIu64 ".",
-                row->inode, row->blocks, charged);
+        find_miscount(check, row, charged);
     }
     if (row->xattr_bytes != facts->xattr_bytes) {
         riad_check_find(check, "Inode %" PRIu64 " says %u bytes of xattrs and has %" PRIu64 ".",

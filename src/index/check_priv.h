@@ -9,6 +9,9 @@ struct riad_check {
     riad_index_report_function report;
     void *context;
     uint64_t findings;
+    riad_miscount_function miscount; /* hears of inodes' charges instead of report; NULL */
+    void *miscount_context;
+    int miscount_error; /* the first that it gave */
 };
 
 void riad_check_find(struct riad_check *check, const char *format, ...)
@@ -30,6 +33,8 @@ struct riad_facts {
     uint64_t entries, subdirectories, least_cookie, greatest_cookie;
 };
 
+/* The blocks that the inode should be charged. */
+uint64_t riad_check_charge(const struct riad_inode *row, const struct riad_facts *facts);
 /* check_acl.c. One xattr of the inode, if it is an access control list. */
 void riad_check_acl(struct riad_check *check, const struct riad_inode *row, const char *name,
         const uint8_t *value, size_t size);

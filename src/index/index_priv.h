@@ -169,6 +169,8 @@ void riad_young_clear(struct riad_index *index);
  * removed. */
 int riad_owners_change(struct riad_index *index, const struct riad_inode *before,
         const struct riad_inode *after) RIAD_MUST_CHECK;
+int riad_owners_add(struct riad_index *index, enum riad_subject subject, uint32_t id,
+        int64_t inodes, int64_t blocks) RIAD_MUST_CHECK;
 int riad_owners_set_clock(struct riad_index *index, const struct riad_clock *clock) RIAD_MUST_CHECK;
 /* Before a commit. */
 int riad_owners_flush(struct riad_index *index) RIAD_MUST_CHECK;

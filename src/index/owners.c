@@ -149,8 +149,8 @@ static void touch(struct riad_index *index, struct riad_kept_owner *item)
     item->dirty = true;
 }
 
-static int add(struct riad_index *index, enum riad_subject subject, uint32_t id, int64_t inodes,
-        int64_t blocks)
+int riad_owners_add(struct riad_index *index, enum riad_subject subject, uint32_t id,
+        int64_t inodes, int64_t blocks)
 {
     struct riad_kept_owner *item;
     struct riad_usage usage;
@@ -171,9 +171,9 @@ static int add(struct riad_index *index, enum riad_subject subject, uint32_t id,
 static int add_inode(struct riad_index *index, const struct riad_inode *row, int sign)
 {
     int64_t blocks = sign * (int64_t)row->blocks;
-    int r = add(index, RIAD_SUBJECT_USER, row->uid, sign, blocks);
+    int r = riad_owners_add(index, RIAD_SUBJECT_USER, row->uid, sign, blocks);
 
-    return r < 0 ? r : add(index, RIAD_SUBJECT_GROUP, row->gid, sign, blocks);
+    return r < 0 ? r : riad_owners_add(index, RIAD_SUBJECT_GROUP, row->gid, sign, blocks);
 }
 
 int riad_owners_change(

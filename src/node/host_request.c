@@ -308,6 +308,19 @@ static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *req
     return reply;
 }
 
+static json_t *answer_recount(struct riad_host *host, uid_t uid, const json_t *request)
+{
+    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
+    json_t *reply;
+
+    if (!mount) {
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    reply = riad_host_recount(mount, request);
+    riad_host_unhold(host, mount);
+    return reply;
+}
+
 static void apply_entry(struct riad_host *host, struct riad_mount *mount,
         const struct riad_catalog_workspace *entry)
 {
@@ -419,6 +432,7 @@ json_t *riad_host_request(void *host, uid_t uid, const char *operation, const js
         { "sync", true, answer_sync },
         { "checkpoint", true, answer_checkpoint },
         { "clean", false, answer_clean },
+        { "recount", true, answer_recount },
         { "reload", true, answer_reload },
     };
 
