@@ -765,7 +765,8 @@ class Catalog:
     def limit(self, body):
         subject = (body.within(body.u8(), 1, 3), body.b16())
         insist(subject[0] == 1, f"{body.what}: a limit of a user or group", TooNew)
-        self.known(body, subject[1])
+        if subject[1]:  # without one: of those that will be made
+            self.known(body, subject[1])
         self.limits[subject] = tuple(body.u64() for _ in range(4)) + (body.u32(), body.u32())
 
     def expiry(self, body):
@@ -1994,7 +1995,8 @@ def run_info(session):
     if session.store.is_site:
         show_site(session.authority)
     for (kind, subject), limit in session.catalog.limits.items():
-        print(f"limit {['workspace', 'user', 'group'][kind - 1]} {subject.hex()} {' '.join(map(str, limit))}")
+        whose = f"{['workspace', 'user', 'group'][kind - 1]} {subject.hex() or 'default'}"
+        print(f"limit {whose} {' '.join(map(str, limit))}")
     for workspace, expiry in session.catalog.expiries.items():
         print(f"expiry {workspace.hex()} {' '.join(map(str, expiry))}")
     for workspace, (kind, live, owner) in session.catalog.workspaces.items():

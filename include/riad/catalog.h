@@ -12,6 +12,9 @@ struct riad_catalog_limit {
     uint32_t grace_bytes, grace_inodes;
 };
 
+/* No soft one is above its hard one. */
+bool riad_catalog_is_limit(const struct riad_catalog_limit *limit);
+
 /* From `expires` on a workspace can be read only; `grace` seconds later it is locked, and kept: no
  * time deletes anything. expires: seconds since 1970; 0: never. */
 struct riad_catalog_expiry {
@@ -76,13 +79,22 @@ struct riad_catalog_user {
     struct riad_public_key wrap_key, sign_key;
 };
 
+/* Where the items of a list are, by their ids. */
+struct riad_catalog_places {
+    uint32_t *slots; /* an item's number + 1; 0: free */
+    size_t size;     /* 0, or a power of two */
+};
+
 struct riad_catalog {
     struct riad_catalog_workspace *workspaces;
     size_t workspace_count;
+    struct riad_catalog_places workspace_places;
     struct riad_catalog_user *users; /* of a site */
     size_t user_count;
-    struct riad_chain_ends ends; /* of all batches */
-    struct riad_signer *signers; /* who may have signed them */
+    struct riad_catalog_places user_places;
+    struct riad_catalog_limit default_limit; /* of workspaces made from now on, as last set */
+    struct riad_chain_ends ends;             /* of all batches */
+    struct riad_signer *signers;             /* who may have signed them */
     size_t signer_count;
 };
 
@@ -96,14 +108,14 @@ void riad_catalog_done(struct riad_catalog *catalog);
  * added. */
 int riad_catalog_catch_up(
         const struct riad_store *store, struct riad_catalog *catalog) RIAD_MUST_CHECK;
-/* NULL if the catalog has none of that id. Borrowed. */
+/* NULL if the catalog has none of that id. Borrowed; takes as long however many there are. */
 const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace);
 /* Each catches up, appends one batch and publishes it with link; repeats when another process was
  * faster. *catalog is brought up to date; on error it is untouched. As riad_catalog_load, and
  * -EROFS; -EEXIST the workspace is in the catalog already; -ENOENT (set_limit, set_expiry,
- * delete_workspace) it is not, or deleted; -EAGAIN others were faster a thousand times. expiry of
- * add_workspace: NULL: never. */
+ * delete_workspace) it is not, or deleted; -EINVAL a limit that is none; -EAGAIN others were faster
+ * a thousand times. expiry of add_workspace: NULL: never. */
 int riad_catalog_add_workspace(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         enum riad_workspace_kind kind, const struct riad_id *owner,
@@ -112,6 +124,20 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
 int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+struct riad_catalog_limit_setting {
+    struct riad_id workspace;
+    struct riad_catalog_limit limit;
+};
+/* The limits of many, in as few batches as there can be: on an error some batches may be in the
+ * catalog, and *catalog has those; the same call goes on. Of a workspace that is named twice the
+ * last one holds. */
+int riad_catalog_set_limits(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_limit_setting *settings,
+        size_t count) RIAD_MUST_CHECK;
+/* What new workspaces get, of which nothing else is said. It is for those who make them: no other
+ * function here looks at it. */
+int riad_catalog_set_default_limit(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
 int riad_catalog_set_expiry(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_id *workspace,
         const struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;

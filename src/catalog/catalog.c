@@ -82,6 +82,8 @@ void riad_catalog_done(struct riad_catalog *catalog)
     }
     free(catalog->workspaces);
     free(catalog->users);
+    free(catalog->workspace_places.slots);
+    free(catalog->user_places.slots);
     free(catalog->ends.items);
     free(catalog->signers);
     *catalog = (struct riad_catalog){ 0 };
@@ -90,12 +92,8 @@ void riad_catalog_done(struct riad_catalog *catalog)
 const struct riad_catalog_workspace *riad_catalog_find(
         const struct riad_catalog *catalog, const struct riad_id *workspace)
 {
-    for (size_t i = 0; i < catalog->workspace_count; i++) {
-        if (riad_id_equal(&catalog->workspaces[i].id, workspace)) {
-            return &catalog->workspaces[i];
-        }
-    }
-    return NULL;
+    return riad_catalog_places_find(&catalog->workspace_places, catalog->workspaces,
+            sizeof *catalog->workspaces, workspace);
 }
 
 /* Gives the workspace, a copy, lists of its own; also on a failure it holds only these. */
@@ -147,12 +145,26 @@ static int copy_workspaces(const struct riad_catalog *catalog, struct riad_catal
     return 0;
 }
 
+static int copy_places(const struct riad_catalog_places *from, struct riad_catalog_places *ret)
+{
+    void *slots;
+    int r = duplicate(from->slots, from->size, sizeof *from->slots, &slots);
+
+    if (r == 0) {
+        *ret = (struct riad_catalog_places){ slots, from->size };
+    }
+    return r;
+}
+
 int riad_catalog_copy(const struct riad_catalog *catalog, struct riad_catalog *copy)
 {
     void *items;
     int r;
 
+    copy->default_limit = catalog->default_limit;
     r = riad_catalog_set_signers(copy, catalog->signers, catalog->signer_count);
+    r = r < 0 ? r : copy_places(&catalog->workspace_places, &copy->workspace_places);
+    r = r < 0 ? r : copy_places(&catalog->user_places, &copy->user_places);
     if (r < 0) {
         return r;
     }

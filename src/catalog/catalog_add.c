@@ -68,6 +68,12 @@ static int check_addition(
     if (addition->kind == RIAD_CATALOG_ADD_TERM_BOUNDS) {
         return riad_catalog_check_bounds(catalog, addition);
     }
+    if (addition->kind == RIAD_CATALOG_ADD_LIMITS) {
+        return riad_catalog_check_limits(catalog, addition);
+    }
+    if (addition->kind == RIAD_CATALOG_ADD_DEFAULT_LIMIT) {
+        return 0;
+    }
     present = riad_catalog_find(catalog, &addition->workspace->id);
     if (!present || present->deleted) {
         return -ENOENT;
@@ -82,6 +88,9 @@ static uint32_t count_entries(
 
     if (addition->kind == RIAD_CATALOG_ADD_TERM_BOUNDS) {
         return riad_catalog_count_bounds(catalog, addition);
+    }
+    if (addition->kind == RIAD_CATALOG_ADD_LIMITS) {
+        return (uint32_t)addition->limit_count;
     }
     if (!makes_workspace(addition)) {
         return 1;
@@ -130,8 +139,11 @@ static void put_entries(const struct riad_catalog *catalog,
             put_workspace(workspace, writer);
         }
         break;
-    case RIAD_CATALOG_ADD_LIMIT:
-        riad_catalog_put_limit_entry(&workspace->id, &workspace->limit, writer);
+    case RIAD_CATALOG_ADD_LIMITS:
+        riad_catalog_put_limits(addition, writer);
+        break;
+    case RIAD_CATALOG_ADD_DEFAULT_LIMIT:
+        riad_catalog_put_limit_entry(NULL, &workspace->limit, writer);
         break;
     case RIAD_CATALOG_ADD_EXPIRY:
         riad_catalog_put_expiry_entry(&workspace->id, &workspace->expiry, writer);
@@ -270,17 +282,6 @@ int riad_catalog_add_workspace(const struct riad_store *store, const struct riad
     if (expiry) {
         entry.expiry = *expiry;
     }
-    return riad_catalog_add(store, keys, catalog, &addition);
-}
-
-int riad_catalog_set_limit(const struct riad_store *store, const struct riad_keypair *keys,
-        struct riad_catalog *catalog, const struct riad_id *workspace,
-        const struct riad_catalog_limit *limit)
-{
-    const struct riad_catalog_workspace entry = { .id = *workspace, .limit = *limit };
-    const struct riad_catalog_addition addition = { .workspace = &entry,
-        .kind = RIAD_CATALOG_ADD_LIMIT };
-
     return riad_catalog_add(store, keys, catalog, &addition);
 }
 

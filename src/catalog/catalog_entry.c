@@ -5,7 +5,7 @@
 #include "catalog_priv.h"
 
 enum { ENTRY_MAY_SKIP = 1, STATE_LIVE = 1, STATE_DELETED = 2 };
-enum { SUBJECT_WORKSPACE = 1, SUBJECT_USER, SUBJECT_GROUP, SUBJECT_MAX = 255, BODY_MAX = 128 };
+enum { BODY_MAX = 128 };
 
 void riad_catalog_batch_encode(const struct riad_catalog_batch *batch, struct riad_writer *writer)
 {
@@ -37,24 +37,6 @@ void riad_catalog_put_workspace_entry(
     riad_catalog_put_entry(RIAD_CATALOG_ENTRY_WORKSPACE, &body, writer);
 }
 
-void riad_catalog_put_limit_entry(const struct riad_id *workspace,
-        const struct riad_catalog_limit *limit, struct riad_writer *writer)
-{
-    struct riad_writer body;
-    uint8_t bytes[BODY_MAX];
-
-    riad_writer_init_fixed(&body, bytes, sizeof bytes);
-    riad_put_u8(&body, SUBJECT_WORKSPACE);
-    riad_put_b16(&body, workspace->bytes, sizeof workspace->bytes);
-    riad_put_u64(&body, limit->bytes_soft);
-    riad_put_u64(&body, limit->bytes_hard);
-    riad_put_u64(&body, limit->inodes_soft);
-    riad_put_u64(&body, limit->inodes_hard);
-    riad_put_u32(&body, limit->grace_bytes);
-    riad_put_u32(&body, limit->grace_inodes);
-    riad_catalog_put_entry(RIAD_CATALOG_ENTRY_LIMIT, &body, writer);
-}
-
 void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
         const struct riad_catalog_expiry *expiry, struct riad_writer *writer)
 {
@@ -74,23 +56,40 @@ static struct riad_catalog_workspace *find(
     return (struct riad_catalog_workspace *)riad_catalog_find(catalog, workspace);
 }
 
+static int add(struct riad_catalog *catalog, const struct riad_id *id)
+{
+    struct riad_catalog_workspace *workspaces;
+    int r;
+
+    if (catalog->workspace_count == RIAD_CATALOG_WORKSPACES_MAX) {
+        return -EBADMSG;
+    }
+    workspaces =
+            reallocarray(catalog->workspaces, catalog->workspace_count + 1, sizeof *workspaces);
+    if (!workspaces) {
+        return -ENOMEM;
+    }
+    catalog->workspaces = workspaces;
+    workspaces[catalog->workspace_count] = (struct riad_catalog_workspace){ .id = *id };
+    r = riad_catalog_places_add(&catalog->workspace_places, workspaces, sizeof *workspaces,
+            (uint32_t)catalog->workspace_count);
+    catalog->workspace_count += r == 0;
+    return r;
+}
+
 /* The workspace's place; a new one, with the id only, if there was none. */
 static int find_or_add(
         struct riad_catalog *catalog, const struct riad_id *id, struct riad_catalog_workspace **ret)
 {
     struct riad_catalog_workspace *found = find(catalog, id);
+    int r;
 
     if (!found) {
-        if (catalog->workspace_count == RIAD_CATALOG_WORKSPACES_MAX) {
-            return -EBADMSG;
+        r = add(catalog, id);
+        if (r < 0) {
+            return r;
         }
-        found = reallocarray(catalog->workspaces, catalog->workspace_count + 1, sizeof *found);
-        if (!found) {
-            return -ENOMEM;
-        }
-        catalog->workspaces = found;
-        found += catalog->workspace_count++;
-        *found = (struct riad_catalog_workspace){ .id = *id };
+        found = &catalog->workspaces[catalog->workspace_count - 1];
     }
     *ret = found;
     return 0;
@@ -138,47 +137,6 @@ static int apply_workspace(struct riad_catalog *catalog, struct riad_reader *bod
     return 0;
 }
 
-static void get_limit(struct riad_reader *body, struct riad_catalog_limit *ret)
-{
-    ret->bytes_soft = riad_get_u64(body);
-    ret->bytes_hard = riad_get_u64(body);
-    ret->inodes_soft = riad_get_u64(body);
-    ret->inodes_hard = riad_get_u64(body);
-    ret->grace_bytes = riad_get_u32(body);
-    ret->grace_inodes = riad_get_u32(body);
-}
-
-/* -EPROTONOSUPPORT for limits of users and groups: passing one over would break P7. */
-static int apply_limit(struct riad_catalog *catalog, struct riad_reader *body)
-{
-    struct riad_catalog_workspace *workspace;
-    struct riad_catalog_limit limit;
-    uint8_t kind = riad_get_u8(body);
-    size_t size;
-    const uint8_t *subject = riad_get_b16(body, SUBJECT_MAX, &size);
-    struct riad_id id;
-    int r;
-
-    get_limit(body, &limit);
-    r = riad_reader_finish(body);
-    if (r < 0) {
-        return r;
-    }
-    if (kind == SUBJECT_USER || kind == SUBJECT_GROUP) {
-        return -EPROTONOSUPPORT;
-    }
-    if (kind != SUBJECT_WORKSPACE || size != sizeof id) {
-        return -EBADMSG;
-    }
-    memcpy(id.bytes, subject, sizeof id.bytes);
-    workspace = find(catalog, &id);
-    if (!workspace) {
-        return -EBADMSG;
-    }
-    workspace->limit = limit;
-    return 0;
-}
-
 bool riad_catalog_is_expiry(const struct riad_catalog_expiry *expiry)
 {
     return expiry->expires <= INT64_MAX - UINT32_MAX;
@@ -222,7 +180,7 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
     case RIAD_CATALOG_ENTRY_WORKSPACE:
         return apply_workspace(catalog, &body);
     case RIAD_CATALOG_ENTRY_LIMIT:
-        return apply_limit(catalog, &body);
+        return riad_catalog_apply_limit(catalog, &body);
     case RIAD_CATALOG_ENTRY_EXPIRY:
         return apply_expiry(catalog, &body);
     case RIAD_CATALOG_ENTRY_USER:

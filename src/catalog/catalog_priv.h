@@ -24,11 +24,13 @@ enum riad_catalog_entry_kind {
     RIAD_CATALOG_ENTRY_TERM_BOUND
 };
 
-/* What a command adds: a workspace with its limit and expiry, for a project its name, another one
- * of these, a roster's state, that a workspace is deleted, an epoch's end, or bounds of terms. */
+/* What a command adds: a workspace with its limit and expiry, for a project its name, limits of
+ * some, or of those to come, another expiry, a roster's state, that a workspace is deleted, an
+ * epoch's end, or bounds of terms. */
 enum riad_catalog_addition_kind {
     RIAD_CATALOG_ADD_WORKSPACE,
-    RIAD_CATALOG_ADD_LIMIT,
+    RIAD_CATALOG_ADD_LIMITS,
+    RIAD_CATALOG_ADD_DEFAULT_LIMIT,
     RIAD_CATALOG_ADD_EXPIRY,
     RIAD_CATALOG_ADD_DELETION,
     RIAD_CATALOG_ADD_PROJECT,
@@ -40,8 +42,8 @@ enum riad_catalog_addition_kind {
 };
 
 struct riad_catalog_addition {
-    /* NULL: an enrolment without, a user's change, bounds. An epoch's end is the only one of its
-     * epoch_ends. */
+    /* NULL: an enrolment without, a user's change, bounds, limits. Of the default only the limit.
+     * An epoch's end is the only one of its epoch_ends. */
     const struct riad_catalog_workspace *workspace;
     enum riad_catalog_addition_kind kind;
     const struct riad_catalog_user *user; /* enrolment, user's change */
@@ -49,6 +51,8 @@ struct riad_catalog_addition {
     const struct riad_public_key *node;
     const struct riad_catalog_bound *bounds;
     size_t bound_count;
+    const struct riad_catalog_limit_setting *limits; /* limits */
+    size_t limit_count;
 };
 
 /* Appends it as one batch, if there is anything to append. As the commands of riad/catalog.h. */
@@ -75,8 +79,16 @@ bool riad_catalog_user_collides(
 /* The state, owner and kind of a workspace; not its limit. */
 void riad_catalog_put_workspace_entry(
         const struct riad_catalog_workspace *workspace, struct riad_writer *writer);
+/* NULL: of all that will be made. */
 void riad_catalog_put_limit_entry(const struct riad_id *workspace,
         const struct riad_catalog_limit *limit, struct riad_writer *writer);
+int riad_catalog_apply_limit(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+/* Of an addition of limits: whether all can be set (-ENOENT); these. */
+int riad_catalog_check_limits(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
+void riad_catalog_put_limits(
+        const struct riad_catalog_addition *addition, struct riad_writer *writer);
 
 void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
         const struct riad_catalog_expiry *expiry, struct riad_writer *writer);
@@ -110,6 +122,14 @@ void riad_catalog_put_bounds(const struct riad_catalog *catalog,
 /* Whether an entry may have them: ids ascend, roles are known, one is a manager. */
 bool riad_catalog_are_members(const struct riad_catalog_member *members, size_t count);
 bool riad_catalog_is_expiry(const struct riad_catalog_expiry *expiry);
+
+/* A list's item `number`, the last one, becomes one that is found; those before it are. An item
+ * begins with its id. stride: its size. -ENOMEM: it is not. */
+int riad_catalog_places_add(struct riad_catalog_places *places, const void *items, size_t stride,
+        uint32_t number) RIAD_MUST_CHECK;
+/* The item of the id; NULL. */
+const void *riad_catalog_places_find(const struct riad_catalog_places *places, const void *items,
+        size_t stride, const struct riad_id *id);
 
 /* Copies them into a catalog that has none. */
 int riad_catalog_set_signers(struct riad_catalog *catalog, const struct riad_signer *signers,

@@ -104,19 +104,18 @@ int riad_catalog_apply_user(struct riad_catalog *catalog, struct riad_reader *bo
         return -ENOMEM;
     }
     catalog->users = users;
-    users[catalog->user_count++] = user;
-    return 0;
+    users[catalog->user_count] = user;
+    r = riad_catalog_places_add(
+            &catalog->user_places, users, sizeof *users, (uint32_t)catalog->user_count);
+    catalog->user_count += r == 0;
+    return r;
 }
 
 const struct riad_catalog_user *riad_catalog_find_user(
         const struct riad_catalog *catalog, const struct riad_id *id)
 {
-    for (size_t i = 0; i < catalog->user_count; i++) {
-        if (riad_id_equal(&catalog->users[i].id, id)) {
-            return &catalog->users[i];
-        }
-    }
-    return NULL;
+    return riad_catalog_places_find(
+            &catalog->user_places, catalog->users, sizeof *catalog->users, id);
 }
 
 const struct riad_catalog_user *riad_catalog_find_uid(

@@ -18,7 +18,7 @@ static void make_model(void)
         .member_count = 2 };
     const struct riad_catalog_limit limit = { 1, 2, 3, 4, 5, 6 };
     const struct riad_catalog_expiry expiry = { 7, 8 };
-    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 8 };
+    const struct riad_catalog_batch batch = { .first_number = 1, .time = { 1, 2 }, .count = 9 };
     const struct riad_catalog_user user = { .id = { { 9 } }, .name = "ann", .generation = 1 };
     const struct riad_catalog_epoch_end end = { .epoch = 1, .term = 2, .number = 3, .segment = 4 };
     const struct riad_catalog_term_bound bound = { .last = 2 };
@@ -28,6 +28,7 @@ static void make_model(void)
     riad_catalog_batch_encode(&batch, &writer);
     riad_catalog_put_workspace_entry(&workspace, &writer);
     riad_catalog_put_limit_entry(&workspace.id, &limit, &writer);
+    riad_catalog_put_limit_entry(NULL, &limit, &writer);
     riad_catalog_put_expiry_entry(&workspace.id, &expiry, &writer);
     riad_catalog_put_user_entry(&user, &writer);
     riad_catalog_put_name_entry(&workspace, &writer);
@@ -53,8 +54,28 @@ static void check_lists(const struct riad_catalog_workspace *workspace)
     }
 }
 
+/* What is found by its id is all there is; the default can be written, and read again as it is. */
+static void check_default(const struct riad_catalog *catalog)
+{
+    struct riad_catalog again = { 0 };
+    struct riad_writer writer;
+    struct riad_reader body;
+    uint8_t bytes[128];
+
+    riad_writer_init_fixed(&writer, bytes, sizeof bytes);
+    riad_catalog_put_limit_entry(NULL, &catalog->default_limit, &writer);
+    riad_reader_init(&body, bytes + 6, writer.size - 6);
+    FUZZ_ASSERT(riad_catalog_apply_limit(&again, &body) == 0);
+    FUZZ_ASSERT(
+            memcmp(&again.default_limit, &catalog->default_limit, sizeof again.default_limit) == 0);
+}
+
 static void check(const struct riad_catalog *catalog)
 {
+    check_default(catalog);
+    for (size_t i = 0; i < catalog->user_count; i++) {
+        FUZZ_ASSERT(riad_catalog_find_user(catalog, &catalog->users[i].id) == &catalog->users[i]);
+    }
     for (size_t i = 0; i < catalog->workspace_count; i++) {
         const struct riad_catalog_workspace *workspace = &catalog->workspaces[i];
 
@@ -62,6 +83,7 @@ static void check(const struct riad_catalog *catalog)
                                                    : riad_catalog_are_members(workspace->members,
                                                              workspace->member_count));
         check_lists(workspace);
+        FUZZ_ASSERT(riad_catalog_find(catalog, &workspace->id) == workspace);
         FUZZ_ASSERT(!workspace->name[0] || riad_catalog_is_user_name(workspace->name));
         FUZZ_ASSERT(!workspace->name[0] || workspace->kind == RIAD_KIND_PROJECT);
         FUZZ_ASSERT(!workspace->name[0] || workspace->deleted ||
