@@ -68,6 +68,13 @@ struct riad_workspace_config {
     /* The same with what was passed of a limit. NULL */
     void (*limit_event)(void *context, const char *text);
     void *event_context; /* of both */
+    /* Somebody needs more than her grant (riad/grants.h) lets in: it should add up to `needed`.
+     * Called without locks by a thread that may wait; several may at once. 0: the grant was
+     * raised, by all of it or less: it is worth another try. -EDQUOT: there is no more. NULL: never
+     * is */
+    int (*raise_grant)(
+            void *context, enum riad_subject subject, uint32_t id, const struct riad_usage *needed);
+    void *raise_context;
 };
 
 /* Becomes the owner (O1, O2), recovers (L3, L4: index, else checkpoint and log, through the same

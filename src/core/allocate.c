@@ -79,7 +79,7 @@ static int charge(struct riad_workspace *workspace, const struct allocation *all
     if (r < 0) {
         return r;
     }
-    return riad_mutation_charge(workspace, riad_extent_edit_filled(&edit), 0);
+    return riad_mutation_charge(workspace, row, riad_extent_edit_filled(&edit), 0);
 }
 
 static void set_attributes(struct riad_workspace *workspace, const struct allocation *allocation,
@@ -106,7 +106,7 @@ static int commit_slice(struct riad_workspace *workspace, const struct allocatio
     }
     delta = allocation->punch ? riad_extent_edit_cleared(&edit) : riad_extent_edit_filled(&edit);
     if (delta > 0) {
-        r = riad_mutation_charge(workspace, delta, 0);
+        r = riad_mutation_charge(workspace, row, delta, 0);
     }
     if (r == 0) {
         r = replace(workspace, allocation, row, to, &edit);

@@ -151,6 +151,9 @@ static int set_locked(struct riad_workspace *workspace, const struct riad_caller
     if (r == 0) {
         r = set_mode(workspace, mask, values, ret);
     }
+    if (r == 0) {
+        r = riad_grants_move(workspace, &before, ret);
+    }
     if (r < 0 || changes_nothing(workspace, mask, &before, ret)) {
         return r;
     }
@@ -169,14 +172,17 @@ int riad_setattr(struct riad_workspace *workspace, const struct riad_caller *cal
     if (r == 0 && (mask & RIAD_SET_SIZE)) {
         riad_truncate_survey(workspace, inode, values->size, &survey);
     }
-    if (r == 0) {
-        r = riad_mutation_begin(workspace, caller);
-    }
     if (r < 0) {
         return r;
     }
-    r = set_locked(workspace, caller, inode, mask, values, &survey, &row);
-    riad_mutation_end(workspace);
+    do {
+        r = riad_mutation_begin(workspace, caller);
+        if (r < 0) {
+            return r;
+        }
+        r = set_locked(workspace, caller, inode, mask, values, &survey, &row);
+        riad_mutation_end(workspace);
+    } while (riad_orphan_awaited(workspace, &r));
     if (r < 0) {
         return r;
     }

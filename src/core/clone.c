@@ -137,7 +137,7 @@ static int share(struct clone *clone)
     put_pending(clone);
     delta = riad_extent_edit_delta(&edit, &clone->after);
     clone->target.blocks = (uint64_t)((int64_t)clone->target.blocks + delta);
-    return riad_mutation_charge(clone->workspace, delta, 0);
+    return riad_mutation_charge(clone->workspace, &clone->target, delta, 0);
 }
 
 static int commit(struct clone *clone)

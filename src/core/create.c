@@ -107,7 +107,7 @@ static int create(struct riad_workspace *workspace, struct creation *creation)
         return r;
     }
     fill_row(workspace, creation);
-    r = riad_mutation_charge(workspace, (int64_t)creation->row.blocks, 1);
+    r = riad_mutation_charge(workspace, &creation->row, (int64_t)creation->row.blocks, 1);
     if (r < 0) {
         return r;
     }
@@ -212,7 +212,7 @@ int riad_prepare_whiteout(struct riad_workspace *workspace, const struct riad_ca
         return r;
     }
     fill_row(workspace, &creation);
-    r = riad_mutation_charge(workspace, (int64_t)creation.row.blocks, 1);
+    r = riad_mutation_charge(workspace, &creation.row, (int64_t)creation.row.blocks, 1);
     if (r < 0) {
         return r;
     }

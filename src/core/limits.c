@@ -61,11 +61,15 @@ static bool is_refused(struct riad_workspace *workspace, enum riad_resource reso
     return true;
 }
 
-int riad_mutation_charge(
-        struct riad_workspace *workspace, int64_t blocks_delta, int64_t inodes_delta)
+int riad_mutation_charge(struct riad_workspace *workspace, const struct riad_inode *row,
+        int64_t blocks_delta, int64_t inodes_delta)
 {
     uint64_t grown = blocks_delta > 0 ? (uint64_t)blocks_delta : 0;
+    int r = riad_grants_charge(workspace, row, blocks_delta, inodes_delta);
 
+    if (r < 0) {
+        return r;
+    }
     if (is_refused(workspace, RIAD_RESOURCE_BLOCKS, blocks_delta) ||
             is_refused(workspace, RIAD_RESOURCE_INODES, inodes_delta)) {
         return -EDQUOT;
@@ -88,14 +92,16 @@ int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks)
     return 0;
 }
 
-uint64_t riad_limits_room(struct riad_workspace *workspace)
+uint64_t riad_limits_room(struct riad_workspace *workspace, const struct riad_inode *row)
 {
+    uint64_t room = riad_grants_room(workspace, row);
     struct measure measured;
-    uint64_t room = UINT64_MAX;
 
     measure(workspace, RIAD_RESOURCE_BLOCKS, &measured);
     if (measured.hard > 0) {
-        room = measured.hard > measured.used ? measured.hard - measured.used : 0;
+        uint64_t hard = measured.hard > measured.used ? measured.hard - measured.used : 0;
+
+        room = hard < room ? hard : room;
     }
     if (measured.soft > 0 && is_grace_over(&measured)) {
         uint64_t soft = measured.soft > measured.used ? measured.soft - measured.used : 0;

@@ -42,7 +42,7 @@ static int link_locked(struct riad_workspace *workspace, uint64_t inode, uint64_
     int r = read_rows(workspace, inode, parent, name, ret, &directory);
 
     if (r == 0) {
-        r = riad_mutation_charge(workspace, 0, 0);
+        r = riad_mutation_charge(workspace, ret, 0, 0);
     }
     if (r == 0) {
         r = riad_references_add(workspace->references, inode, 1);

@@ -132,6 +132,7 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
         riad_workspace_unlock(workspace);
         return r;
     }
+    workspace->exempt = !caller || (caller->uid == 0 && !caller->written_back);
     riad_change_begin(&workspace->change, riad_clock_now(), caller ? caller->request : 0);
     return 0;
 }

@@ -76,6 +76,12 @@ bool riad_orphan_awaited(struct riad_workspace *workspace, int *result)
     if (*result != -EDQUOT) {
         return false;
     }
+    if (riad_grants_awaited(workspace, result)) {
+        return true;
+    }
+    if (*result != -EDQUOT) {
+        return false;
+    }
     pthread_mutex_lock(&workspace->mutation);
     waited = await(workspace);
     pthread_mutex_unlock(&workspace->mutation);

@@ -32,7 +32,7 @@ static int spend_gap(void *context, const struct riad_extent *extent)
 int riad_write_room(struct riad_workspace *workspace, const struct riad_inode *row, uint64_t offset,
         uint32_t size, uint32_t *ret)
 {
-    struct room room = { .left = riad_limits_room(workspace), .cut = UINT64_MAX };
+    struct room room = { .left = riad_limits_room(workspace, row), .cut = UINT64_MAX };
     uint64_t low = riad_block_floor(offset), high = riad_block_ceil(offset + size), end;
     int r = 0;
 

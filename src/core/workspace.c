@@ -54,6 +54,7 @@ static void destroy(struct riad_workspace *workspace)
     }
     riad_segments_freep(&workspace->segments);
     riad_cleaner_free(workspace->upkeep.cleaner);
+    free(workspace->grants);
     riad_references_free(workspace->references);
     riad_members_done(&workspace->members);
     riad_change_done(&workspace->change);
@@ -80,6 +81,8 @@ static void copy_values(
     workspace->lease_seconds = config->lease_seconds ? config->lease_seconds : RIAD_LEASE_SECONDS;
     workspace->read_only_open = config->read_only;
     workspace->clean = config->clean;
+    workspace->raise_grant = config->raise_grant;
+    workspace->raise_context = config->raise_context;
     workspace->hear = config->event;
     workspace->hear_limit = config->limit_event;
     workspace->hear_context = config->event_context;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "riad/filesystem.h"
+#include "riad/grants.h"
 #include "riad/mark.h"
 #include "riad/members.h"
 
@@ -64,6 +65,9 @@ struct riad_workspace {
     uint32_t lease_seconds;
     bool read_only_open;
     bool clean;
+    int (*raise_grant)(void *context, enum riad_subject subject, uint32_t id,
+            const struct riad_usage *needed); /* NULL: grants never grow */
+    void *raise_context;
     struct riad_background *background; /* NULL before the threads start and after they ended */
 
     pthread_mutex_t beat; /* guards beat_count, and serialises the heartbeat's writing */
@@ -85,6 +89,9 @@ struct riad_workspace {
     struct riad_writer content; /* the encoded change; reused */
     struct riad_references *references;
     struct riad_limit limit;
+    struct riad_grant *grants; /* by subject and id */
+    size_t grant_count;
+    bool exempt; /* the change that is being built is root's, or nobody's: grants do not bind it */
     uint64_t over_since[2]; /* by resource, as the index has it: when the soft limit was passed */
     struct riad_limit_watch watches[2]; /* by resource */
     enum riad_workspace_state state;
@@ -120,10 +127,25 @@ int riad_mutation_allow(
         struct riad_workspace *workspace, const struct riad_caller *caller) RIAD_MUST_CHECK;
 /* Would usage plus these deltas pass the limit? -EDQUOT if a positive delta would (P7), -ENOSPC if
  * the store has no room for new data. (mutation) */
-int riad_mutation_charge(struct riad_workspace *workspace, int64_t blocks_delta,
-        int64_t inodes_delta) RIAD_MUST_CHECK;
-/* limits.c. Blocks that the limits still let in, whoever asks. (mutation) */
-uint64_t riad_limits_room(struct riad_workspace *workspace);
+int riad_mutation_charge(struct riad_workspace *workspace, const struct riad_inode *row,
+        int64_t blocks_delta, int64_t inodes_delta) RIAD_MUST_CHECK;
+/* grants.c. The same of the limits of the row's owner and group, unless they do not bind who asks.
+ * (mutation) */
+int riad_grants_charge(struct riad_workspace *workspace, const struct riad_inode *row,
+        int64_t blocks, int64_t inodes) RIAD_MUST_CHECK;
+/* An inode goes to another owner or group, with all that it is charged. -EDQUOT. (mutation) */
+int riad_grants_move(struct riad_workspace *workspace, const struct riad_inode *before,
+        const struct riad_inode *after) RIAD_MUST_CHECK;
+/* Blocks that they still let in. (mutation) */
+uint64_t riad_grants_room(struct riad_workspace *workspace, const struct riad_inode *row);
+/* Whether this thread's operation was refused by a grant which may be raised: no shorter write
+ * should be made of it yet. */
+bool riad_grants_may_grow(const struct riad_workspace *workspace);
+/* Is an operation that ended with *result to be tried again, as a grant was raised, or is known not
+ * to be? An impatient thread gets false, and RIAD_WOULD_WAIT as result. Called without the lock. */
+bool riad_grants_awaited(struct riad_workspace *workspace, int *result);
+/* limits.c. Blocks that the limits still let in to a file. (mutation) */
+uint64_t riad_limits_room(struct riad_workspace *workspace, const struct riad_inode *row);
 /* A write was cut short by them. (mutation) */
 void riad_limits_refused(struct riad_workspace *workspace);
 /* May the store take this many blocks that replace charged ones? They need new room there until the

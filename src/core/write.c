@@ -27,7 +27,7 @@ static int shorten(struct riad_workspace *workspace, const struct riad_inode *ro
         struct riad_data_write *write)
 {
     uint32_t size = write->size;
-    int r = fit(workspace, row, write);
+    int r = riad_grants_may_grow(workspace) ? -EDQUOT : fit(workspace, row, write);
 
     if (r < 0) {
         return r;
@@ -52,6 +52,8 @@ static int check_room(struct riad_workspace *workspace, struct riad_data_write *
     if (r < 0) {
         return r;
     }
+    workspace->exempt =
+            true; /* what owners may use is seen when it is charged, and may grow then */
     r = riad_mutation_allow(workspace, write->caller);
     if (r == 0) {
         r = get_target(workspace, write, &row);
@@ -112,7 +114,7 @@ static int write_locked(struct riad_workspace *workspace, struct riad_data_write
     if (r < 0) {
         return r;
     }
-    r = riad_mutation_charge(workspace, riad_extent_edit_filled(&edit), 0);
+    r = riad_mutation_charge(workspace, &row, riad_extent_edit_filled(&edit), 0);
     if (r == -EDQUOT) {
         return shorten(workspace, &row, write);
     }

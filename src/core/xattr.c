@@ -69,7 +69,7 @@ int riad_xattr_recount(struct riad_workspace *workspace, struct riad_inode *row,
         return -ENOSPC;
     }
     if (delta > 0) {
-        r = riad_mutation_charge(workspace, delta, 0);
+        r = riad_mutation_charge(workspace, row, delta, 0);
     }
     if (r == 0) {
         riad_xattr_count(row, bytes);

@@ -40,6 +40,8 @@ struct fixture {
     bool read_only;
     bool clean;
     void (*limit_event)(void *context, const char *text);
+    int (*raise_grant)(
+            void *context, enum riad_subject subject, uint32_t id, const struct riad_usage *needed);
     char workspace_path[PATH_MAX];
     char state_path[PATH_MAX];
     int workspace_fd;
@@ -164,6 +166,7 @@ static inline void fixture_configure(struct fixture *fixture, struct riad_worksp
         .read_only = fixture->read_only,
         .clean = fixture->clean,
         .limit_event = fixture->limit_event,
+        .raise_grant = fixture->raise_grant,
         .lease_seconds = fixture->lease_seconds,
         .epoch_ends = fixture->epoch_ends,
         .epoch_end_count = fixture->epoch_end_count,
