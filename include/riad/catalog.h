@@ -79,6 +79,22 @@ struct riad_catalog_user {
     struct riad_public_key wrap_key, sign_key;
 };
 
+/* Whom a limit is on that spans workspaces. */
+enum riad_catalog_subject_kind { RIAD_CATALOG_USER = 2, RIAD_CATALOG_GROUP };
+/* What one workspace may use of it. */
+struct riad_catalog_grant {
+    struct riad_id workspace;
+    uint64_t bytes, inodes;
+};
+/* A uid or gid with a limit, or one that had. */
+struct riad_catalog_subject {
+    enum riad_catalog_subject_kind kind;
+    uint32_t id;
+    struct riad_catalog_limit limit;   /* all 0: none any more */
+    struct riad_catalog_grant *grants; /* a workspace once */
+    size_t grant_count;
+};
+
 /* Where the items of a list are, by their ids. */
 struct riad_catalog_places {
     uint32_t *slots; /* an item's number + 1; 0: free */
@@ -92,6 +108,8 @@ struct riad_catalog {
     struct riad_catalog_user *users; /* of a site */
     size_t user_count;
     struct riad_catalog_places user_places;
+    struct riad_catalog_subject *subjects; /* by kind and id */
+    size_t subject_count;
     struct riad_catalog_limit default_limit; /* of workspaces made from now on, as last set */
     struct riad_chain_ends ends;             /* of all batches */
     struct riad_signer *signers;             /* who may have signed them */
@@ -171,6 +189,20 @@ struct riad_catalog_bound {
 int riad_catalog_bound_terms(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_public_key *node,
         const struct riad_catalog_bound *bounds, size_t count) RIAD_MUST_CHECK;
+/* Limits of users and groups, in few batches; grants are not read. -EINVAL as of workspaces. */
+int riad_catalog_set_subjects(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_subject *subjects,
+        size_t count) RIAD_MUST_CHECK;
+/* The grants of one, in one batch; its limit is not read. -ENOENT: it has no limit, or one of the
+ * workspaces is not in the catalog; -EINVAL: over 1024 of them. */
+int riad_catalog_set_grants(const struct riad_store *store, const struct riad_keypair *keys,
+        struct riad_catalog *catalog, const struct riad_catalog_subject *subject) RIAD_MUST_CHECK;
+/* NULL: it never had a limit. Borrowed. */
+const struct riad_catalog_subject *riad_catalog_find_subject(
+        const struct riad_catalog *catalog, enum riad_catalog_subject_kind kind, uint32_t id);
+/* NULL: none. Borrowed. */
+const struct riad_catalog_grant *riad_catalog_find_grant(
+        const struct riad_catalog_subject *subject, const struct riad_id *workspace);
 /* NULL: the key's terms are not bound there. Borrowed. */
 const struct riad_catalog_term_bound *riad_catalog_find_bound(
         const struct riad_catalog_workspace *workspace, const struct riad_public_key *node);

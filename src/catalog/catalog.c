@@ -81,6 +81,7 @@ void riad_catalog_done(struct riad_catalog *catalog)
         free(catalog->workspaces[i].term_bounds);
     }
     free(catalog->workspaces);
+    riad_catalog_free_subjects(catalog);
     free(catalog->users);
     free(catalog->workspace_places.slots);
     free(catalog->user_places.slots);
@@ -169,6 +170,7 @@ int riad_catalog_copy(const struct riad_catalog *catalog, struct riad_catalog *c
         return r;
     }
     r = copy_workspaces(catalog, copy);
+    r = r < 0 ? r : riad_catalog_copy_subjects(catalog, copy);
     if (r < 0) {
         return r;
     }

@@ -71,7 +71,11 @@ static int check_addition(
     if (addition->kind == RIAD_CATALOG_ADD_LIMITS) {
         return riad_catalog_check_limits(catalog, addition);
     }
-    if (addition->kind == RIAD_CATALOG_ADD_DEFAULT_LIMIT) {
+    if (addition->kind == RIAD_CATALOG_ADD_GRANTS) {
+        return riad_catalog_check_grants(catalog, addition);
+    }
+    if (addition->kind == RIAD_CATALOG_ADD_DEFAULT_LIMIT ||
+            addition->kind == RIAD_CATALOG_ADD_SUBJECTS) {
         return 0;
     }
     present = riad_catalog_find(catalog, &addition->workspace->id);
@@ -91,6 +95,12 @@ static uint32_t count_entries(
     }
     if (addition->kind == RIAD_CATALOG_ADD_LIMITS) {
         return (uint32_t)addition->limit_count;
+    }
+    if (addition->kind == RIAD_CATALOG_ADD_SUBJECTS) {
+        return (uint32_t)addition->subject_count;
+    }
+    if (addition->kind == RIAD_CATALOG_ADD_GRANTS) {
+        return (uint32_t)addition->subjects->grant_count;
     }
     if (!makes_workspace(addition)) {
         return 1;
@@ -156,6 +166,12 @@ static void put_entries(const struct riad_catalog *catalog,
         break;
     case RIAD_CATALOG_ADD_TERM_BOUNDS:
         riad_catalog_put_bounds(catalog, addition, writer);
+        break;
+    case RIAD_CATALOG_ADD_SUBJECTS:
+        riad_catalog_put_subjects(addition, writer);
+        break;
+    case RIAD_CATALOG_ADD_GRANTS:
+        riad_catalog_put_grants(addition, writer);
         break;
     }
 }

@@ -193,6 +193,8 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
         return riad_catalog_apply_epoch_end(catalog, &body);
     case RIAD_CATALOG_ENTRY_TERM_BOUND:
         return riad_catalog_apply_term_bound(catalog, &body);
+    case RIAD_CATALOG_ENTRY_GRANT:
+        return riad_catalog_apply_grant(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

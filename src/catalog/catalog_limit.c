@@ -3,7 +3,7 @@
 
 #include "catalog_priv.h"
 
-enum { SUBJECT_WORKSPACE = 1, SUBJECT_USER, SUBJECT_GROUP, SUBJECT_MAX = 255, BODY_MAX = 128 };
+enum { SUBJECT_WORKSPACE = 1, SUBJECT_MAX = 255, BODY_MAX = 128 };
 /* So many in a batch: what signs it takes 128 KiB at most. */
 enum { LIMIT_SIZE = 65 /* with what is around the body */, BATCH_LIMITS = 1536 };
 _Static_assert(BATCH_LIMITS <= (int)RIAD_CATALOG_ENTRIES_MAX, "one batch takes them");
@@ -15,6 +15,16 @@ bool riad_catalog_is_limit(const struct riad_catalog_limit *limit)
            (limit->inodes_hard == 0 || limit->inodes_soft <= limit->inodes_hard);
 }
 
+void riad_catalog_put_limit(const struct riad_catalog_limit *limit, struct riad_writer *body)
+{
+    riad_put_u64(body, limit->bytes_soft);
+    riad_put_u64(body, limit->bytes_hard);
+    riad_put_u64(body, limit->inodes_soft);
+    riad_put_u64(body, limit->inodes_hard);
+    riad_put_u32(body, limit->grace_bytes);
+    riad_put_u32(body, limit->grace_inodes);
+}
+
 void riad_catalog_put_limit_entry(const struct riad_id *workspace,
         const struct riad_catalog_limit *limit, struct riad_writer *writer)
 {
@@ -24,12 +34,7 @@ void riad_catalog_put_limit_entry(const struct riad_id *workspace,
     riad_writer_init_fixed(&body, bytes, sizeof bytes);
     riad_put_u8(&body, SUBJECT_WORKSPACE);
     riad_put_b16(&body, workspace ? workspace->bytes : NULL, workspace ? sizeof *workspace : 0);
-    riad_put_u64(&body, limit->bytes_soft);
-    riad_put_u64(&body, limit->bytes_hard);
-    riad_put_u64(&body, limit->inodes_soft);
-    riad_put_u64(&body, limit->inodes_hard);
-    riad_put_u32(&body, limit->grace_bytes);
-    riad_put_u32(&body, limit->grace_inodes);
+    riad_catalog_put_limit(limit, &body);
     riad_catalog_put_entry(RIAD_CATALOG_ENTRY_LIMIT, &body, writer);
 }
 
@@ -66,7 +71,6 @@ static int apply_to_workspaces(struct riad_catalog *catalog, const uint8_t *subj
     return 0;
 }
 
-/* -EPROTONOSUPPORT for limits of users and groups: passing one over would break P7. */
 int riad_catalog_apply_limit(struct riad_catalog *catalog, struct riad_reader *body)
 {
     struct riad_catalog_limit limit;
@@ -80,8 +84,8 @@ int riad_catalog_apply_limit(struct riad_catalog *catalog, struct riad_reader *b
     if (r < 0) {
         return r;
     }
-    if (kind == SUBJECT_USER || kind == SUBJECT_GROUP) {
-        return -EPROTONOSUPPORT;
+    if (kind == RIAD_CATALOG_USER || kind == RIAD_CATALOG_GROUP) {
+        return riad_catalog_apply_subject(catalog, kind, subject, size, &limit);
     }
     return kind == SUBJECT_WORKSPACE ? apply_to_workspaces(catalog, subject, size, &limit)
                                      : -EBADMSG;

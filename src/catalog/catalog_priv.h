@@ -10,6 +10,7 @@ enum {
     RIAD_CATALOG_WORKSPACES_MAX = 1 << 20,
     RIAD_CATALOG_USERS_MAX = 1 << 20,
     RIAD_CATALOG_MEMBERS_MAX = 4096,
+    RIAD_CATALOG_SUBJECTS_MAX = 1 << 20,
     RIAD_CATALOG_BOUNDS_MAX = 4096 /* of a workspace: as many as there are nodes ever */
 };
 
@@ -21,7 +22,8 @@ enum riad_catalog_entry_kind {
     RIAD_CATALOG_ENTRY_ROSTER,
     RIAD_CATALOG_ENTRY_NAME,
     RIAD_CATALOG_ENTRY_EPOCH_END,
-    RIAD_CATALOG_ENTRY_TERM_BOUND
+    RIAD_CATALOG_ENTRY_TERM_BOUND,
+    RIAD_CATALOG_ENTRY_GRANT
 };
 
 /* What a command adds: a workspace with its limit and expiry, for a project its name, limits of
@@ -38,7 +40,9 @@ enum riad_catalog_addition_kind {
     RIAD_CATALOG_ADD_ENROLMENT,
     RIAD_CATALOG_ADD_USER_CHANGE,
     RIAD_CATALOG_ADD_EPOCH_END,
-    RIAD_CATALOG_ADD_TERM_BOUNDS
+    RIAD_CATALOG_ADD_TERM_BOUNDS,
+    RIAD_CATALOG_ADD_SUBJECTS,
+    RIAD_CATALOG_ADD_GRANTS
 };
 
 struct riad_catalog_addition {
@@ -53,6 +57,8 @@ struct riad_catalog_addition {
     size_t bound_count;
     const struct riad_catalog_limit_setting *limits; /* limits */
     size_t limit_count;
+    const struct riad_catalog_subject *subjects; /* subjects; of grants the only one */
+    size_t subject_count;
 };
 
 /* Appends it as one batch, if there is anything to append. As the commands of riad/catalog.h. */
@@ -89,6 +95,24 @@ int riad_catalog_check_limits(const struct riad_catalog *catalog,
         const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
 void riad_catalog_put_limits(
         const struct riad_catalog_addition *addition, struct riad_writer *writer);
+
+/* The values of a limit, behind its subject. */
+void riad_catalog_put_limit(const struct riad_catalog_limit *limit, struct riad_writer *body);
+/* catalog_subject.c. A limit of a user or group; a grant. subject, size: as the entry has it. */
+int riad_catalog_apply_subject(struct riad_catalog *catalog, uint8_t kind, const uint8_t *subject,
+        size_t size, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
+int riad_catalog_apply_grant(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+int riad_catalog_check_grants(const struct riad_catalog *catalog,
+        const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
+void riad_catalog_put_subjects(
+        const struct riad_catalog_addition *addition, struct riad_writer *writer);
+void riad_catalog_put_grants(
+        const struct riad_catalog_addition *addition, struct riad_writer *writer);
+/* Lists of its own for a copy; on a failure it holds only these. */
+int riad_catalog_copy_subjects(
+        const struct riad_catalog *catalog, struct riad_catalog *copy) RIAD_MUST_CHECK;
+void riad_catalog_free_subjects(struct riad_catalog *catalog);
 
 void riad_catalog_put_expiry_entry(const struct riad_id *workspace,
         const struct riad_catalog_expiry *expiry, struct riad_writer *writer);

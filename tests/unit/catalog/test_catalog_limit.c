@@ -80,8 +80,12 @@ static void forged_defaults_are_refused(void **state)
     assert_int_equal(load_limit(1, 0, -1), -EBADMSG);
     assert_int_equal(load_limit(1, 0, 1), -EBADMSG);
     assert_int_equal(load_limit(0, 0, 0), -EBADMSG);
-    assert_int_equal(load_limit(2, 0, 0), -EPROTONOSUPPORT); /* of users, of groups: not yet */
-    assert_int_equal(load_limit(3, 0, 0), -EPROTONOSUPPORT);
+    assert_int_equal(load_limit(2, 0, 0), -EBADMSG);
+    assert_int_equal(load_limit(3, 0, 0), -EBADMSG);
+    assert_int_equal(load_limit(2, 4, 0), 0);
+    assert_int_equal(load_limit(3, 4, 0), 0);
+    assert_int_equal(load_limit(2, 5, 0), -EBADMSG);
+    assert_int_equal(load_limit(3, 4, 1), -EBADMSG);
     assert_int_equal(load_limit(4, 0, 0), -EBADMSG);
     for (size_t size = 1; size <= 32; size++) {
         assert_int_equal(load_limit(1, size, 0), size == 16 ? 0 : -EBADMSG);
