@@ -69,9 +69,8 @@ struct riad_workspace_config {
     void (*limit_event)(void *context, const char *text);
     void *event_context; /* of both */
     /* Somebody needs more than her grant (riad/grants.h) lets in: it should add up to `needed`.
-     * Called without locks by a thread that may wait; several may at once. 0: the grant was
-     * raised, by all of it or less: it is worth another try. -EDQUOT: there is no more. NULL: never
-     * is */
+     * Called without locks by a thread that may wait; several may at once. 0: the grant is
+     * enough now. -EDQUOT: there is not so much; what there was is granted. NULL: never is */
     int (*raise_grant)(
             void *context, enum riad_subject subject, uint32_t id, const struct riad_usage *needed);
     void *raise_context;

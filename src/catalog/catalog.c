@@ -163,6 +163,7 @@ int riad_catalog_copy(const struct riad_catalog *catalog, struct riad_catalog *c
     int r;
 
     copy->default_limit = catalog->default_limit;
+    copy->subject_changes = catalog->subject_changes;
     r = riad_catalog_set_signers(copy, catalog->signers, catalog->signer_count);
     r = r < 0 ? r : copy_places(&catalog->workspace_places, &copy->workspace_places);
     r = r < 0 ? r : copy_places(&catalog->user_places, &copy->user_places);

@@ -87,6 +87,7 @@ int riad_catalog_apply_subject(struct riad_catalog *catalog, uint8_t kind, const
     at = lower_bound(catalog, kind, id);
     if (r == 0) {
         catalog->subjects[at].limit = *limit;
+        catalog->subject_changes++;
     }
     return r;
 }
@@ -125,6 +126,7 @@ int riad_catalog_apply_grant(struct riad_catalog *catalog, struct riad_reader *b
         return r;
     }
     subject = (struct riad_catalog_subject *)riad_catalog_find_subject(catalog, kind, id);
+    catalog->subject_changes++;
     return subject && riad_catalog_find(catalog, &grant.workspace) ? set_grant(subject, &grant)
                                                                    : -EBADMSG;
 }

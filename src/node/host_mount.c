@@ -84,6 +84,8 @@ static void fill_config(const struct riad_host *host, const struct riad_opening 
         .event = riad_host_hear,
         .limit_event = riad_host_hear_limit,
         .event_context = mount,
+        .raise_grant = host->site ? riad_site_raise_grant : NULL,
+        .raise_context = mount,
     };
 }
 
@@ -216,6 +218,9 @@ int riad_host_open(struct riad_host *host, struct riad_mount *mount,
     if (code == RIAD_EXIT_DONE && opening->standings) {
         code = guard(host, mount, opening, ret_reason);
     }
+    if (code == RIAD_EXIT_DONE && host->site) {
+        code = riad_site_prepare_grants(mount, ret_reason);
+    }
     return code == RIAD_EXIT_DONE ? start(host, mount, ret_reason) : code;
 }
 
@@ -311,6 +316,9 @@ static void leave(struct riad_host *host)
 
 static void close_now(struct riad_host *host, struct riad_mount *mount)
 {
+    if (host->site) {
+        riad_site_release_grants(mount);
+    }
     riad_host_close_mount(host, mount);
     if (host->site) {
         riad_site_closed(mount);

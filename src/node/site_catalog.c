@@ -145,6 +145,10 @@ static void apply(struct riad_site_host *site)
         }
         site->applied = number;
     }
+    if (site->catalog.subject_changes != site->shares_applied) {
+        riad_site_follow_all_grants(site);
+        site->shares_applied = site->catalog.subject_changes;
+    }
 }
 
 static int refresh(struct riad_site_host *site, struct riad_reason *ret_reason)

@@ -24,6 +24,7 @@ struct riad_site_host {
     _Atomic bool members_due; /* the catalog changed: who may do what is looked at */
     int64_t members_looked;   /* main thread: when it was; riad_control_now */
     int64_t sessions_due;     /* main thread: when to look who has one; riad_control_now */
+    uint64_t shares_applied;  /* lock: changes of limits of users and groups, and grants, as applied */
     uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
     struct riad_site_try *tries; /* tries_lock */
@@ -162,6 +163,24 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 void riad_site_unmount_all(struct riad_site_host *site);
 /* site_grants.c. A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
+
+/* site_subjects.c. Limits of users and groups: for admins to set, and for all to see their own. New
+ * replies. */
+json_t *riad_site_set_subjects(struct riad_site_host *site, uid_t uid, const json_t *request);
+json_t *riad_site_list_subjects(struct riad_site_host *site, uid_t uid, const json_t *request);
+
+/* site_shares.c. As riad_workspace_config.raise_grant; context: the mount. */
+int riad_site_raise_grant(void *context, enum riad_subject kind, uint32_t id,
+        const struct riad_usage *needed) RIAD_MUST_CHECK;
+/* (lock) The mount keeps to the catalog's grants, which cover what is used there already. */
+int riad_site_follow_grants(
+        struct riad_site_host *site, struct riad_mount *mount) RIAD_MUST_CHECK;
+/* (lock) All that are open. */
+void riad_site_follow_all_grants(struct riad_site_host *site);
+/* Before anybody can use it: takes the site's lock. Exit code and reason. */
+int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_reason);
+/* What a workspace that is being closed does not use is for others. */
+void riad_site_release_grants(struct riad_mount *mount);
 
 /* site_sessions.c. Main thread: locks what has nobody left who is logged in, if the configuration
  * says so. Milliseconds until it wants to look again; -1: never. */

@@ -406,6 +406,8 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "workspaces", answer_workspaces },
         { "set-limit", riad_site_set_limit },
         { "set-expiry", riad_site_set_expiry },
+        { "set-subjects", riad_site_set_subjects },
+        { "subjects", riad_site_list_subjects },
         { "reserve-project", riad_site_reserve_project },
         { "make-project", riad_site_make_project },
         { "events", riad_site_list_events },

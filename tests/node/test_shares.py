@@ -1,0 +1,134 @@
+"""Limits of users and groups, which span workspaces (grants)."""
+import os
+import threading
+
+import pytest
+
+from harness import DONE, NOT_PERMITTED, USAGE, wait_until
+from projects import acme, alice, bob, carol, daemon, dave, kinds, shared  # noqa: F401
+from sites import control
+
+pytestmark = pytest.mark.root
+ACCOUNTS = 4
+MIB = 1 << 20
+
+
+class Root:
+    """An account like any other, to ask the daemon as."""
+
+    def prefix(self):
+        return []
+
+
+class Admin:
+    def __init__(self, daemon):
+        self.daemon, self.account = daemon, Root()
+
+    def set(self, kind, ident, **limit):
+        return control(self, "set-subjects", kind=kind, subjects=[{"id": ident, **limit}])
+
+    def subjects(self, kind):
+        return {item["id"]: item for item in control(self, "subjects", kind=kind)["subjects"]}
+
+
+@pytest.fixture
+def admin(daemon):
+    return Admin(daemon)
+
+
+def home(daemon, person):
+    return daemon.home / person.account.name
+
+
+def used(path):
+    return sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for folder, _, names in os.walk(path) for name in names)
+
+
+def fill(person, path, code=1):
+    """Until there is no more; in whole blocks."""
+    person.shell(f"dd if=/dev/zero of={path} bs=64k 2>/dev/null", code=code)
+
+
+def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, admin):
+    uid = bob.account.uid
+    before = admin.subjects("user")[uid]["bytes_used"]
+    assert admin.set("user", uid, bytes_hard=before + 8 * MIB)["ok"]
+    bob.shell(f"head -c 3M /dev/urandom > {home(daemon, bob)}/one")
+    fill(bob, shared / "two")  # the rest of it
+    assert admin.subjects("user")[uid]["bytes_used"] == before + 8 * MIB
+    bob.shell(f"echo more > {home(daemon, bob)}/three", code=1)
+    alice.shell(f"head -c 1M /dev/urandom > {shared}/alices")  # it binds bob
+    bob.shell(f"rm {home(daemon, bob)}/one")
+    fill(bob, shared / "four")  # what he freed in the one is to be had in the other
+    assert admin.subjects("user")[uid]["bytes_used"] == before + 8 * MIB
+    assert admin.set("user", uid, bytes_hard=0)["ok"]
+    bob.shell(f"head -c 1M /dev/urandom > {home(daemon, bob)}/five")
+    assert "limit-set" in kinds(site)
+
+
+def test_a_limit_below_what_is_used(daemon, shared, bob, admin):
+    uid = bob.account.uid
+    bob.shell(f"head -c 2M /dev/urandom > {shared}/file")
+    admin.set("user", uid, bytes_hard=MIB)
+    bob.shell(f"echo x > {shared}/more", code=2)
+    bob.shell(f"dd if=/dev/urandom of={shared}/file bs=64k count=4 conv=notrunc 2>/dev/null")  # overwriting goes
+    bob.shell(f"rm {shared}/file; echo x > {shared}/more")
+
+
+def test_inodes_and_groups(daemon, shared, alice, bob, admin):
+    uid, gid = bob.account.uid, bob.account.gid
+    before = admin.subjects("user")[uid]["inodes_used"]
+    admin.set("user", uid, inodes_hard=before + 5)
+    bob.shell(f"cd {shared}; for i in 1 2 3 4 5; do : > f$i; done")
+    bob.shell(f"mkdir {shared}/folder", code=1)
+    bob.shell(f": > {home(daemon, bob)}/file", code=2)
+    admin.set("user", uid, inodes_hard=0)
+    groups = admin.subjects("group")
+    admin.set("group", gid, bytes_hard=groups[gid]["bytes_used"] + MIB)
+    fill(bob, shared / "big")
+    assert admin.subjects("group")[gid]["bytes_used"] <= groups[gid]["bytes_used"] + MIB
+    assert control(bob, "subjects", kind="group")["exit"] == NOT_PERMITTED
+    assert [item["id"] for item in control(bob, "subjects", kind="user")["subjects"]] == [uid]
+
+
+def test_who_may_set_what(admin, alice, bob):
+    assert control(alice, "set-subjects", kind="user", subjects=[{"id": alice.account.uid, "bytes_hard": 0}])["exit"] == NOT_PERMITTED
+    for subjects in [], [{}], [{"id": -1}], [{"id": 1, "bytes_hard": -1}], [{"id": 1, "bytes_soft": 2, "bytes_hard": 1}], "x", [{"id": 2**32}]:
+        assert control(admin, "set-subjects", kind="user", subjects=subjects)["exit"] == USAGE
+    assert control(admin, "set-subjects", kind="workspace", subjects=[{"id": 1}])["exit"] == USAGE
+
+
+def test_it_holds_after_a_kill_and_after_locking(daemon, shared, alice, bob, admin):
+    uid = bob.account.uid
+    before = admin.subjects("user")[uid]["bytes_used"]
+    admin.set("user", uid, bytes_hard=before + 4 * MIB)
+    bob.shell(f"head -c 1M /dev/urandom > {shared}/file")
+    alice.lock("acme")  # what is spare there is to be had elsewhere
+    fill(bob, home(daemon, bob) / "file")
+    assert used(home(daemon, bob)) >= 3 * MIB - 65536
+    alice.unlock()
+    bob.shell(f"head -c 64k /dev/urandom > {shared}/more 2>/dev/null", code=2)  # a file's ACL is a block, too
+    worker = daemon.worker()
+    os.kill(worker, 9)
+    wait_until(lambda: daemon.worker() not in (None, worker), 30, "another worker")
+    wait_until(lambda: os.path.ismount(shared) and os.path.ismount(home(daemon, bob)), 30, "the workspaces to come back")
+    bob.shell(f"head -c 64k /dev/urandom > {shared}/still-more 2>/dev/null", code=2)
+    assert admin.subjects("user")[uid]["bytes_used"] <= before + 4 * MIB
+
+
+def test_several_processes_at_one_limit(daemon, shared, alice, bob, carol, admin):
+    """In two workspaces at once: the sum is never above it, and ends at it."""
+    uid = bob.account.uid
+    before = admin.subjects("user")[uid]["bytes_used"]
+    limit = before + 12 * MIB
+    admin.set("user", uid, bytes_hard=limit)
+    places = [shared / f"p{i}" if i % 2 else home(daemon, bob) / f"p{i}" for i in range(6)]
+    writers = [threading.Thread(target=fill, args=(bob, place, None)) for place in places]
+    for writer in writers:
+        writer.start()
+    most = 0
+    while any(writer.is_alive() for writer in writers):
+        most = max(most, admin.subjects("user")[uid]["bytes_used"])
+    for writer in writers:
+        writer.join()
+    assert most <= limit and limit - 4096 < admin.subjects("user")[uid]["bytes_used"] <= limit
