@@ -14,6 +14,8 @@ struct riad_catalog_limit {
 
 /* No soft one is above its hard one. */
 bool riad_catalog_is_limit(const struct riad_catalog_limit *limit);
+/* Makes one of it, where a hard one was given that the soft one was not meant for. */
+void riad_catalog_lower_soft(struct riad_catalog_limit *limit);
 
 /* From `expires` on a workspace can be read only; `grace` seconds later it is locked, and kept: no
  * time deletes anything. expires: seconds since 1970; 0: never. */

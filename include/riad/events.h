@@ -26,10 +26,16 @@ struct riad_event {
  * under a lock. -ENOSPC and other errors of the disk; -EMEDIUMTYPE if STATE/events is no file. */
 int riad_events_append(
         const struct riad_state *state, const struct riad_event *event) RIAD_MUST_CHECK;
+/* Many, one after the other, with one write. */
+int riad_events_append_all(const struct riad_state *state, const struct riad_event *events,
+        size_t count) RIAD_MUST_CHECK;
 /* The same for those who go on in any case: what could not be recorded is a warning. */
 void riad_events_record(const struct riad_state *state, const char *kind,
         const struct riad_id *store, const struct riad_id *workspace, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
+
+void riad_events_record_all(
+        const struct riad_state *state, const struct riad_event *events, size_t count);
 
 /* The text in printable ASCII, `?` for all else, cut at max: nothing that is shown moves a
  * terminal. ret has max + 1 bytes; returned. */

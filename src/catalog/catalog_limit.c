@@ -25,6 +25,17 @@ void riad_catalog_put_limit(const struct riad_catalog_limit *limit, struct riad_
     riad_put_u32(body, limit->grace_inodes);
 }
 
+static void lower(uint64_t *soft, uint64_t hard)
+{
+    *soft = hard > 0 && *soft > hard ? hard : *soft;
+}
+
+void riad_catalog_lower_soft(struct riad_catalog_limit *limit)
+{
+    lower(&limit->bytes_soft, limit->bytes_hard);
+    lower(&limit->inodes_soft, limit->inodes_hard);
+}
+
 void riad_catalog_put_limit_entry(const struct riad_id *workspace,
         const struct riad_catalog_limit *limit, struct riad_writer *writer)
 {

@@ -63,15 +63,16 @@ extern const struct command commands[];
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
             *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
-            *name, *user, *manager, *role;
-    const char *bytes, *inodes; /* -B, -I */
+            *name, *user, *manager, *role, *from_file, *sort;
+    const char *bytes, *inodes, *bytes_soft, *inodes_soft; /* -B, -I, -b, -i */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet, no_wait, repair;
+    bool as_default, over, csv, human, workspaces;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsoBIjfalFRqWXCSHEGLcNUMO" (see options.c);
- * others are refused with the usage line. Leaves optind at the first argument. 0 or RIAD_EXIT_USAGE
- * (already reported), or -1: help was asked for and printed. */
+/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCSHEGLcNUMODTdvZzy" (see
+ * options.c); others are refused with the usage line. Leaves optind at the first argument. 0 or
+ * RIAD_EXIT_USAGE (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);
 /* Reports a wrong use: one sentence and the usage line of the command. Returns RIAD_EXIT_USAGE. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -79,7 +80,7 @@ int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- sizes and counts --- */
-/* Changes what -B and -I name in *ret; reports what is no size or count. Exit code. */
+/* Changes what -b, -B, -i and -I name in *ret; reports what is no size or count. Exit code. */
 int parse_limits(const struct options *options, struct riad_catalog_limit *ret);
 /* "1.5 GiB", "12 k"; "none" for 0 if zero_is_none. ret has 32 bytes. */
 const char *show_bytes(uint64_t bytes, bool zero_is_none, char ret[32]);

@@ -58,9 +58,14 @@ static int reserve(const struct options *options, const struct site_client *clie
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    arguments = json_pack("{s:s, s:I, s:I, s:I, s:I}", "name", name, "bytes_limit",
-            (json_int_t)limit.bytes_hard, "inodes_limit", (json_int_t)limit.inodes_hard, "expires",
-            (json_int_t)expiry.expires, "grace_seconds", (json_int_t)expiry.grace);
+    arguments = json_pack("{s:s, s:I, s:I}", "name", name, "expires", (json_int_t)expiry.expires,
+            "grace_seconds", (json_int_t)expiry.grace);
+    if (options->bytes) { /* else the site's default holds */
+        json_object_set_new(arguments, "bytes_limit", json_integer((json_int_t)limit.bytes_hard));
+    }
+    if (options->inodes) {
+        json_object_set_new(arguments, "inodes_limit", json_integer((json_int_t)limit.inodes_hard));
+    }
     if (options->manager) {
         json_object_set_new(arguments, "manager", json_string(options->manager));
     }

@@ -129,6 +129,11 @@ int command_workspace_create(int argc, char **argv)
     if (code == RIAD_EXIT_DONE) {
         code = open_session(&options, argv[optind], &session);
     }
+    if (code == RIAD_EXIT_DONE) { /* what is not said is as the default has it */
+        creation.limit = session.unlocked.catalog.default_limit;
+        code = parse_limits(&options, &creation.limit);
+        riad_catalog_lower_soft(&creation.limit);
+    }
     if (code == RIAD_EXIT_DONE) {
         creation.made = options.json ? json_array() : NULL;
         code = create_all(&session, argc - optind - 1, argv + optind + 1, &creation);

@@ -137,13 +137,25 @@ const struct command commands[] = {
             "by the ID that "
             "it told.\n",
             command_workspace_delete },
-    { "quota set", "[STORE]",
-            "set a workspace's limits; without STORE, of one at this site (admins)",
-            LIMIT_HELP "  -w, --workspace NAME  which one (default: home); at a site, whose home, "
-                       "or which project\n" SECRET_HELP CONFIG_HELP
-                       "A mounted workspace obeys at once. A limit may lie below what is used: "
-                       "then nothing grows until\n"
-                       "enough is deleted.\n",
+    { "quota set", "[STORE] [NAME...]",
+            "set limits of workspaces; without STORE, of this site's (admins)",
+            "  -b SIZE               soft limit on bytes: it may be passed for as long as the "
+            "grace "
+            "lasts\n" LIMIT_HELP "  -i COUNT              soft limit on inodes\n"
+            "  -t, --grace TIME      how long a soft limit may be passed: 7d (which holds unless "
+            "it "
+            "is said), or\n"
+            "                        7d,3d for bytes and inodes\n"
+            "  -w, --workspace NAME  which one, besides NAME... (default: home); at a site, whose "
+            "home, or which project\n"
+            "  --default             what new workspaces get, where nothing else is said\n"
+            "  --from-file F         of many: lines NAME SOFT HARD INODES-SOFT INODES-HARD, - for "
+            "what stays as it is,\n"
+            "                        # for comments; F may be - (standard input). All lines are "
+            "checked before any is set\n" SECRET_HELP CONFIG_HELP
+            "A mounted workspace obeys at once. A limit may lie below what is used: then nothing "
+            "grows until enough is\n"
+            "deleted. What is not said stays.\n",
             command_quota_set },
     { "quota show", "[DIR|STORE]", "limits and usage",
             "  --json                as JSON\n" SECRET_HELP

@@ -5,19 +5,19 @@
 
 #include "cli.h"
 
-enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P' };
+enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P', OPTION_STATE_DIR = '/' };
 
 /* The letter is the option's name in parse_options' list; only those also written "-x" are short
  * options. */
 static const struct option long_options[] = {
+    { "workspace", required_argument, NULL, 'w' }, /* the first: see options_of */
     { "passphrase-file", required_argument, NULL, 'p' },
     { "passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD },
     { "recovery-file", required_argument, NULL, 'r' },
     { "key-file", required_argument, NULL, 'k' },
     { "new-passphrase-file", required_argument, NULL, 'n' },
     { "new-key-file", required_argument, NULL, 'K' },
-    { "workspace", required_argument, NULL, 'w' },
-    { "state-dir", required_argument, NULL, 's' },
+    { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
     { "confirm", required_argument, NULL, 'C' },
     { "since", required_argument, NULL, 'S' },
     { "head", required_argument, NULL, 'H' },
@@ -29,6 +29,12 @@ static const struct option long_options[] = {
     { "user", required_argument, NULL, 'U' },
     { "manager", required_argument, NULL, 'M' },
     { "role", required_argument, NULL, 'O' },
+    { "from-file", required_argument, NULL, 'D' },
+    { "sort", required_argument, NULL, 'T' },
+    { "default", no_argument, NULL, 'd' },
+    { "over", no_argument, NULL, 'v' },
+    { "csv", no_argument, NULL, 'Z' },
+    { "human-readable", no_argument, NULL, 'z' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -41,7 +47,31 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, OPTION_HELP },
     { NULL, 0, NULL, 0 },
 };
-static const char short_options[] = ":w:o:B:I:fqh";
+static const char short_options[] = ":w:o:b:B:i:I:t:sfqh";
+/* Names in the list of what getopt takes for another option's. */
+static const struct {
+    int got, letter;
+} renamed[] = { { OPTION_STATE_DIR, 's' }, { 's', 'z' }, { 't', 'G' } };
+
+static int letter_of(int got)
+{
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) {
+        if (renamed[i].got == got) {
+            return renamed[i].letter;
+        }
+    }
+    return got;
+}
+
+/* In a report --workspace (as --user and --group will) says of what, and takes no value. */
+static void options_of(
+        const char *letters, struct option ret[sizeof long_options / sizeof *long_options])
+{
+    memcpy(ret, long_options, sizeof long_options);
+    if (strchr(letters, 'y')) {
+        ret[0] = (struct option){ "workspace", no_argument, NULL, 'y' };
+    }
+}
 
 static const struct command *current;
 
@@ -112,6 +142,10 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'U' ? &options->user
                               : letter == 'M' ? &options->manager
                               : letter == 'O' ? &options->role
+                              : letter == 'D' ? &options->from_file
+                              : letter == 'T' ? &options->sort
+                              : letter == 'b' ? &options->bytes_soft
+                              : letter == 'i' ? &options->inodes_soft
                               : letter == 'B' ? &options->bytes
                                               : &options->inodes;
 
@@ -138,6 +172,11 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'R' ? &options->recovery
                        : letter == 'W' ? &options->no_wait
                        : letter == 'X' ? &options->repair
+                       : letter == 'd' ? &options->as_default
+                       : letter == 'v' ? &options->over
+                       : letter == 'Z' ? &options->csv
+                       : letter == 'z' ? &options->human
+                       : letter == 'y' ? &options->workspaces
                                        : &options->quiet;
 
     *slot = true;
@@ -157,7 +196,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsBICSHEGLcNUMO", letter)) {
+    } else if (strchr("prknKwsbBiICSHEGLcNUMODT", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);
@@ -168,11 +207,13 @@ static int store_option(struct options *options, int letter)
 int parse_options(int argc, char **argv, const char *letters, struct options *ret)
 {
     struct options options = { .passphrase_fd = -1 };
+    struct option taken[sizeof long_options / sizeof *long_options];
     int letter, r;
 
     find_current(argv);
+    options_of(letters, taken);
     optind = 1;
-    while ((letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, short_options, taken, NULL)) != -1) {
         if (letter == OPTION_HELP) {
             print_usage(stdout);
             printf("%s\n\n%s", current->summary, current->help);
@@ -181,6 +222,7 @@ int parse_options(int argc, char **argv, const char *letters, struct options *re
         if (letter == ':') {
             return usage_error("%s wants a value", argv[optind - 1]);
         }
+        letter = letter_of(letter);
         if (letter == '?' || !strchr(letters, letter)) {
             return usage_error("`riad %s` takes no option %s: --help tells more", current->name,
                     argv[optind - 1]);

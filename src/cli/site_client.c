@@ -76,11 +76,10 @@ static int take_reply(json_t *reply, json_t **ret)
     return RIAD_EXIT_DONE;
 }
 
-int ask_site(
+int call_site(
         const struct site_client *client, const char *operation, json_t *arguments, json_t **ret)
 {
-    json_t *reply;
-    int r = riad_control_call_path(client->control, operation, arguments, SITE_TIMEOUT_MS, &reply);
+    int r = riad_control_call_path(client->control, operation, arguments, SITE_TIMEOUT_MS, ret);
 
     json_decref(arguments);
     if (r == -ECONNREFUSED || r == -EACCES) {
@@ -89,10 +88,17 @@ int ask_site(
                 "%s",
                 client->config.path, client->control);
     }
-    if (r < 0) {
-        return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
-    }
-    return take_reply(reply, ret);
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int ask_site(
+        const struct site_client *client, const char *operation, json_t *arguments, json_t **ret)
+{
+    json_t *reply;
+    int code = call_site(client, operation, arguments, &reply);
+
+    return code == RIAD_EXIT_DONE ? take_reply(reply, ret) : code;
 }
 
 int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size)

@@ -26,6 +26,9 @@ int begin_site(int argc, char **argv, const char *letters, int least, int most, 
  * a new reference. */
 int ask_site(
         const struct site_client *client, const char *operation, json_t *arguments, json_t **ret);
+/* The same, but what riadd says is the caller's to look at: *ret may say that it went wrong. */
+int call_site(
+        const struct site_client *client, const char *operation, json_t *arguments, json_t **ret);
 /* The exit code of a reply; what is no success is reported, after `what`. */
 int report_reply(json_t *reply, const char *what);
 /* Gives the root keys of a workspace, of all epochs, to riadd, which opens and mounts it, or, where

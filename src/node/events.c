@@ -116,42 +116,55 @@ static json_t *pack(const struct riad_event *event, const struct tail *tail)
     return object;
 }
 
-/* One write of the whole line; cut off again if it is not whole. */
-static int write_line(
-        int fd, uint64_t size, const struct tail *tail, json_t *object, struct riad_hash *ret_head)
+/* The event's line behind those before, which *tail follows then; beside it the object and its hash
+ * for the system's log. */
+static int put_line(
+        const struct riad_event *event, struct tail *tail, struct riad_writer *text, json_t *told)
 {
-    char line[RIAD_EVENT_LINE_MAX + 1] = "\n";
-    size_t begin = tail->unended ? 1 : 0;
-    size_t n = object ? json_dumpb(object, line + begin, RIAD_EVENT_LINE_MAX, JSON_COMPACT) : 0;
-    int r = 0;
+    json_t *object = pack(event, tail);
+    char line[RIAD_EVENT_LINE_MAX], head[2 * sizeof tail->hash + 1];
+    size_t n = object ? json_dumpb(object, line, sizeof line, JSON_COMPACT) : 0;
+    int r = n == 0 || n >= sizeof line ? -ENOMEM : riad_event_hash(line, n, &tail->hash);
 
-    if (n == 0 || n >= RIAD_EVENT_LINE_MAX) {
-        return -ENOMEM;
+    if (r < 0) {
+        json_decref(object);
+        return r;
     }
-    n += begin;
-    line[n++] = '\n';
-    if (tail->end < size && riad_sys->ftruncate(fd, (off_t)tail->end) < 0) {
+    riad_put_bytes(text, line, n);
+    riad_put_bytes(text, "\n", 1);
+    tail->number++;
+    riad_hex_encode(&tail->hash, sizeof tail->hash, head);
+    r = json_array_append_new(told, json_pack("{s:o, s:s}", "event", object, "head", head));
+    return r < 0 ? -ENOMEM : text->error;
+}
+
+/* One write of whole lines; cut off again if they are not whole. */
+static int write_text(int fd, uint64_t size, uint64_t end, const struct riad_writer *text)
+{
+    int r;
+
+    if (end < size && riad_sys->ftruncate(fd, (off_t)end) < 0) {
         return -errno;
     }
-    r = riad_pwrite_all(fd, line, n, tail->end);
+    r = riad_pwrite_all(fd, text->data, text->size, end);
     if (r == 0 && riad_sys->fdatasync(fd) < 0) {
         r = -errno;
     }
     if (r < 0) {
-        (void)riad_sys->ftruncate(fd, (off_t)tail->end);
+        (void)riad_sys->ftruncate(fd, (off_t)end);
     }
-    return r < 0 ? r : riad_event_hash(line + begin, n - begin - 1, ret_head);
+    return r;
 }
 
 /* With the head, which a log on another machine keeps: cutting the trail shows there. A log that
  * does not take it is no error, as with syslog(3) ever. */
-static void tell_system(const json_t *object, const struct riad_hash *head)
+static void tell_system(const json_t *told)
 {
     static const char *const keys[] = { "store", "workspace" };
-    char hex[2 * sizeof *head + 1], ids[128] = "";
+    const json_t *object = json_object_get(told, "event");
+    char ids[128] = "";
     size_t used = 0;
 
-    riad_hex_encode(head, sizeof *head, hex);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *id = json_string_value(json_object_get(object, keys[i]));
 
@@ -160,49 +173,61 @@ static void tell_system(const json_t *object, const struct riad_hash *head)
     syslog(LOG_AUTH | LOG_NOTICE, "riad event %lld %s: %s uid=%d%s head=%s",
             json_integer_value(json_object_get(object, "number")),
             json_string_value(json_object_get(object, "event")),
-            json_string_value(json_object_get(object, "text")), (int)getuid(), ids, hex);
+            json_string_value(json_object_get(object, "text")), (int)getuid(), ids,
+            json_string_value(json_object_get(told, "head")));
 }
 
-/* The object that was written, a new reference, and its hash. */
-static int append(const struct riad_state *state, const struct riad_event *event,
-        json_t **ret_object, struct riad_hash *ret_head)
+static int append(
+        const struct riad_state *state, const struct riad_event *events, size_t count, json_t *told)
 {
+    _cleanup_(riad_writer_done) struct riad_writer text = { 0 };
     uint64_t size = 0;
     struct tail tail;
-    json_t *object;
     _cleanup_close_ int fd = open_locked(state, &size);
-    int r;
+    int r = fd < 0 ? fd : find_tail(fd, size, &tail);
 
-    if (fd < 0) {
-        return fd;
-    }
-    r = find_tail(fd, size, &tail);
     if (r < 0) {
         return r;
     }
-    object = pack(event, &tail);
-    r = write_line(fd, size, &tail, object, ret_head);
-    if (r < 0) {
-        json_decref(object);
-        return r;
+    riad_writer_init_growing(&text, RIAD_EVENT_LINE_MAX, count * RIAD_EVENT_LINE_MAX + 1);
+    if (tail.unended) {
+        riad_put_bytes(&text, "\n", 1);
     }
-    *ret_object = object;
-    return 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = put_line(&events[i], &tail, &text, told);
+    }
+    return r < 0 ? r : write_text(fd, size, tail.end, &text);
 }
 
 /* The system's log may be slow: it is told when the trail is free for others. */
+int riad_events_append_all(
+        const struct riad_state *state, const struct riad_event *events, size_t count)
+{
+    json_t *told = json_array();
+    int r = append(state, events, count, told);
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        tell_system(json_array_get(told, i));
+    }
+    json_decref(told);
+    return r;
+}
+
 int riad_events_append(const struct riad_state *state, const struct riad_event *event)
 {
-    struct riad_hash head;
-    json_t *object;
-    int r = append(state, event, &object, &head);
+    return riad_events_append_all(state, event, 1);
+}
+
+void riad_events_record_all(
+        const struct riad_state *state, const struct riad_event *events, size_t count)
+{
+    int r = count > 0 ? riad_events_append_all(state, events, count) : 0;
 
     if (r < 0) {
-        return r;
+        riad_diag(RIAD_WARNING,
+                "%zu event(s) `%s` cannot be recorded in %s/" RIAD_EVENTS_FILE ": %s", count,
+                events[0].kind, state->path, strerror(-r));
     }
-    tell_system(object, &head);
-    json_decref(object);
-    return 0;
 }
 
 void riad_events_record(const struct riad_state *state, const char *kind,
@@ -211,14 +236,9 @@ void riad_events_record(const struct riad_state *state, const char *kind,
     char text[RIAD_EVENT_TEXT_MAX + 1];
     const struct riad_event event = { kind, store, workspace, text };
     va_list arguments;
-    int r;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    r = riad_events_append(state, &event);
-    if (r < 0) {
-        riad_diag(RIAD_WARNING, "the event `%s` cannot be recorded in %s/" RIAD_EVENTS_FILE ": %s",
-                kind, state->path, strerror(-r));
-    }
+    riad_events_record_all(state, &event, 1);
 }

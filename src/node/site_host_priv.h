@@ -97,7 +97,7 @@ bool riad_site_is_hers(
 /* site_projects.c. New replies. */
 json_t *riad_site_reserve_project(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_make_project(struct riad_site_host *site, uid_t uid, const json_t *request);
-/* Limits and expiry that a request names; the others stay. -EINVAL. */
+/* Limits (site_quota.c) and expiry that a request names; the others stay. -EINVAL. */
 int riad_site_get_limit(const json_t *request, struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
 int riad_site_get_expiry(const json_t *request, struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 
@@ -191,10 +191,30 @@ int riad_site_lock_sessions(struct riad_site_host *site);
 int64_t riad_site_try(struct riad_site_host *site, uid_t uid);
 void riad_site_tried_well(struct riad_site_host *site, uid_t uid);
 
-/* site_limits.c. All of them for admins, else one's own; and, for admins, a limit and an expiry.
- * New replies. */
+/* site_quota.c. For admins: limits of one or many, or what new workspaces get. A new reply. */
+json_t *riad_site_set_limits(struct riad_site_host *site, uid_t uid, const json_t *request);
+/* (lock) Of a workspace that is made: what the policy says, where it says something (0: nothing),
+ * else the catalog's default. */
+struct riad_catalog_limit riad_site_new_limit(
+        const struct riad_site_host *site, uint64_t bytes, uint64_t inodes);
+
+/* site_names.c. (lock) All workspaces by their names; as long as the catalog is not changed.
+ * -ENOMEM. */
+struct riad_site_names {
+    const struct riad_site_host *site;
+    struct riad_site_name *items;
+    size_t count;
+};
+int riad_site_list_names(
+        const struct riad_site_host *site, struct riad_site_names *ret) RIAD_MUST_CHECK;
+void riad_site_names_done(struct riad_site_names *names);
+/* One that is not deleted: the home of a user by her name, a project by its, or by its id. NULL. */
+const struct riad_catalog_workspace *riad_site_named(
+        const struct riad_site_names *names, const char *name);
+
+/* site_limits.c. All of them for admins, else one's own; and, for admins, an expiry. New replies.
+ */
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid);
-json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request);
 json_t *riad_site_set_expiry(struct riad_site_host *site, uid_t uid, const json_t *request);
 /* (lock) The home of a user by her name, a project by its, or a workspace by its id; NULL.
  * Borrowed. */

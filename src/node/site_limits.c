@@ -1,5 +1,5 @@
-/* A site's workspaces as admins see them: whose they are, their limits and usage; and setting
- * limits. No key is needed for any of it. */
+/* A site's workspaces as admins see them: whose they are, their limits and usage; and setting when
+ * they expire. No key is needed for any of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -151,35 +151,6 @@ static bool change_as_admin(struct riad_site_host *site, uid_t uid, const json_t
                                : strerror(-r));
     }
     return r == 0;
-}
-
-static int take_limit(const json_t *request, struct riad_catalog_workspace *entry)
-{
-    return riad_site_get_limit(request, &entry->limit);
-}
-
-static int put_limit(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
-{
-    return riad_catalog_set_limit(
-            &site->node.store, &site->keys, &site->catalog, &entry->id, &entry->limit);
-}
-
-json_t *riad_site_set_limit(struct riad_site_host *site, uid_t uid, const json_t *request)
-{
-    static const struct admin_change what = { take_limit, put_limit,
-        "only admins set limits at a site",
-        "a limit has workspace, and bytes_limit or inodes_limit" };
-    struct riad_catalog_workspace now;
-    json_t *failure;
-
-    if (!change_as_admin(site, uid, request, &what, &now, &failure)) {
-        return failure;
-    }
-    riad_events_record(&site->node.state, "limit-set", &site->node.store.binding.store, &now.id,
-            "bytes: %llu, inodes: %llu (0: none), by uid %u",
-            (unsigned long long)now.limit.bytes_hard, (unsigned long long)now.limit.inodes_hard,
-            uid);
-    return json_pack("{s:b}", "ok", 1);
 }
 
 static int take_expiry(const json_t *request, struct riad_catalog_workspace *entry)

@@ -27,13 +27,6 @@ static int get_count(const json_t *request, const char *name, uint64_t *ret)
     return 0;
 }
 
-int riad_site_get_limit(const json_t *request, struct riad_catalog_limit *limit)
-{
-    int r = get_count(request, "bytes_limit", &limit->bytes_hard);
-
-    return r < 0 ? r : get_count(request, "inodes_limit", &limit->inodes_hard);
-}
-
 int riad_site_get_expiry(const json_t *request, struct riad_catalog_expiry *expiry)
 {
     uint64_t grace = expiry->grace;
@@ -53,6 +46,7 @@ struct reservation {
     uid_t uid; /* who asks */
     bool admin;
     const char *manager; /* NULL: who asks */
+    const json_t *request;
     struct riad_catalog_workspace entry;
 };
 
@@ -64,6 +58,7 @@ static int parse_reservation(const json_t *request, struct reservation *ret)
     if (r == 0) {
         snprintf(ret->entry.name, sizeof ret->entry.name, "%s", name);
         ret->manager = json_string_value(json_object_get(request, "manager"));
+        ret->request = request;
         r = riad_site_get_limit(request, &ret->entry.limit);
     }
     if (r == 0) {
@@ -73,19 +68,33 @@ static int parse_reservation(const json_t *request, struct reservation *ret)
     return r == 0 ? riad_random_id(&ret->entry.id) : r;
 }
 
+/* (lock) What an admin does not name is as the default says. */
+static int limit_as_asked(const struct riad_site_host *site, struct reservation *reservation)
+{
+    struct riad_catalog_limit *limit = &reservation->entry.limit;
+    int r;
+
+    *limit = site->catalog.default_limit;
+    r = riad_site_get_limit(reservation->request, limit);
+    if (!json_object_get(reservation->request, "soft")) {
+        riad_catalog_lower_soft(limit);
+    }
+    return r < 0 || riad_catalog_is_limit(limit) ? r : -ERANGE;
+}
+
 /* (lock) Users make projects for themselves, as large as the policy says. */
 static int admit(const struct riad_site_host *site, struct reservation *reservation)
 {
     const struct riad_config *policy = &site->node.config;
 
     if (reservation->admin) {
-        return 0;
+        return limit_as_asked(site, reservation);
     }
     if (!policy->users_make_projects || reservation->manager) {
         return -EPERM;
     }
-    reservation->entry.limit = (struct riad_catalog_limit){ .bytes_hard = policy->project_bytes,
-        .inodes_hard = policy->project_inodes };
+    reservation->entry.limit =
+            riad_site_new_limit(site, policy->project_bytes, policy->project_inodes);
     return 0;
 }
 
@@ -118,6 +127,8 @@ static const char *explain_reservation(int error, bool named)
                      : "you are no user of this site: name a --manager, or `riad user enroll`";
     case -EEXIST:
         return "the site has a project of that name already";
+    case -ERANGE:
+        return "its soft limit would be above the hard one: give both, or others";
     default:
         return strerror(-error);
     }

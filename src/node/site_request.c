@@ -163,8 +163,7 @@ static bool is_open(const struct riad_site_host *site, struct enrolment *enrolme
 {
     const struct riad_config *policy = &site->node.config;
 
-    enrolment->home.limit = (struct riad_catalog_limit){ .bytes_hard = policy->home_bytes,
-        .inodes_hard = policy->home_inodes };
+    enrolment->home.limit = riad_site_new_limit(site, policy->home_bytes, policy->home_inodes);
     return enrolment->user.uid == 0 || !policy->no_enrol;
 }
 
@@ -404,7 +403,8 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "group-users", riad_site_list_group },
         { "set-user", riad_site_set_user },
         { "workspaces", answer_workspaces },
-        { "set-limit", riad_site_set_limit },
+        { "set-limit", riad_site_set_limits },
+        { "set-limits", riad_site_set_limits },
         { "set-expiry", riad_site_set_expiry },
         { "set-subjects", riad_site_set_subjects },
         { "subjects", riad_site_list_subjects },

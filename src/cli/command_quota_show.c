@@ -1,3 +1,4 @@
+/* riad quota show: limits and usage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,111 +6,6 @@
 #include "riad/cleanup.h"
 
 #include "site_client.h"
-
-int parse_limits(const struct options *options, struct riad_catalog_limit *ret)
-{
-    struct riad_catalog_limit limit = *ret;
-
-    if (options->bytes && riad_parse_bytes(options->bytes, &limit.bytes_hard) < 0) {
-        return usage_error("`%s` is no size: write 500M, 10G or none", options->bytes);
-    }
-    if (options->inodes && riad_parse_count(options->inodes, &limit.inodes_hard) < 0) {
-        return usage_error("`%s` is no count: write 500k, 1M or none", options->inodes);
-    }
-    *ret = limit;
-    return RIAD_EXIT_DONE;
-}
-
-static void record_limit(struct session *session, const struct riad_id *workspace,
-        const struct riad_catalog_limit *limit)
-{
-    char bytes[32], inodes[32];
-
-    record(session, workspace, "limit-set", "bytes: %s, inodes: %s",
-            show_bytes(limit->bytes_hard, true, bytes),
-            show_count(limit->inodes_hard, true, inodes));
-}
-
-static int set_limit(struct session *session, const struct options *options, const char *name)
-{
-    const struct riad_catalog_workspace *entry;
-    struct riad_catalog_limit limit;
-    struct riad_id id;
-    int code = find_workspace(session, name, &entry), r;
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    limit = entry->limit;
-    id = entry->id;
-    code = parse_limits(options, &limit);
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    r = riad_catalog_set_limit(&session->unlocked.store, &session->unlocked.keypair,
-            &session->unlocked.catalog, &id, &limit);
-    if (r < 0) {
-        return fail(riad_exit_of(r), "cannot write the limit: %s: the old one holds", strerror(-r));
-    }
-    mark_catalog(session);
-    record_limit(session, &id, &limit);
-    notify_reload(&session->state, session->store);
-    return RIAD_EXIT_DONE;
-}
-
-/* At a site root sets limits, without anybody's key. */
-static int set_site_limit(const struct options *options, const struct riad_catalog_limit *limit)
-{
-    _cleanup_site_client_ struct site_client client = { 0 };
-    json_t *arguments, *reply;
-    int code = open_site(options, &client);
-
-    if (code != RIAD_EXIT_DONE) {
-        return code;
-    }
-    if (!options->workspace) {
-        return usage_error("name the store; or, at a site, the user whose home it is: -w NAME");
-    }
-    arguments = json_pack("{s:s}", "workspace", options->workspace);
-    if (options->bytes) {
-        json_object_set_new(arguments, "bytes_limit", json_integer((json_int_t)limit->bytes_hard));
-    }
-    if (options->inodes) {
-        json_object_set_new(
-                arguments, "inodes_limit", json_integer((json_int_t)limit->inodes_hard));
-    }
-    code = ask_site(&client, "set-limit", arguments, &reply);
-    if (code == RIAD_EXIT_DONE) {
-        json_decref(reply);
-    }
-    return code;
-}
-
-int command_quota_set(int argc, char **argv)
-{
-    _cleanup_session_ struct session session = { 0 };
-    struct riad_catalog_limit checked = { 0 };
-    struct options options;
-    int code, r = parse_options(argc, argv, "pPrkwsBIRc", &options);
-
-    if (r != 0) {
-        return r < 0 ? RIAD_EXIT_DONE : r;
-    }
-    if (optind + 1 < argc || (optind == argc && !has_site(&options)) ||
-            (!options.bytes && !options.inodes)) {
-        return usage_error("name the store, and -B SIZE, -I COUNT or both");
-    }
-    code = parse_limits(&options, &checked);
-    if (code == RIAD_EXIT_DONE && optind == argc) {
-        return set_site_limit(&options, &checked);
-    }
-    if (code == RIAD_EXIT_DONE) {
-        code = open_session(&options, argv[optind], &session);
-    }
-    return code == RIAD_EXIT_DONE
-                   ? set_limit(&session, &options, options.workspace ? options.workspace : "home")
-                   : code;
-}
 
 static uint64_t number(const json_t *object, const char *key)
 {

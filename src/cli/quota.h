@@ -1,0 +1,67 @@
+/* What the quota commands share. */
+#ifndef RIAD_CLI_QUOTA_H
+#define RIAD_CLI_QUOTA_H
+
+#include "site_client.h"
+
+enum limit_field {
+    LIMIT_BYTES_SOFT,
+    LIMIT_BYTES_HARD,
+    LIMIT_INODES_SOFT,
+    LIMIT_INODES_HARD,
+    LIMIT_BYTES_GRACE,
+    LIMIT_INODES_GRACE,
+    LIMIT_FIELDS
+};
+
+/* What becomes of a limit: what is not said stays. */
+struct limit_change {
+    const char *name; /* of the workspace; borrowed */
+    unsigned line;    /* of the file that says it; 0: the command line does */
+    unsigned said;    /* 1 << enum limit_field */
+    uint64_t values[LIMIT_FIELDS];
+};
+
+/* quota_change.c. What -b, -B, -i, -I and --grace say. Exit code; reported. */
+int parse_limit_change(const struct options *options, struct limit_change *ret);
+/* A size or a count, of -b, -B, -i or -I. -EINVAL. */
+int parse_limit_field(enum limit_field field, const char *text, uint64_t *ret) RIAD_MUST_CHECK;
+void apply_limit_change(const struct limit_change *change, struct riad_catalog_limit *limit);
+/* As an argument of riadd's set-limits; without a name the default's. New reference. */
+json_t *pack_limit_change(const struct limit_change *change);
+/* A limit in words, for the trail. */
+const char *describe_limit(const struct riad_catalog_limit *limit, char ret[256]);
+
+struct limit_changes {
+    struct limit_change *items;
+    size_t count;
+    char *text; /* the file's, where names are of one */
+    const char *path;
+};
+/* quota_file.c. One change a line: NAME soft hard isoft ihard, `-` for what stays; -: standard
+ * input. common: what is said for all. Reports the first line that is wrong, by its number. Exit
+ * code; *ret is for limit_changes_done in any case. */
+int read_limit_file(const char *path, const struct limit_change *common, struct limit_changes *ret);
+void limit_changes_done(struct limit_changes *changes);
+#define _cleanup_limit_changes_ __attribute__((cleanup(limit_changes_done)))
+/* Whose line it is, before a sentence: "limits: line 7: "; "" if it is none's. */
+const char *limit_place(
+        const struct limit_changes *changes, const struct limit_change *change, char ret[512]);
+
+/* quota_names.c. All workspaces of a store by their names, which are inside its keys. */
+struct named_workspace {
+    char name[256]; /* "": it cannot be read */
+    const struct riad_catalog_workspace *entry;
+};
+/* By name; *ret is heap. -ENOMEM. */
+int list_named(const struct session *session, struct named_workspace **ret,
+        size_t *ret_count) RIAD_MUST_CHECK;
+/* NULL: none has it. */
+const struct named_workspace *find_named(
+        const struct named_workspace *items, size_t count, const char *name);
+
+/* quota_site.c. At a site: all of them, or what new workspaces get. Exit code; reported. */
+int set_site_limits(const struct options *options, const struct limit_changes *changes);
+int set_site_default(const struct options *options, const struct limit_change *change);
+
+#endif
