@@ -5,6 +5,7 @@
  *   STATE/ws/<workspace id>/          index.db, mark, lock
  *   STATE/store/<store id>/           catalog-mark, site-mark
  *   STATE/run/<pid>.sock              control socket of a running mount
+ *   STATE/usage                       what workspaces used when they were last open (riad/usage.h)
  *   STATE/events                      what was done and found (riad/events.h) */
 #ifndef RIAD_STATE_H
 #define RIAD_STATE_H

@@ -124,6 +124,7 @@ static int look_at_clocks(struct riad_host *host)
 
     riad_host_expire(host);
     due = sooner(riad_host_lock_idle(host), riad_host_expiry_wait(host));
+    due = sooner(due, riad_host_follow_usage(host));
     if (host->site) {
         due = sooner(due, riad_site_lock_sessions(host->site));
         due = sooner(due, riad_site_follow_members(host->site));
@@ -266,6 +267,7 @@ int riad_host_prepare(struct riad_host *host)
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     r = riad_event_queue_new(&host->events);
+    r = r < 0 ? r : riad_usage_queue_new(&host->usage);
     if (r >= 0) {
         r = riad_runner_new(&host->runner);
     }
@@ -276,6 +278,7 @@ void riad_host_release(struct riad_host *host)
 {
     riad_reactor_free(host->reactor);
     riad_runner_free(host->runner);
+    riad_usage_queue_free(host->usage);
     riad_event_queue_free(host->events);
     pthread_cond_destroy(&host->changed);
     pthread_mutex_destroy(&host->lock);

@@ -287,6 +287,7 @@ void riad_host_close_mount(struct riad_host *host, struct riad_mount *mount)
     }
     pthread_mutex_unlock(&host->lock);
     riad_session_free(mount->session);
+    riad_host_remember(host, mount);
     r = riad_workspace_close(mount->workspace);
     if (r < 0) {
         riad_diag(RIAD_ERROR, "%s: not everything could be made durable: %s", mount->source,

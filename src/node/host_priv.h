@@ -6,6 +6,7 @@
 
 #include "riad/host.h"
 #include "riad/members.h"
+#include "riad/usage.h"
 
 #include "event_queue_priv.h"
 
@@ -34,6 +35,7 @@ struct riad_mount {
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
     bool session_seen;              /* somebody whose it is was logged in; main thread */
     uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
+    struct riad_usage_entry looked; /* what it used then; main thread */
 
     struct riad_catalog_expiry expiry;   /* host->lock */
     enum riad_expiry_state expiry_state; /* host->lock */
@@ -52,6 +54,7 @@ struct riad_host {
     struct riad_public_key signer;
     struct riad_control *control;
     struct riad_event_queue *events;
+    struct riad_usage_queue *usage; /* what workspaces use, to be remembered */
     struct riad_runner *runner;     /* of the jobs of all workspaces */
     struct riad_reactor *reactor;   /* of the requests to all */
     struct riad_site_host *site;    /* of riadd's worker; NULL: one person's */
@@ -63,10 +66,11 @@ struct riad_host {
                              mount has besides belongs to who opens or closes it, and to all while
                              it is running */
     pthread_cond_t changed;
-    bool stopping;    /* main thread: a signal asked for the end */
-    bool reload;      /* main thread: a signal asked for the configuration to be read again */
-    unsigned waiting; /* lock: control requests that wait for the store */
-    unsigned closers; /* lock: threads that close mounts */
+    int64_t usage_due; /* main thread: when to look what they use; riad_control_now */
+    bool stopping;     /* main thread: a signal asked for the end */
+    bool reload;       /* main thread: a signal asked for the configuration to be read again */
+    unsigned waiting;  /* lock: control requests that wait for the store */
+    unsigned closers;  /* lock: threads that close mounts */
 };
 
 /* --- the life of a host, for those who have another start (riadd's worker) --- */
@@ -127,6 +131,19 @@ int riad_host_expiry_wait(struct riad_host *host);
 /* host_idle.c. Main thread: locks what nobody used for as long as the configuration says.
  * Milliseconds until it wants to look again; -1: never. */
 int riad_host_lock_idle(struct riad_host *host);
+/* host_usage.c. What was measured is remembered in the local state when this returns, with one
+ * write for all who call at once; what cannot be is a warning. */
+int riad_usage_queue_new(struct riad_usage_queue **ret) RIAD_MUST_CHECK;
+void riad_usage_queue_free(struct riad_usage_queue *queue);
+void riad_usage_queue_write(struct riad_usage_queue *queue, const struct riad_state *state,
+        const struct riad_usage_entry *entries, size_t count);
+/* What a mount uses that is open, before it is closed. */
+void riad_host_remember(struct riad_host *host, const struct riad_mount *mount);
+/* What all mounts use that run, as of now. -ENOMEM. */
+int riad_host_measure(struct riad_host *host, struct riad_usage_list *ret) RIAD_MUST_CHECK;
+/* Main thread: does so for all that changed, once a minute. Milliseconds until it wants to look
+ * again; -1: never. */
+int riad_host_follow_usage(struct riad_host *host);
 /* What is to be opened, when its keys are there. All but keys is borrowed. */
 struct riad_opening {
     const char *name;      /* of the workspace */

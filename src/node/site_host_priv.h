@@ -198,6 +198,10 @@ json_t *riad_site_set_limits(struct riad_site_host *site, uid_t uid, const json_
 struct riad_catalog_limit riad_site_new_limit(
         const struct riad_site_host *site, uint64_t bytes, uint64_t inodes);
 
+/* site_report.c. Usage and limits of all workspaces, for admins, else, or if she asks for "mine",
+ * of one's own. A new reply. */
+json_t *riad_site_report(struct riad_site_host *site, uid_t uid, const json_t *request);
+
 /* site_names.c. (lock) All workspaces by their names; as long as the catalog is not changed.
  * -ENOMEM. */
 struct riad_site_names {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/events.h"
 
@@ -10,30 +11,17 @@
 #include "site_host_priv.h"
 
 /* Usage is known of what is open: elsewhere it is inside the sealed log. */
-static void add_usage(struct riad_site_host *site, const struct riad_id *id, json_t *object)
+static void add_usage(const struct riad_usage_entry *usage, json_t *object)
 {
-    struct riad_host *host = &site->host;
-
-    for (size_t i = 0; i < host->mount_count; i++) {
-        struct riad_mount *mount = &host->mounts[i];
-        struct riad_workspace_status status;
-
-        if (!riad_id_equal(&mount->id, id) || !riad_host_hold(host, mount)) {
-            continue;
-        }
-        if (riad_id_equal(&mount->id, id) &&
-                riad_workspace_status(mount->workspace, &status) == 0) {
-            json_object_set_new(object, "open", json_true());
-            json_object_set_new(object, "bytes_used",
-                    json_integer((json_int_t)(status.usage.blocks * RIAD_BLOCK_SIZE)));
-            json_object_set_new(
-                    object, "inodes_used", json_integer((json_int_t)status.usage.inodes));
-        }
-        riad_host_unhold(host, mount);
+    if (usage) {
+        json_object_set_new(object, "open", json_true());
+        json_object_set_new(object, "bytes_used", json_integer((json_int_t)usage->bytes));
+        json_object_set_new(object, "inodes_used", json_integer((json_int_t)usage->inodes));
     }
 }
 
-static json_t *pack(struct riad_site_host *site, const struct riad_catalog_workspace *entry)
+static json_t *pack(struct riad_site_host *site, const struct riad_catalog_workspace *entry,
+        const struct riad_usage_list *open)
 {
     const struct riad_catalog_user *owner = riad_catalog_find_user(&site->catalog, &entry->owner);
     bool home = entry->kind == RIAD_KIND_HOME;
@@ -52,7 +40,7 @@ static json_t *pack(struct riad_site_host *site, const struct riad_catalog_works
             (json_int_t)entry->limit.inodes_hard, "expires", (json_int_t)entry->expiry.expires,
             "grace_seconds", (json_int_t)entry->expiry.grace, "open", 0);
     if (object) {
-        add_usage(site, &entry->id, object);
+        add_usage(riad_usage_find(open, &site->node.store.binding.store, &entry->id), object);
     }
     return object;
 }
@@ -60,9 +48,13 @@ static json_t *pack(struct riad_site_host *site, const struct riad_catalog_works
 json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
 {
     const struct riad_catalog_user *user;
+    _cleanup_(riad_usage_done) struct riad_usage_list open = { 0 };
     bool all = riad_site_is_admin(site, uid);
     json_t *failure, *list;
 
+    if (riad_host_measure(&site->host, &open) < 0) {
+        return riad_control_failure(RIAD_EXIT_FAILED, "no memory");
+    }
     if (!riad_site_begin(site, &failure)) {
         return failure;
     }
@@ -72,7 +64,7 @@ json_t *riad_site_list_workspaces(struct riad_site_host *site, uid_t uid)
         const struct riad_catalog_workspace *entry = &site->catalog.workspaces[i];
 
         if (!entry->deleted && (all || (user && riad_site_is_hers(entry, user)))) {
-            json_array_append_new(list, pack(site, entry));
+            json_array_append_new(list, pack(site, entry, &open));
         }
     }
     pthread_mutex_unlock(&site->lock);

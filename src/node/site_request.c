@@ -405,6 +405,7 @@ json_t *riad_site_request(void *context, uid_t uid, const char *operation, const
         { "workspaces", answer_workspaces },
         { "set-limit", riad_site_set_limits },
         { "set-limits", riad_site_set_limits },
+        { "quota", riad_site_report },
         { "set-expiry", riad_site_set_expiry },
         { "set-subjects", riad_site_set_subjects },
         { "subjects", riad_site_list_subjects },
