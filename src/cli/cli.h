@@ -36,6 +36,7 @@ int command_workspace_extend(int argc, char **argv);
 int command_quota_set(int argc, char **argv);
 int command_quota_check(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
+int command_quota_report(int argc, char **argv);
 int command_fsck(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_site_init(int argc, char **argv);

@@ -157,9 +157,13 @@ const struct command commands[] = {
             "grows until enough is\n"
             "deleted. What is not said stays.\n",
             command_quota_set },
-    { "quota show", "[DIR|STORE]", "limits and usage",
-            "  --json                as JSON\n" SECRET_HELP
-            "A mounted workspace needs no passphrase.\n",
+    { "quota show", "[DIR|STORE]", "what is used, and what is left of limits and grace",
+            "  -w, --workspace NAME  which one of STORE (default: home)\n"
+            "  --json                as JSON\n" SECRET_HELP CONFIG_HELP
+            "Without an argument that of the current directory; where that is in none, all of "
+            "yours "
+            "at this site, or all that is\n"
+            "mounted: what is nearest to its limit first. What is mounted needs no passphrase.\n",
             command_quota_show },
     { "quota check", "[DIR]", "count a mounted workspace anew: exit 15 if it was kept otherwise",
             "  --repair              mend what was: then exit 0\n"
@@ -167,6 +171,18 @@ const struct command commands[] = {
             "Each inode's charge, and the sums over inodes of the workspace and of each owner and "
             "group. Who uses it goes on.\n",
             command_quota_check },
+    { "quota report", "[STORE]", "usage and limits of all workspaces, as repquota shows them",
+            "  --workspace           of workspaces (there are no other limits yet)\n"
+            "  --over                only those that are above a limit\n"
+            "  --sort ORDER          name (default), used, or share: of the limit that is nearest\n"
+            "  -s, --human-readable  sizes with units instead of blocks of 1 KiB\n"
+            "  --json, --csv         for programs\n" SECRET_HELP CONFIG_HELP
+            "Without STORE of this site (admins: all; others: their own), else of what is mounted. "
+            "`+-`: above a limit on bytes,\n"
+            "not above one on inodes. What is not open is as it was when it was open on this "
+            "machine "
+            "last; `?`: never.\n",
+            command_quota_report },
     { "fsck", "STORE", "check a store that is not mounted: exit 15 if damage was found",
             "  -w, --workspace NAME  only this one (default: all)\n" SECRET_HELP
             "  --json                findings and figures as JSON\n  -q, --quiet           no "

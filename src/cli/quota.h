@@ -64,4 +64,53 @@ const struct named_workspace *find_named(
 int set_site_limits(const struct options *options, const struct limit_changes *changes);
 int set_site_default(const struct options *options, const struct limit_change *change);
 
+/* --- reports --- */
+
+/* Bytes or inodes of a workspace. */
+struct quota_resource {
+    uint64_t used, soft, hard, over_since;
+    uint32_t grace; /* seconds; 0: 7 days */
+};
+
+struct quota_row {
+    json_t *item; /* as riadd's `quota` has it; borrowed from the rows' list */
+    const char *name;
+    bool known; /* used is */
+    struct quota_resource bytes, inodes;
+    double share; /* used of the limit that is nearest, the soft one where there is one; -1: none */
+};
+
+struct quota_rows {
+    json_t *list;
+    struct quota_row *rows;
+    size_t count;
+    char *store;       /* NULL: several */
+    uint64_t grace[2]; /* of new workspaces: bytes, inodes; seconds */
+    int64_t now;       /* seconds since 1970 */
+};
+void quota_rows_done(struct quota_rows *rows);
+#define _cleanup_quota_rows_ __attribute__((cleanup(quota_rows_done)))
+
+/* quota_gather.c. Each: exit code; reported. mine: only one's own, also for admins. */
+int gather_site(const struct options *options, bool mine, struct quota_rows *ret);
+/* All of a store, or the one that is named: what is mounted as it is now, else as it was when it
+ * was open here last. Asks for the secret. */
+int gather_store(
+        const struct options *options, const char *store, const char *only, struct quota_rows *ret);
+/* A list of mounts; one of them. */
+int gather_mounts(const json_t *mounts, struct quota_rows *ret);
+int gather_mount(const json_t *mounts, const json_t *mount, struct quota_rows *ret);
+
+/* quota_rows.c. */
+enum quota_order { QUOTA_BY_NAME, QUOTA_BY_USED, QUOTA_BY_SHARE };
+/* Takes the list over, and makes rows of it. Exit code; reported. */
+int make_rows(json_t *list, struct quota_rows *ret);
+void sort_rows(struct quota_rows *rows, enum quota_order order);
+/* Used is more than a limit allows. */
+bool is_over(const struct quota_resource *resource);
+/* Seconds that a passed soft limit may stay passed; 0: none; -1: it is not passed. */
+int64_t grace_left(const struct quota_resource *resource, int64_t now);
+/* The row as JSON: the item and what follows from it. New reference. */
+json_t *pack_row(const struct quota_row *row, int64_t now);
+
 #endif

@@ -87,19 +87,24 @@ def test_lazy_unmount(store, mount):
     assert (mount / "file").read_text(encoding="utf-8") == "written after the detachment"
 
 
+def figures(shown):
+    return {name: shown[name] for name in ("workspace", "bytes_used", "bytes_limit", "inodes_used", "inodes_limit")}
+
+
 def test_quota(store, mount):
     fill(mount / "file", "x" * 5000)
     store.run("quota", "set", store.path, "-B", "1.5G", "-I", "2k")
     shown = json.loads(store.run("quota", "show", "--json", mount).stdout)
-    assert shown == {"workspace": "home", "bytes_used": 3 * BLOCK, "bytes_limit": 3 << 29, "inodes_used": 2,
-                     "inodes_limit": 2000}
+    assert figures(shown) == {"workspace": "home", "bytes_used": 3 * BLOCK, "bytes_limit": 3 << 29, "inodes_used": 2,
+                              "inodes_limit": 2000} and shown["open"]
     text = store.run("quota", "show", mount).stdout
     assert "1.50 GiB" in text and "2000" in text and "12.0 KiB" in text
-    assert json.loads(store.run("quota", "show", "--json", store.path).stdout) == shown
+    assert figures(json.loads(store.run("quota", "show", "--json", store.path).stdout)) == figures(shown)
     store.run("quota", "set", store.path, "-I", "none")
     store.unmount()
     shown = json.loads(store.run("quota", "show", "--json", store.path).stdout)
-    assert shown["bytes_limit"] == 3 << 29 and shown["inodes_limit"] == 0 and shown["bytes_used"] is None
+    assert shown["bytes_limit"] == 3 << 29 and shown["inodes_limit"] == 0
+    assert not shown["open"] and shown["bytes_used"] == 3 * BLOCK  # as it was when it was mounted
 
 
 @pytest.mark.parametrize("text, count", [("4096", 1), ("1K", 1), ("8191", 1), ("12k", 3), ("1M", 256), ("0.5MiB", 128),
