@@ -179,7 +179,9 @@ static int merge(struct riad_usage_list *list, const struct riad_usage_entry *mo
     if (!entries) {
         return -ENOMEM;
     }
-    memcpy(entries + list->count, more, count * sizeof *more);
+    if (count > 0) {
+        memcpy(entries + list->count, more, count * sizeof *more);
+    }
     *list = (struct riad_usage_list){ entries, list->count + count };
     riad_usage_tidy(list);
     return 0;

@@ -146,3 +146,12 @@ def test_expiry(store):
     store.run("workspace", "extend", store.path, "short", "--expires", "2100-01-01T00:00:00Z")
     lines = [line.split() for line in dump(store, store.path, "info").decode().splitlines()]
     assert [line[2:] for line in lines if line[0] == "expiry"] == [["4102444800", "172800"]]
+
+
+def test_limits(store):
+    store.run("quota", "set", store.path, "-b", "1G", "-B", "2G", "-i", "3k", "-I", "4k", "-t", "1d,2d")
+    store.run("quota", "set", store.path, "--default", "-B", "5G")
+    lines = dump(store, store.path, "info").decode().splitlines()
+    assert sorted(line.split()[3:] for line in lines if line.startswith("limit workspace ")) == [
+        ["0", str(5 << 30), "0", "0", "0", "0"], [str(1 << 30), str(2 << 30), "3000", "4000", "86400", "172800"]]
+    assert any(line.startswith("limit workspace default ") for line in lines)
