@@ -235,13 +235,18 @@ static void what_is_no_file_is_refused(void **context)
 enum { THREADS = 16 };
 static struct riad_usage_queue *queue;
 
+/* Whether it is in the file when the call returns. */
 static void *close_one(void *argument)
 {
     const struct riad_usage_entry entry = entry_of((uint32_t)(uintptr_t)argument, 5, 5);
+    struct riad_usage_list list = { 0 };
+    bool written;
 
     riad_usage_queue_write(queue, &state, &entry, 1);
-    assert_int_equal(bytes_of((uint32_t)(uintptr_t)argument), 5); /* when it returns */
-    return NULL;
+    written = riad_usage_read(&state, &list) == 0 &&
+              riad_usage_find(&list, &entry.store, &entry.workspace);
+    riad_usage_done(&list);
+    return written ? queue : NULL;
 }
 
 static void many_at_once_are_all_written(void **context)
@@ -254,7 +259,10 @@ static void many_at_once_are_all_written(void **context)
         assert_int_equal(pthread_create(&threads[i], NULL, close_one, (void *)i), 0);
     }
     for (size_t i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], NULL);
+        void *written = NULL;
+
+        assert_int_equal(pthread_join(threads[i], &written), 0);
+        assert_non_null(written);
     }
     riad_usage_queue_free(queue);
     for (uint32_t i = 0; i < THREADS; i++) {
