@@ -70,7 +70,7 @@ def test_columns_and_flags(over):
 
 def test_grace(over):
     now = int(time.time())
-    for since, wanted in ((now, "6days"), (now + 100, "7days"), (0, "7days"), (now - GRACE + 7250, "02:00"), (now - GRACE - 1, "none"),
+    for since, wanted in ((now - 60, "6days"), (now + 100, "7days"), (0, "7days"), (now - GRACE + 7250, "02:00"), (now - GRACE - 1, "none"),
                           (now - 5 * DAY + 100, "2days"), (1 << 62, "7days"), (1, "none")):
         remember(over, one=(200 << 10, 5, since, 0, now))
         assert lines(report(over).stdout)["one"].split()[5] == wanted, (since, wanted)
