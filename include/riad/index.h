@@ -195,8 +195,8 @@ int riad_index_mend_sum(
  * inode = its extents, xattrs and type, no overlapping extents, nlink = dentries (directories: 2 +
  * subdirectories), every dentry has its inode and the type fits, every inode but the root and
  * orphans is reachable, cookies below next cookie, inodes below next inode, rows decodable and
- * sealed names authentic. report is called with one sentence per finding (inode numbers, no names).
- * *ret_findings counts. */
+ * sealed names authentic, the sums of directories (riad/tree.h) what a recount gives. report is
+ * called with one sentence per finding (inode numbers, no names). *ret_findings counts. */
 typedef void (*riad_index_report_function)(void *context, const char *finding);
 int riad_snapshot_check(struct riad_snapshot *snapshot, riad_index_report_function report,
         void *context, uint64_t *ret_findings) RIAD_MUST_CHECK;

@@ -36,14 +36,22 @@ static int get_row(struct riad_index *index, uint64_t inode, const struct riad_i
     return inode >= index->current.next_inode ? -ENOENT : riad_cache_get(index, inode, ret);
 }
 
-/* What the workspace uses, and what owners do. */
+/* What the workspace uses, and owners, and directories. NULL: there was no row, or there will be
+ * none.
+ */
 static int count_change(
         struct riad_index *index, const struct riad_inode *before, const struct riad_inode *after)
 {
+    const struct riad_tree_place nowhere = { 0 };
+    const struct riad_tree_place former = before ? riad_tree_place(before) : nowhere;
+    const struct riad_tree_place place = after ? riad_tree_place(after) : nowhere;
     int64_t blocks = (int64_t)(after ? after->blocks : 0) - (int64_t)(before ? before->blocks : 0);
     int r = add_usage(index, (after != NULL) - (before != NULL), blocks);
 
-    return r < 0 ? r : riad_owners_change(index, before, after);
+    if (r == 0) {
+        r = riad_owners_change(index, before, after);
+    }
+    return r < 0 ? r : riad_tree_change(index, &former, &place);
 }
 
 static int put_inode(struct riad_index *index, const struct riad_operation *operation)

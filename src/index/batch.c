@@ -64,6 +64,7 @@ static void note_commit(struct riad_index *index)
     index->unrecorded = false;
     index->pending = 0;
     index->committed = index->current;
+    riad_tree_keep(index);
     riad_writer_reset(&index->batch);
 }
 
@@ -84,6 +85,9 @@ int riad_index_commit(struct riad_index *index)
         }
         if (r == 0) {
             r = riad_owners_flush(index);
+        }
+        if (r == 0) {
+            r = riad_tree_flush(index);
         }
         if (r < 0) {
             return r;
@@ -111,6 +115,7 @@ void riad_index_rollback(struct riad_index *index)
     riad_cache_clear(index);
     riad_young_clear(index);
     riad_owners_done(&index->owners);
+    riad_tree_clear(index);
     memset(index->deltas, 0, sizeof index->deltas);
     index->current = index->committed;
     index->open = false;

@@ -102,10 +102,10 @@ static const struct {
             "Segment %016llx has extents but is not counted." },
 };
 
-static int run_query(struct riad_check *check, size_t query)
+int riad_check_query(struct riad_check *check, const char *query, const char *finding)
 {
     _cleanup_finalize_ sqlite3_stmt *statement = NULL;
-    int r = riad_database_prepare(check->snapshot->database, queries[query].text, &statement);
+    int r = riad_database_prepare(check->snapshot->database, query, &statement);
 
     if (r < 0) {
         return r;
@@ -115,8 +115,7 @@ static int run_query(struct riad_check *check, size_t query)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(text, sizeof text, queries[query].finding,
-                (long long)sqlite3_column_int64(statement, 0));
+        snprintf(text, sizeof text, finding, (long long)sqlite3_column_int64(statement, 0));
 #pragma GCC diagnostic pop
         riad_check_find(check, "%s", text);
     }
@@ -128,7 +127,7 @@ static int check_queries(struct riad_check *check)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < sizeof queries / sizeof queries[0]; i++) {
-        r = run_query(check, i);
+        r = riad_check_query(check, queries[i].text, queries[i].finding);
     }
     return r;
 }
@@ -137,7 +136,7 @@ int riad_snapshot_check(struct riad_snapshot *snapshot, riad_index_report_functi
         void *context, uint64_t *ret_findings)
 {
     static int (*const passes[])(struct riad_check * check) = { check_structure, check_names,
-        riad_check_inodes, check_queries };
+        riad_check_inodes, check_queries, riad_check_tree };
     struct riad_check check = { .snapshot = snapshot, .report = report, .context = context };
 
     for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {

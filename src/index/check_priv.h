@@ -16,6 +16,11 @@ struct riad_check {
 
 void riad_check_find(struct riad_check *check, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* A query whose rows are numbers of what is wrong, each told with the finding, a format for it. */
+int riad_check_query(
+        struct riad_check *check, const char *query, const char *finding) RIAD_MUST_CHECK;
+/* check_tree.c. The sums of directories (riad/tree.h) against a recount. */
+int riad_check_tree(struct riad_check *check) RIAD_MUST_CHECK;
 /* Every inode against its extents, xattrs, target and dentries, in one pass over all of them by
  * inode number; and the sums. */
 int riad_check_inodes(struct riad_check *check) RIAD_MUST_CHECK;

@@ -140,6 +140,9 @@ int riad_index_open(const char *state_path, const struct riad_keys *keys, struct
     if (r == 0) {
         r = riad_young_start(index);
     }
+    if (r == 0) {
+        r = riad_tree_start(index);
+    }
     if (r < 0) {
         return r;
     }
@@ -160,6 +163,7 @@ void riad_index_close(struct riad_index *index)
     riad_statements_finalize(index->statements);
     riad_database_close(index->checkpointer);
     riad_database_close(index->database);
+    riad_fold_done(&index->tree);
     riad_writer_done(&index->batch);
     riad_owners_done(&index->owners);
     riad_wipe(index->names, sizeof index->names);

@@ -9,6 +9,7 @@
 #include "database_priv.h"
 #include "sealing_priv.h"
 #include "statements_priv.h"
+#include "tree_priv.h"
 
 enum {
     RIAD_CACHED_INODES = 4096, /* a power of two */
@@ -96,6 +97,7 @@ struct riad_index {
     struct riad_segment_delta deltas[RIAD_CACHED_SEGMENTS];
     struct riad_young_file young[RIAD_YOUNG_FILES]; /* by the low bits of the inode's number */
     struct riad_owners owners;
+    struct riad_tree tree;
     bool strays; /* there are extents of numbers never given out: damage. Then no file is young */
 
     /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone

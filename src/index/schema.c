@@ -10,6 +10,8 @@
  * journals.
  *   inode.times: atime, mtime, ctime, btime as FORMAT encodes them; truncate_mark NULL: none.
  *   extent.rest: FORMAT 6.2 without inode, offset, length, segment, position.
+ *   tree: what each directory holds in all (tree_priv.h), of it what its parent was given already,
+ *     and whether these differ.
  *   segment.live: logical bytes of the extents in it; log: known to be a log segment.
  *   owner: what the inodes of each owner and group use, and since when it is above a soft limit.
  *   garbage: inodes that were removed and whose extents are not freed yet (L8). */
@@ -24,11 +26,15 @@ const char riad_schema_text[] =
         "CREATE TABLE dentry(parent, cookie, inode, type, name, PRIMARY KEY(parent, cookie)) "
         "WITHOUT ROWID;"
         "CREATE UNIQUE INDEX dentry_name ON dentry(parent, name);"
+        "CREATE INDEX dentry_directory ON dentry(parent, cookie) WHERE type = 4;"
         "CREATE TABLE extent(inode, offset, length, segment, position, rest, "
         "PRIMARY KEY(inode, offset)) WITHOUT ROWID;"
         "CREATE INDEX extent_place ON extent(segment, position) WHERE segment <> 0;"
         "CREATE TABLE xattr(inode, name, seq, value, PRIMARY KEY(inode, name)) WITHOUT ROWID;"
         "CREATE TABLE symlink(inode INTEGER PRIMARY KEY, target);"
+        "CREATE TABLE tree(inode INTEGER PRIMARY KEY, parent, blocks, inodes, directories, "
+        "given_blocks, given_inodes, given_directories, pending);"
+        "CREATE INDEX tree_pending ON tree(inode) WHERE pending = 1;"
         "CREATE TABLE segment(segment INTEGER PRIMARY KEY, live, log);"
         "CREATE INDEX segment_dead ON segment(segment) WHERE live = 0 AND log = 0;"
         "CREATE TABLE garbage(inode INTEGER PRIMARY KEY);"
@@ -145,6 +151,11 @@ int riad_schema_probe(sqlite3 *database)
             "SELECT inode FROM inode WHERE nlink = 0 ORDER BY inode DESC LIMIT 1;"
             "SELECT inode FROM inode WHERE truncate_mark IS NOT NULL ORDER BY inode DESC LIMIT 1;"
             "SELECT cookie FROM dentry ORDER BY parent DESC, cookie DESC LIMIT 1;"
+            "SELECT cookie FROM dentry INDEXED BY dentry_directory WHERE type = 4 "
+            "ORDER BY parent DESC, cookie DESC LIMIT 1;"
+            "SELECT max(inode) FROM tree;"
+            "SELECT inode FROM tree INDEXED BY tree_pending WHERE pending = 1 "
+            "ORDER BY inode DESC LIMIT 1;"
             "SELECT name FROM dentry ORDER BY parent DESC, name DESC LIMIT 1;"
             "SELECT length FROM extent ORDER BY inode DESC, offset DESC LIMIT 1;"
             "SELECT position FROM extent WHERE segment <> 0 "

@@ -30,6 +30,9 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
     [RIAD_SQL_DENTRY_LIST] = "SELECT d.parent, d.cookie, d.inode, d.type, d.name, i.* "
                              "FROM dentry AS d LEFT JOIN inode AS i ON i.inode = d.inode "
                              "WHERE d.parent = ?1 AND d.cookie > ?2 ORDER BY d.cookie",
+    [RIAD_SQL_DENTRY_DIRECTORY] = "SELECT " RIAD_DENTRY_COLUMNS " FROM dentry INDEXED BY "
+                                  "dentry_directory WHERE parent = ?1 AND cookie > ?2 AND "
+                                  "type = 4 ORDER BY cookie LIMIT 1",
     [RIAD_SQL_EXTENT_BEFORE] = "SELECT offset, length, segment FROM extent "
                                "WHERE inode = ?1 AND offset < ?2 ORDER BY offset DESC LIMIT 2",
     [RIAD_SQL_EXTENT_PUT] = "INSERT OR REPLACE INTO extent(" RIAD_EXTENT_COLUMNS ") "
@@ -57,6 +60,13 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
     [RIAD_SQL_SYMLINK_PUT] = "INSERT OR REPLACE INTO symlink(inode, target) VALUES(?1, ?2)",
     [RIAD_SQL_SYMLINK_REMOVE] = "DELETE FROM symlink WHERE inode = ?1",
     [RIAD_SQL_SYMLINK_GET] = "SELECT target FROM symlink WHERE inode = ?1",
+    [RIAD_SQL_TREE_PUT] = "INSERT OR REPLACE INTO tree(" RIAD_TREE_COLUMNS ") "
+                          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [RIAD_SQL_TREE_REMOVE] = "DELETE FROM tree WHERE inode = ?1",
+    [RIAD_SQL_TREE_GET] = "SELECT " RIAD_TREE_COLUMNS " FROM tree WHERE inode = ?1",
+    [RIAD_SQL_TREE_PENDING] = "SELECT inode FROM tree INDEXED BY tree_pending WHERE pending = 1 "
+                              "AND inode < ?1 ORDER BY inode DESC LIMIT ?2",
+    [RIAD_SQL_TREE_COUNT] = "SELECT count(*) FROM tree INDEXED BY tree_pending WHERE pending = 1",
     [RIAD_SQL_SEGMENT_ADD] = "INSERT INTO segment(segment, live, log) VALUES(?1, ?2, 0) "
                              "ON CONFLICT DO UPDATE SET live = live + excluded.live",
     [RIAD_SQL_SEGMENT_MARK_LOG] = "INSERT INTO segment(segment, live, log) VALUES(?1, 0, 1) "

@@ -13,6 +13,9 @@
     "next_cookie, version, birth, truncate_mark, xattr_bytes"
 #define RIAD_DENTRY_COLUMNS "parent, cookie, inode, type, name"
 #define RIAD_EXTENT_COLUMNS "inode, offset, length, segment, position, rest"
+#define RIAD_TREE_COLUMNS                                                      \
+    "inode, parent, blocks, inodes, directories, given_blocks, given_inodes, " \
+    "given_directories, pending"
 
 enum { RIAD_INODE_COLUMN_COUNT = 17, RIAD_DENTRY_COLUMN_COUNT = 5, RIAD_STORED_TIMES_SIZE = 48 };
 
