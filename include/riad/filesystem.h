@@ -14,6 +14,7 @@
 #ifndef RIAD_FILESYSTEM_H
 #define RIAD_FILESYSTEM_H
 
+#include "riad/tree.h"
 #include "riad/workspace.h"
 
 /* Who asks. request: FUSE's unique id, recorded in the change (F7). */
@@ -152,5 +153,18 @@ struct riad_filesystem_size {
     uint64_t inodes, inodes_free;
 };
 int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *ret) RIAD_MUST_CHECK;
+
+/* What a directory holds in all, itself included; what counts where: riad/tree.h. Exact if nobody
+ * writes below it. While others do, it is so for one moment of the call, or, where they write so
+ * much that such a moment does not come, holds at least all that was changed before the call. Needs
+ * no walk, only that what was changed in the last moments is handed up: some us for each directory,
+ * in slices; the mutation lock is held for some 300 us at a time. An impatient thread does one
+ * slice, then gets RIAD_WOULD_WAIT. Whether who asks may list the directory, the caller knows. */
+int riad_tree_usage(struct riad_workspace *workspace, uint64_t inode,
+        struct riad_tree_usage *ret) RIAD_MUST_CHECK;
+/* The same of the next directory that lies in this one, by cookie: 0, or that of the entry before.
+ * -ENODATA: there is no more. Entries that are no directories are not looked at. */
+int riad_tree_next(struct riad_workspace *workspace, uint64_t inode, uint64_t after,
+        struct riad_dentry *ret_entry, struct riad_tree_usage *ret) RIAD_MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include "riad/digest.h"
 #include "riad/replay.h"
 #include "riad/sysops.h"
+#include "riad/tree.h"
 
 #include "fsck_priv.h"
 
@@ -129,6 +130,24 @@ static bool fits_log(const struct riad_fsck *fsck, struct riad_opening *opening)
                    &epochs, &end, start) == 0;
 }
 
+/* They are in no digest, as no log has them. */
+static int check_sums(struct riad_fsck *fsck, struct riad_opening *opening)
+{
+    _cleanup_(riad_snapshot_freep) struct riad_snapshot *snapshot = NULL;
+    uint64_t findings = 0;
+    int r = take_snapshot(opening, &snapshot);
+
+    if (r >= 0) {
+        r = riad_snapshot_check_tree(snapshot, pass_on, fsck, &findings);
+    }
+    if (r >= 0 && findings > 0) {
+        riad_fsck_find(fsck,
+                "the index in %s has wrong sums of directories; remove it, it is made anew",
+                opening->index_path);
+    }
+    return r;
+}
+
 static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,
         const struct riad_fsck_digest *expected)
 {
@@ -153,7 +172,7 @@ static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,
                 "made anew",
                 opening->index_path);
     }
-    return r;
+    return r < 0 ? r : check_sums(fsck, opening);
 }
 
 int riad_fsck_local(struct riad_fsck *fsck, const struct riad_fsck_digest *expected)

@@ -166,6 +166,9 @@ int riad_limits_begin(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 void riad_sync_round(struct riad_workspace *workspace);
 /* upkeep.c: one round each, by their threads. */
 void riad_batch_round(struct riad_workspace *workspace);
+/* tree.c. Hands up some of what is pending in the sums of directories (riad/tree.h); asks for
+ * another round if there is more. */
+void riad_tree_round(struct riad_workspace *workspace);
 void riad_ship_round(struct riad_workspace *workspace);
 void riad_beat_round(struct riad_workspace *workspace);
 void riad_upkeep_round(struct riad_workspace *workspace);

@@ -26,6 +26,7 @@ void riad_batch_round(struct riad_workspace *workspace)
 {
     int r;
 
+    riad_tree_round(workspace);
     do {
         pthread_mutex_lock(&workspace->mutation);
         r = workspace->state == RIAD_WORKSPACE_RUNNING ? commit_and_reap(workspace) : 0;
