@@ -1,9 +1,10 @@
 /* IOCTL: the flags of inodes, which the kernel asks for in two forms (fs/fuse/ioctl.c:
- * fuse_fileattr_get and _set, after it has checked owner and CAP_LINUX_IMMUTABLE). All else is
- * refused. */
+ * fuse_fileattr_get and _set, after it has checked owner and CAP_LINUX_IMMUTABLE); and what
+ * directories hold (raw_tree.c). All else is refused. */
 #include <linux/fs.h>
 
 #include "riad/error.h"
+#include "riad/tree_ioctl.h"
 
 #include "raw_priv.h"
 
@@ -137,6 +138,10 @@ int riad_raw_ioctl(struct riad_raw_call *call)
         return get(call, &in, true);
     case FS_IOC_FSSETXATTR:
         return set_extended(call, &in);
+    case RIAD_IOC_TREE_USAGE:
+        return riad_raw_tree_usage(call, &in);
+    case RIAD_IOC_TREE_NEXT:
+        return riad_raw_tree_next(call, &in);
     default:
         return -ENOTTY;
     }

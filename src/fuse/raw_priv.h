@@ -48,6 +48,8 @@ struct riad_caller riad_raw_caller(const struct riad_raw_call *call);
 
 /* Each decodes, calls core, puts the body of its reply: 0, or the error to reply. */
 int riad_raw_ioctl(struct riad_raw_call *call) RIAD_MUST_CHECK;
+int riad_raw_tree_usage(struct riad_raw_call *call, const struct fuse_ioctl_in *in) RIAD_MUST_CHECK;
+int riad_raw_tree_next(struct riad_raw_call *call, const struct fuse_ioctl_in *in) RIAD_MUST_CHECK;
 int riad_raw_setxattr(struct riad_raw_call *call) RIAD_MUST_CHECK;
 int riad_raw_tmpfile(struct riad_raw_call *call) RIAD_MUST_CHECK;
 int riad_raw_copy(struct riad_raw_call *call) RIAD_MUST_CHECK;
