@@ -27,6 +27,7 @@ int command_lock(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_gc(int argc, char **argv);
+int command_du(int argc, char **argv);
 int command_passwd(int argc, char **argv);
 int command_recovery(int argc, char **argv);
 int command_workspace_create(int argc, char **argv);
@@ -64,14 +65,14 @@ extern const struct command commands[];
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
             *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
-            *name, *user, *manager, *role, *from_file, *sort;
+            *name, *user, *manager, *role, *from_file, *sort, *max_depth;
     const char *bytes, *inodes, *bytes_soft, *inodes_soft; /* -B, -I, -b, -i */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet, no_wait, repair;
-    bool as_default, over, csv, human, workspaces;
+    bool as_default, over, csv, human, workspaces, exact;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCSHEGLcNUMODTdvZzy" (see
+/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCAHEGLcNUMODTudvZzyY" (see
  * options.c); others are refused with the usage line. Leaves optind at the first argument. 0 or
  * RIAD_EXIT_USAGE (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);

@@ -214,7 +214,7 @@ int command_events(int argc, char **argv)
     struct options options;
     char store[33];
     bool at_site;
-    int code = RIAD_EXIT_DONE, r = parse_options(argc, argv, "jsSHc", &options);
+    int code = RIAD_EXIT_DONE, r = parse_options(argc, argv, "jsAHc", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;

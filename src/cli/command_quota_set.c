@@ -224,7 +224,7 @@ static int grant_in_store(struct wish *wish)
 int command_quota_set(int argc, char **argv)
 {
     _cleanup_(wish_done) struct wish wish = { 0 };
-    int code, r = parse_options(argc, argv, "pPrkwsbBiIGdDRc", &wish.options);
+    int code, r = parse_options(argc, argv, "pPrkwsbBiIGuDRc", &wish.options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;

@@ -80,6 +80,19 @@ const struct command commands[] = {
             "A mounted workspace does it by itself when there is much of it and nobody writes, or "
             "the store gets full.\n",
             command_gc },
+    { "du", "[DIR...]", "what directories hold in all, at once, however much it is",
+            "  -d, --max-depth N     also the directories below, N levels down (default: 0)\n"
+            "  -S, --sort ORDER      of those: name (default) or size\n"
+            "  --bytes               exact numbers instead of units\n"
+            "  --json                as JSON\n"
+            "DIR: the current directory if none is named; you must be able to list it. Nothing is "
+            "walked: riad keeps the sums.\n"
+            "BYTES are those that count in the limit, as du(1) counts them. A file with several "
+            "links counts where its first\n"
+            "one was made, or moved to; if that directory is gone, at the top of the workspace. "
+            "What is deleted but still\n"
+            "open counts in `riad quota show` alone.\n",
+            command_du },
     { "passwd", "[STORE]", "change the passphrase of a store, or of your user at this site",
             SECRET_HELP
             "  --new-passphrase-file F   the new one (asked twice otherwise)\n"

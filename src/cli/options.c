@@ -19,7 +19,7 @@ static const struct option long_options[] = {
     { "new-key-file", required_argument, NULL, 'K' },
     { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
     { "confirm", required_argument, NULL, 'C' },
-    { "since", required_argument, NULL, 'S' },
+    { "since", required_argument, NULL, 'A' },
     { "head", required_argument, NULL, 'H' },
     { "expires", required_argument, NULL, 'E' },
     { "grace", required_argument, NULL, 'G' },
@@ -31,10 +31,12 @@ static const struct option long_options[] = {
     { "role", required_argument, NULL, 'O' },
     { "from-file", required_argument, NULL, 'D' },
     { "sort", required_argument, NULL, 'T' },
-    { "default", no_argument, NULL, 'd' },
+    { "default", no_argument, NULL, 'u' },
     { "over", no_argument, NULL, 'v' },
     { "csv", no_argument, NULL, 'Z' },
     { "human-readable", no_argument, NULL, 'z' },
+    { "max-depth", required_argument, NULL, 'd' },
+    { "bytes", no_argument, NULL, 'Y' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
     { "all", no_argument, NULL, 'a' },
@@ -47,11 +49,11 @@ static const struct option long_options[] = {
     { "help", no_argument, NULL, OPTION_HELP },
     { NULL, 0, NULL, 0 },
 };
-static const char short_options[] = ":w:o:b:B:i:I:t:sfqh";
+static const char short_options[] = ":w:o:b:B:i:I:t:d:S:sfqh";
 /* Names in the list of what getopt takes for another option's. */
 static const struct {
     int got, letter;
-} renamed[] = { { OPTION_STATE_DIR, 's' }, { 's', 'z' }, { 't', 'G' } };
+} renamed[] = { { OPTION_STATE_DIR, 's' }, { 's', 'z' }, { 't', 'G' }, { 'S', 'T' } };
 
 static int letter_of(int got)
 {
@@ -132,7 +134,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'w' ? &options->workspace
                               : letter == 's' ? &options->state_dir
                               : letter == 'C' ? &options->confirm
-                              : letter == 'S' ? &options->since
+                              : letter == 'A' ? &options->since
                               : letter == 'H' ? &options->head
                               : letter == 'E' ? &options->expires
                               : letter == 'G' ? &options->grace
@@ -144,6 +146,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'O' ? &options->role
                               : letter == 'D' ? &options->from_file
                               : letter == 'T' ? &options->sort
+                              : letter == 'd' ? &options->max_depth
                               : letter == 'b' ? &options->bytes_soft
                               : letter == 'i' ? &options->inodes_soft
                               : letter == 'B' ? &options->bytes
@@ -172,11 +175,12 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'R' ? &options->recovery
                        : letter == 'W' ? &options->no_wait
                        : letter == 'X' ? &options->repair
-                       : letter == 'd' ? &options->as_default
+                       : letter == 'u' ? &options->as_default
                        : letter == 'v' ? &options->over
                        : letter == 'Z' ? &options->csv
                        : letter == 'z' ? &options->human
                        : letter == 'y' ? &options->workspaces
+                       : letter == 'Y' ? &options->exact
                                        : &options->quiet;
 
     *slot = true;
@@ -196,7 +200,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsbBiICSHEGLcNUMODT", letter)) {
+    } else if (strchr("prknKwsbBiICAHEGLcNUMODTd", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);
