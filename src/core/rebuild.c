@@ -2,8 +2,11 @@
 #include <fcntl.h>
 
 #include "riad/sysops.h"
+#include "riad/tree.h"
 
 #include "lifecycle_priv.h"
+
+enum { FOLD_STEPS = 4096 };
 
 bool riad_history_covers(const struct riad_history *history, const struct riad_end *end)
 {
@@ -158,6 +161,20 @@ static int check_totals(struct riad_index *index, const struct riad_checkpoint_m
                    : -EBADMSG;
 }
 
+/* Nobody waits for the lock now, and whoever asks first would wait for this (riad/tree.h). Two
+ * rounds bring all up; in a damaged tree, which goes in circles, there would be no end. */
+static int fold_sums(struct riad_index *index)
+{
+    uint64_t folds = riad_index_folds(index) + 2;
+    bool more = true;
+    int r = 0;
+
+    while (r >= 0 && more && riad_index_folds(index) < folds) {
+        r = riad_index_fold(index, FOLD_STEPS, &more);
+    }
+    return r;
+}
+
 int riad_rebuild_load(struct riad_opening *opening, uint64_t segment)
 {
     const struct riad_epoch_ends epochs = riad_workspace_epochs(opening->config);
@@ -175,6 +192,9 @@ int riad_rebuild_load(struct riad_opening *opening, uint64_t segment)
     }
     if (r >= 0) {
         r = riad_index_set_end(opening->index, &manifest.end, 0);
+    }
+    if (r >= 0) {
+        r = fold_sums(opening->index);
     }
     return r < 0 ? r : riad_index_commit(opening->index);
 }

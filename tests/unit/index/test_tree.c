@@ -211,18 +211,29 @@ static void rounds_end_while_others_write(void **state)
     }
 }
 
-/* More than one round has room for. */
+static uint64_t rounds_of_folding(struct fixture *f)
+{
+    uint64_t folds = riad_index_folds(f->index);
+
+    fold_all(f);
+    return riad_index_folds(f->index) - folds;
+}
+
+/* More levels than one plan has room for: it is one round all the same. */
 static void what_does_not_fit_into_one_plan_is_folded_too(void **state)
 {
-    enum { WIDE = 70000 };
+    enum { LEVELS = 70000 };
     struct fixture *f = *state;
 
     fixture_plant_root(f);
-    for (uint64_t i = 0; i < WIDE; i++) {
-        put_directory(f, i < 3 ? 1 : FIRST + i / 3, FIRST + i);
+    for (uint64_t i = 0; i < LEVELS; i++) {
+        put_directory(f, i == 0 ? 1 : FIRST + i - 1, FIRST + i);
     }
-    fold_all(f);
-    assert_tree(f, 1, WIDE + 1, WIDE + 1, WIDE + 1);
+    assert_int_equal(rounds_of_folding(f), 1);
+    assert_tree(f, 1, LEVELS + 1, LEVELS + 1, LEVELS + 1);
+    put_file(f, FIRST + LEVELS - 1, FIRST + LEVELS, 5);
+    assert_int_equal(rounds_of_folding(f), 1);
+    assert_tree(f, 1, LEVELS + 6, LEVELS + 2, LEVELS + 1);
     assert_int_equal(check_sums(f), 0);
 }
 
