@@ -1,0 +1,435 @@
+/* What a workspace's limit counts (P7; the table in docs/ADMIN.md), told a second time and as
+ * plainly as can be: an array of inodes with a mark for every byte of a file. Knows nothing of
+ * riad: no header of it is included here.
+ *
+ * Each function answers 0 (the write: bytes), -EDQUOT, or -EINVAL for whatever else forbids the
+ * call; on success the model has done it. */
+#ifndef RIAD_TESTS_CORE_LIMIT_MODEL_H
+#define RIAD_TESTS_CORE_LIMIT_MODEL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    MODEL_BLOCK = 4096,
+    MODEL_BLOCKS = 40, /* of a file, at most */
+    MODEL_BYTES = MODEL_BLOCKS * MODEL_BLOCK,
+    MODEL_INODES = 64,
+    MODEL_NAMES = 8, /* in a directory */
+    MODEL_ATTRIBUTES = 3,
+    MODEL_ROOT = 0,
+    MODEL_NOTHING = -1,
+};
+
+enum model_kind { MODEL_ABSENT, MODEL_FILE, MODEL_DIRECTORY, MODEL_SYMLINK, MODEL_SPECIAL };
+
+/* Of a byte of a file. */
+enum { MODEL_HOLE, MODEL_WRITTEN, MODEL_SET_ASIDE };
+
+struct model_inode {
+    enum model_kind kind;
+    uint64_t number; /* what the other side calls it */
+    uint32_t names, held;
+    bool named;                            /* has a name, or had one */
+    uint32_t attributes[MODEL_ATTRIBUTES]; /* bytes of name and value; 0: not there */
+    int entries[MODEL_NAMES];              /* of a directory: inodes, or MODEL_NOTHING */
+    int above;                             /* of a directory: where its name is */
+    uint32_t size;
+    uint8_t bytes[MODEL_BYTES];
+};
+
+struct model {
+    struct model_inode inodes[MODEL_INODES], after;
+    uint64_t charges[MODEL_INODES]; /* blocks of each, as counted when it last changed */
+    uint64_t block_limit, inode_limit;
+};
+
+static const uint8_t model_holes[MODEL_BLOCK];
+
+static inline bool model_is_hole(const struct model_inode *inode, uint32_t block)
+{
+    return memcmp(inode->bytes + block * MODEL_BLOCK, model_holes, MODEL_BLOCK) == 0;
+}
+
+static inline uint64_t model_charge(const struct model_inode *inode)
+{
+    uint64_t blocks = inode->kind == MODEL_DIRECTORY || inode->kind == MODEL_SYMLINK, bytes = 0;
+
+    for (uint32_t i = 0; inode->kind == MODEL_FILE && i < MODEL_BLOCKS; i++) {
+        blocks += !model_is_hole(inode, i);
+    }
+    for (uint32_t i = 0; i < MODEL_ATTRIBUTES; i++) {
+        bytes += inode->attributes[i];
+    }
+    return blocks + (bytes + MODEL_BLOCK - 1) / MODEL_BLOCK;
+}
+
+static inline uint64_t model_blocks(const struct model *model)
+{
+    uint64_t blocks = 0;
+
+    for (int i = 0; i < MODEL_INODES; i++) {
+        blocks += model->charges[i];
+    }
+    return blocks;
+}
+
+static inline uint64_t model_inodes(const struct model *model)
+{
+    uint64_t count = 0;
+
+    for (int i = 0; i < MODEL_INODES; i++) {
+        count += model->inodes[i].kind != MODEL_ABSENT;
+    }
+    return count;
+}
+
+/* Inodes that only wait for being let go. */
+static inline unsigned model_orphans(const struct model *model)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < MODEL_INODES; i++) {
+        count += model->inodes[i].kind != MODEL_ABSENT && model->inodes[i].names == 0;
+    }
+    return count;
+}
+
+static inline uint64_t model_left(uint64_t limit, uint64_t used)
+{
+    return limit == 0 ? UINT64_MAX : limit > used ? limit - used : 0;
+}
+
+static inline bool model_fits(const struct model *model, uint64_t blocks, uint64_t inodes)
+{
+    return (blocks == 0 || blocks <= model_left(model->block_limit, model_blocks(model))) &&
+           (inodes == 0 || inodes <= model_left(model->inode_limit, model_inodes(model)));
+}
+
+/* model->after is what becomes of the inode, unless it has no room. */
+static inline int model_settle(struct model *model, int inode)
+{
+    uint64_t after = model_charge(&model->after), before = model->charges[inode];
+
+    if (after > before && !model_fits(model, after - before, 0)) {
+        return -EDQUOT;
+    }
+    model->inodes[inode] = model->after;
+    model->charges[inode] = after;
+    return 0;
+}
+
+static inline struct model_inode *model_edit(struct model *model, int inode)
+{
+    model->after = model->inodes[inode];
+    return &model->after;
+}
+
+/* --- names --- */
+static inline void model_begin(struct model *model, uint64_t root)
+{
+    struct model_inode *inode = &model->inodes[MODEL_ROOT];
+
+    memset(model, 0, sizeof *model);
+    *inode = (struct model_inode){ .kind = MODEL_DIRECTORY, .number = root, .names = 1, .held = 1 };
+    for (int i = 0; i < MODEL_NAMES; i++) {
+        inode->entries[i] = MODEL_NOTHING;
+    }
+    model->charges[MODEL_ROOT] = model_charge(inode);
+}
+
+static inline void model_free_unused(struct model *model, int inode)
+{
+    if (model->inodes[inode].names == 0 && model->inodes[inode].held == 0) {
+        model->inodes[inode].kind = MODEL_ABSENT;
+        model->charges[inode] = 0;
+    }
+}
+
+static inline bool model_is_empty(const struct model *model, int inode)
+{
+    for (int i = 0; i < MODEL_NAMES; i++) {
+        if (model->inodes[inode].entries[i] != MODEL_NOTHING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The caller has seen to it that there is one. */
+static inline int model_unused(const struct model *model)
+{
+    int inode = 1;
+
+    while (inode < MODEL_INODES - 1 && model->inodes[inode].kind != MODEL_ABSENT) {
+        inode++;
+    }
+    return inode;
+}
+
+/* Held once, as by who made it. name MODEL_NOTHING: a file without one. */
+static inline int model_create(
+        struct model *model, int directory, int name, enum model_kind kind, int *ret)
+{
+    struct model_inode *made = &model->after;
+
+    if (name != MODEL_NOTHING && model->inodes[directory].entries[name] != MODEL_NOTHING) {
+        return -EINVAL;
+    }
+    memset(made, 0, sizeof *made);
+    made->kind = kind;
+    made->held = 1;
+    made->named = name != MODEL_NOTHING;
+    made->names = made->named;
+    made->above = directory;
+    for (int i = 0; i < MODEL_NAMES; i++) {
+        made->entries[i] = MODEL_NOTHING;
+    }
+    if (!model_fits(model, model_charge(made), 1)) {
+        return -EDQUOT;
+    }
+    *ret = model_unused(model);
+    model->inodes[*ret] = *made;
+    model->charges[*ret] = model_charge(made);
+    if (name != MODEL_NOTHING) {
+        model->inodes[directory].entries[name] = *ret;
+    }
+    return 0;
+}
+
+static inline void model_drop_name(struct model *model, int inode)
+{
+    model->inodes[inode].names--;
+    model_free_unused(model, inode);
+}
+
+/* What lost its last name gets none again. Held once more afterwards. */
+static inline int model_link(struct model *model, int inode, int directory, int name)
+{
+    struct model_inode *linked = &model->inodes[inode];
+    int *entry = &model->inodes[directory].entries[name];
+
+    if (linked->kind == MODEL_DIRECTORY || *entry != MODEL_NOTHING ||
+            (linked->named && linked->names == 0)) {
+        return -EINVAL;
+    }
+    linked->named = true;
+    *entry = inode;
+    linked->names++;
+    linked->held++;
+    return 0;
+}
+
+static inline int model_remove(struct model *model, int directory, int name, bool rmdir)
+{
+    int inode = model->inodes[directory].entries[name];
+
+    if (inode == MODEL_NOTHING || (model->inodes[inode].kind == MODEL_DIRECTORY) != rmdir ||
+            (rmdir && !model_is_empty(model, inode))) {
+        return -EINVAL;
+    }
+    model->inodes[directory].entries[name] = MODEL_NOTHING;
+    model_drop_name(model, inode);
+    return 0;
+}
+
+static inline bool model_is_above(const struct model *model, int inode, int directory)
+{
+    while (directory != inode && directory != MODEL_ROOT) {
+        directory = model->inodes[directory].above;
+    }
+    return directory == inode;
+}
+
+struct model_move {
+    int from, name, to, new_name; /* directories and their entries */
+    bool exchange, whiteout;
+};
+
+static inline bool model_may_move(const struct model *model, const struct model_move *move)
+{
+    int moved = model->inodes[move->from].entries[move->name];
+    int target = model->inodes[move->to].entries[move->new_name];
+    bool directory = moved != MODEL_NOTHING && model->inodes[moved].kind == MODEL_DIRECTORY;
+
+    if (moved == MODEL_NOTHING || (target == MODEL_NOTHING && move->exchange) ||
+            (directory && moved != target && model_is_above(model, moved, move->to))) {
+        return false;
+    }
+    if (target == MODEL_NOTHING || target == moved) {
+        return true;
+    }
+    if (move->exchange) {
+        return model->inodes[target].kind != MODEL_DIRECTORY ||
+               !model_is_above(model, target, move->from);
+    }
+    return (model->inodes[target].kind == MODEL_DIRECTORY) == directory &&
+           model_is_empty(model, target);
+}
+
+/* *ret_white: the device that a whiteout leaves, or MODEL_NOTHING. */
+static inline int model_rename(struct model *model, const struct model_move *move, int *ret_white)
+{
+    int *old = &model->inodes[move->from].entries[move->name];
+    int *new = &model->inodes[move->to].entries[move->new_name];
+    int moved = *old, target = *new;
+
+    *ret_white = MODEL_NOTHING;
+    if (!model_may_move(model, move)) {
+        return -EINVAL;
+    }
+    if (moved == target) {
+        return 0;
+    }
+    if (move->whiteout && !model_fits(model, 0, 1)) {
+        return -EDQUOT;
+    }
+    *new = moved;
+    model->inodes[moved].above = move->to;
+    *old = move->exchange ? target : MODEL_NOTHING;
+    if (move->exchange) {
+        model->inodes[target].above = move->from;
+    } else if (target != MODEL_NOTHING) {
+        model_drop_name(model, target);
+    }
+    if (!move->whiteout) {
+        return 0;
+    }
+    if (model_create(model, move->from, move->name, MODEL_SPECIAL, ret_white) < 0) {
+        return -EINVAL;
+    }
+    model->inodes[*ret_white].held = 0;
+    return 0;
+}
+
+/* Whoever holds it lets go, `count` times. */
+static inline void model_let_go(struct model *model, int inode, uint32_t count)
+{
+    model->inodes[inode].held -= count;
+    model_free_unused(model, inode);
+}
+
+/* As the end of the process does. */
+static inline void model_let_all_go(struct model *model)
+{
+    for (int i = 1; i < MODEL_INODES; i++) {
+        if (model->inodes[i].kind != MODEL_ABSENT) {
+            model_let_go(model, i, model->inodes[i].held);
+        }
+    }
+}
+
+/* --- what is in them --- */
+/* Bytes up to the first block that is one too many. */
+static inline uint32_t model_room(
+        const struct model *model, int inode, uint32_t offset, uint32_t size)
+{
+    uint64_t left = model_left(model->block_limit, model_blocks(model));
+
+    for (uint32_t at = offset; at < offset + size; at = (at / MODEL_BLOCK + 1) * MODEL_BLOCK) {
+        if (model_is_hole(&model->inodes[inode], at / MODEL_BLOCK) && left-- == 0) {
+            return at - offset;
+        }
+    }
+    return size;
+}
+
+static inline void model_grow(struct model_inode *inode, uint32_t end)
+{
+    inode->size = end > inode->size ? end : inode->size;
+}
+
+static inline int model_write(struct model *model, int inode, uint32_t offset, uint32_t size)
+{
+    uint32_t fits = model_room(model, inode, offset, size);
+    struct model_inode *after = model_edit(model, inode);
+    int r;
+
+    if (fits == 0) {
+        return -EDQUOT;
+    }
+    memset(after->bytes + offset, MODEL_WRITTEN, fits);
+    model_grow(after, offset + fits);
+    r = model_settle(model, inode);
+    return r < 0 ? r : (int)fits;
+}
+
+static inline int model_truncate(struct model *model, int inode, uint32_t size)
+{
+    struct model_inode *after = model_edit(model, inode);
+
+    if (size <= after->size) {
+        memset(after->bytes + size, MODEL_HOLE, MODEL_BYTES - size);
+    }
+    after->size = size;
+    return model_settle(model, inode);
+}
+
+/* Of whole blocks what is a hole; bytes that are there stay. */
+static inline int model_allocate(
+        struct model *model, int inode, uint32_t offset, uint32_t size, bool keep_size)
+{
+    struct model_inode *after = model_edit(model, inode);
+    uint32_t from = offset / MODEL_BLOCK * MODEL_BLOCK;
+    uint32_t to = (offset + size + MODEL_BLOCK - 1) / MODEL_BLOCK * MODEL_BLOCK;
+
+    for (uint32_t i = from; i < to; i++) {
+        after->bytes[i] = after->bytes[i] == MODEL_HOLE ? MODEL_SET_ASIDE : after->bytes[i];
+    }
+    if (!keep_size) {
+        model_grow(after, offset + size);
+    }
+    return model_settle(model, inode);
+}
+
+/* what: MODEL_HOLE punches, MODEL_SET_ASIDE zeroes. */
+static inline int model_clear(struct model *model, int inode, uint32_t offset, uint32_t size,
+        uint8_t what, bool keep_size)
+{
+    struct model_inode *after = model_edit(model, inode);
+
+    memset(after->bytes + offset, what, size);
+    if (!keep_size) {
+        model_grow(after, offset + size);
+    }
+    return model_settle(model, inode);
+}
+
+/* Ends with the source. Of what is not written there, a hole comes. *ret: bytes. */
+static inline int model_clone(struct model *model, int from, uint32_t from_offset, int to,
+        uint32_t to_offset, uint32_t size, uint32_t *ret)
+{
+    struct model_inode *after = model_edit(model, to);
+    const struct model_inode *source = &model->inodes[from];
+    uint32_t left = source->size > from_offset ? source->size - from_offset : 0;
+
+    if (from == to && from_offset < to_offset + size && to_offset < from_offset + size) {
+        return -EINVAL;
+    }
+    *ret = size < left ? size : left;
+    for (uint32_t i = 0; i < *ret; i++) {
+        bool written = source->bytes[from_offset + i] == MODEL_WRITTEN;
+
+        after->bytes[to_offset + i] = written ? MODEL_WRITTEN : MODEL_HOLE;
+    }
+    if (*ret > 0) {
+        model_grow(after, to_offset + *ret);
+    }
+    return model_settle(model, to);
+}
+
+/* bytes: of name and value; 0 removes. */
+static inline int model_attribute(struct model *model, int inode, int attribute, uint32_t bytes)
+{
+    struct model_inode *after = model_edit(model, inode);
+
+    if (bytes == 0 && after->attributes[attribute] == 0) {
+        return -EINVAL;
+    }
+    after->attributes[attribute] = bytes;
+    return model_settle(model, inode);
+}
+
+#endif

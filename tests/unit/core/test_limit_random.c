@@ -1,0 +1,356 @@
+/* P7: random operations by several users in two workspaces with tight limits, after each of them
+ * compared with the model: the same success or -EDQUOT, the same usage.
+ *
+ * RIAD_TEST_LIMIT_OPERATIONS (20,000) says how many, RIAD_TEST_LIMIT_SEED the first seed: each
+ * 20,000 operations begin anew with the next one, which is printed. */
+#include <linux/falloc.h>
+
+#include "limit_names.h"
+
+enum {
+    WORKSPACES = 2,
+    TURN = 20000,     /* operations with one seed */
+    REOPEN = 1500,    /* operations between two openings, */
+    FORGET = 6,       /* of which one in so many has lost the local state */
+    LOOK_CLOSER = 50, /* operations between two looks at everything */
+};
+
+/* --- operations on what is in them --- */
+static void write_range(struct trial *trial, int file, struct range range)
+{
+    static const uint8_t data[MODEL_BYTES] = { 1 };
+    int expected = model_write(&trial->model, file, range.offset, range.size), got;
+    uint32_t done = 0;
+
+    expect(trial, expected);
+    got = riad_write(trial->bench.workspace, &trial->caller, number_of(trial, file), range.offset,
+            data, range.size, &done);
+    judge(trial, expected, got);
+    if (got == 0 && done != (uint32_t)expected) {
+        fail_msg("%s: %u bytes of %u at %u were written where the model has %d", trial->what, done,
+                range.size, range.offset, expected);
+    }
+}
+
+static void write_somewhere(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+
+    if (file != MODEL_NOTHING) {
+        write_range(trial, file, choose_range(trial));
+    }
+}
+
+static void append(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+    struct range range = choose_range(trial);
+
+    if (file != MODEL_NOTHING && trial->model.inodes[file].size < MODEL_BYTES) {
+        uint32_t left = MODEL_BYTES - trial->model.inodes[file].size;
+
+        range.offset = trial->model.inodes[file].size;
+        range.size = range.size < left ? range.size : left;
+        write_range(trial, file, range);
+    }
+}
+
+static void overwrite(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+    struct range range = choose_range(trial);
+
+    if (file != MODEL_NOTHING && trial->model.inodes[file].size > 0) {
+        uint32_t left;
+
+        range.offset %= trial->model.inodes[file].size;
+        left = trial->model.inodes[file].size - range.offset;
+        range.size = range.size < left ? range.size : left;
+        write_range(trial, file, range);
+    }
+}
+
+static void truncate_file(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+    uint32_t size = one_in(trial, 4) ? 0 : choose_byte(trial, MODEL_BYTES);
+    int expected;
+
+    if (file != MODEL_NOTHING) {
+        expected = model_truncate(&trial->model, file, size);
+        judge(trial, expected, set_size(trial->bench.workspace, number_of(trial, file), size));
+    }
+}
+
+static void allocate(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+    struct range range = choose_range(trial);
+    bool keep = one_in(trial, 2);
+    int expected;
+
+    if (file == MODEL_NOTHING) {
+        return;
+    }
+    expected = model_allocate(&trial->model, file, range.offset, range.size, keep);
+    expect(trial, expected);
+    judge(trial, expected,
+            riad_fallocate(trial->bench.workspace, &trial->caller, number_of(trial, file),
+                    keep ? FALLOC_FL_KEEP_SIZE : 0, range.offset, range.size));
+}
+
+static void clear(struct trial *trial, uint8_t what, int mode)
+{
+    int file = choose(trial, MODEL_FILE);
+    struct range range = choose_range(trial);
+    int expected;
+
+    if (file == MODEL_NOTHING) {
+        return;
+    }
+    expected = model_clear(
+            &trial->model, file, range.offset, range.size, what, mode & FALLOC_FL_KEEP_SIZE);
+    expect(trial, expected);
+    judge(trial, expected,
+            riad_fallocate(trial->bench.workspace, &trial->caller, number_of(trial, file), mode,
+                    range.offset, range.size));
+}
+
+static void punch(struct trial *trial)
+{
+    clear(trial, MODEL_HOLE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+}
+
+static void zero(struct trial *trial)
+{
+    clear(trial, MODEL_SET_ASIDE,
+            FALLOC_FL_ZERO_RANGE | (one_in(trial, 2) ? FALLOC_FL_KEEP_SIZE : 0));
+}
+
+static void copy_range(struct trial *trial)
+{
+    int from = choose(trial, MODEL_FILE), to = choose(trial, MODEL_FILE);
+    struct range range = choose_range(trial);
+    uint32_t source = choose_byte(trial, MODEL_BYTES), bytes = 0;
+    uint64_t done = 0;
+    int expected, got;
+
+    if (from == MODEL_NOTHING) {
+        return;
+    }
+    expected = model_clone(&trial->model, from, source, to, range.offset, range.size, &bytes);
+    expect(trial, expected);
+    got = riad_copy_range(trial->bench.workspace, &trial->caller, number_of(trial, from), source,
+            number_of(trial, to), range.offset, range.size, &done);
+    judge(trial, expected, got);
+    assert_true(got < 0 || done == bytes);
+}
+
+/* --- attributes --- */
+static const char *attribute_name(int attribute)
+{
+    static const char *const names[MODEL_ATTRIBUTES] = { "trusted.a", "trusted.b", "trusted.c" };
+
+    return names[attribute];
+}
+
+static void set_attribute(struct trial *trial)
+{
+    static uint8_t value[2 * MODEL_BLOCK];
+    int inode = choose(trial, MODEL_ABSENT), attribute = (int)below(trial, MODEL_ATTRIBUTES);
+    uint32_t size = one_in(trial, 3) ? below(trial, sizeof value) : below(trial, 100);
+    const char *name = attribute_name(attribute);
+    int expected = model_attribute(&trial->model, inode, attribute, size + (uint32_t)strlen(name));
+
+    value[0]++;
+    expect(trial, expected);
+    judge(trial, expected,
+            riad_setxattr(trial->bench.workspace, &trial->caller, number_of(trial, inode), name,
+                    value, size, 0));
+}
+
+static void remove_attribute(struct trial *trial)
+{
+    int inode = choose(trial, MODEL_ABSENT), attribute = (int)below(trial, MODEL_ATTRIBUTES);
+    int expected = model_attribute(&trial->model, inode, attribute, 0);
+
+    judge(trial, expected,
+            riad_removexattr(trial->bench.workspace, &trial->caller, number_of(trial, inode),
+                    attribute_name(attribute)));
+}
+
+/* Owner, group and mode: nothing is charged, whoever it then belongs to. */
+static void change_owner(struct trial *trial)
+{
+    static const uint32_t masks[] = { RIAD_SET_UID, RIAD_SET_GID, RIAD_SET_UID | RIAD_SET_GID,
+        RIAD_SET_MODE };
+    uint64_t number = number_of(trial, choose(trial, MODEL_ABSENT));
+    struct riad_inode values = {
+        .uid = 1000 + below(trial, 4), .gid = 1000 + below(trial, 4), .mode = below(trial, 01000)
+    };
+    struct riad_inode row;
+
+    judge(trial, 0,
+            riad_setattr(trial->bench.workspace, &trial->caller, number, masks[below(trial, 4)],
+                    &values, &row));
+}
+
+/* --- the workspace --- */
+/* Tight, mostly; now and then below the usage, or none. */
+static void change_limit(struct trial *trial)
+{
+    uint64_t blocks = BLOCK_LIMIT / 2 + below(trial, BLOCK_LIMIT / 2);
+    uint64_t inodes = INODE_LIMIT / 2 + below(trial, INODE_LIMIT / 2);
+
+    if (one_in(trial, 6)) {
+        blocks = inodes = one_in(trial, 2) ? 0 : 1 + below(trial, INODE_LIMIT);
+    }
+    trial->model.block_limit = blocks;
+    trial->model.inode_limit = inodes;
+    bench_limit(&trial->bench, blocks, inodes);
+}
+
+static void reopen(struct trial *trial)
+{
+    fixture_close(trial->bench.workspace);
+    model_let_all_go(&trial->model);
+    if (one_in(trial, FORGET)) {
+        fixture_forget(&trial->bench.fixture);
+    }
+    trial->bench.workspace = fixture_open(&trial->bench.fixture);
+    compare_usage(trial);
+    compare_inodes(trial);
+}
+
+static const struct {
+    const char *name;
+    void (*function)(struct trial *trial);
+    uint32_t weight;
+} acts[] = {
+    { "create", create_file, 12 },
+    { "mkdir", create_directory, 4 },
+    { "symlink or mknod", create_other, 4 },
+    { "tmpfile", create_nameless, 2 },
+    { "link", link_inode, 4 },
+    { "unlink", remove_name, 9 },
+    { "rmdir", remove_directory, 3 },
+    { "rename", rename_entry, 6 },
+    { "forget", let_go, 5 },
+    { "write", write_somewhere, 12 },
+    { "append", append, 8 },
+    { "overwrite", overwrite, 6 },
+    { "truncate", truncate_file, 6 },
+    { "fallocate", allocate, 5 },
+    { "punch", punch, 4 },
+    { "zero", zero, 3 },
+    { "copy_range", copy_range, 6 },
+    { "setxattr", set_attribute, 5 },
+    { "removexattr", remove_attribute, 3 },
+    { "chown or chmod", change_owner, 4 },
+    { "a new limit", change_limit, 1 },
+};
+
+static void do_something(struct trial *trial)
+{
+    uint32_t total = 0, chosen;
+    size_t i = 0;
+
+    for (size_t k = 0; k < sizeof acts / sizeof acts[0]; k++) {
+        total += acts[k].weight;
+    }
+    for (chosen = below(trial, total); chosen >= acts[i].weight; i++) {
+        chosen -= acts[i].weight;
+    }
+    trial->caller = (struct riad_caller){ .request = 1, .uid = 1000 + below(trial, 3) };
+    trial->caller.gid = trial->caller.uid;
+    trial->what = acts[i].name;
+    acts[i].function(trial);
+    compare_usage(trial);
+}
+
+static struct trial *begin(uint64_t *random, const struct riad_store_binding *binding)
+{
+    struct trial *trial = calloc(1, sizeof *trial);
+
+    assert_non_null(trial);
+    fixture_make(&trial->bench.fixture);
+    if (binding) {
+        trial->bench.fixture.binding = *binding;
+    }
+    trial->bench.workspace = fixture_open(&trial->bench.fixture);
+    trial->random = random;
+    trial->what = "the opening";
+    model_begin(&trial->model, RIAD_ROOT_INODE);
+    change_limit(trial);
+    compare_usage(trial);
+    return trial;
+}
+
+static void end(struct trial *trial)
+{
+    compare_inodes(trial);
+    fixture_close(trial->bench.workspace);
+    fixture_assert_sound(&trial->bench.fixture);
+    fixture_remove(&trial->bench.fixture);
+    free(trial);
+}
+
+/* Two workspaces of one store, in turns of any length. */
+static void run(uint64_t seed, uint64_t count)
+{
+    uint64_t random = seed;
+    struct trial *trials[WORKSPACES];
+
+    print_message("seed %llu\n", (unsigned long long)seed);
+    trials[0] = begin(&random, NULL);
+    trials[1] = begin(&random, &trials[0]->bench.fixture.binding);
+    for (uint64_t i = 1; i <= count; i++) {
+        uint32_t mine = below(trials[0], WORKSPACES);
+
+        do_something(trials[mine]);
+        compare_usage(trials[!mine]);
+        if (i % LOOK_CLOSER == 0) {
+            compare_inodes(trials[mine]);
+        }
+        if (i % REOPEN == 0) {
+            reopen(trials[mine]);
+        }
+    }
+    end(trials[0]);
+    end(trials[1]);
+}
+
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void usage_is_the_models(void **state)
+{
+    uint64_t seed = number_from("RIAD_TEST_LIMIT_SEED", 1);
+    uint64_t left = number_from("RIAD_TEST_LIMIT_OPERATIONS", TURN), total = left;
+
+    (void)state;
+    for (; left > 0; seed++) {
+        uint64_t some = left < TURN ? left : TURN;
+
+        run(seed, some);
+        left -= some;
+    }
+    print_message("%llu done, %llu without room, %llu forbidden\n", (unsigned long long)outcomes[0],
+            (unsigned long long)outcomes[1], (unsigned long long)outcomes[2]);
+    /* It is the limits that are tried here. */
+    assert_true(outcomes[0] > total / 3);
+    assert_true(outcomes[1] > total / 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(usage_is_the_models),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
