@@ -94,7 +94,8 @@ class Restless:
 
     def clone(self):
         with self.opened() as source, self.opened() as target:
-            os.copy_file_range(source.fileno(), target.fileno(), MEGABYTE, self.rng.randrange(MEGABYTE), self.rng.randrange(MEGABYTE))
+            os.copy_file_range(source.fileno(), target.fileno(), MEGABYTE, self.rng.randrange(MEGABYTE),
+                               self.rng.randrange(MEGABYTE))
 
     def set_attribute(self):
         os.setxattr(self.path(), "user.a", b"x" * self.rng.randrange(9000))
