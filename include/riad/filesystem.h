@@ -148,8 +148,8 @@ int riad_removexattr(struct riad_workspace *workspace, const struct riad_caller 
         uint64_t inode, const char *name) RIAD_MUST_CHECK;
 
 struct riad_filesystem_size {
-    uint64_t blocks, blocks_free; /* of RIAD_BLOCK_SIZE: the limit and what is left of it, at most
-                                     what the store has free */
+    uint64_t blocks, blocks_free; /* of RIAD_BLOCK_SIZE: the limit and what is left of it, */
+    uint64_t blocks_available;    /* at most what the store has free */
     uint64_t inodes, inodes_free;
 };
 int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *ret) RIAD_MUST_CHECK;

@@ -7,7 +7,7 @@ static uint64_t left(uint64_t limit, uint64_t usage)
 }
 
 /* Without a limit, the store's room is the size; without one on inodes, as many as it has blocks.
- */
+ * Size less free is the usage, also where limits promise more than the store has. */
 int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *ret)
 {
     struct riad_usage usage;
@@ -21,7 +21,7 @@ int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *r
     store = workspace->store_blocks_free;
     ret->blocks = workspace->limit.blocks > 0 ? workspace->limit.blocks : usage.blocks + store;
     ret->blocks_free = left(ret->blocks, usage.blocks);
-    ret->blocks_free = ret->blocks_free < store ? ret->blocks_free : store;
+    ret->blocks_available = ret->blocks_free < store ? ret->blocks_free : store;
     ret->inodes = workspace->limit.inodes > 0 ? workspace->limit.inodes : usage.inodes + store;
     ret->inodes_free = left(ret->inodes, usage.inodes);
     riad_workspace_unlock(workspace);

@@ -39,7 +39,7 @@ void riad_reply_statvfs(const struct riad_filesystem_size *size, struct statvfs 
         .f_frsize = RIAD_BLOCK_SIZE,
         .f_blocks = size->blocks,
         .f_bfree = size->blocks_free,
-        .f_bavail = size->blocks_free,
+        .f_bavail = size->blocks_available,
         .f_files = size->inodes,
         .f_ffree = size->inodes_free,
         .f_favail = size->inodes_free,

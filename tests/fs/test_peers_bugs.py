@@ -268,6 +268,18 @@ def test_df_is_du(make_store):
     assert await_agreement(store) == figures
 
 
+def test_df_is_right_where_limits_promise_more_than_there_is(make_store):
+    """Gluster #1437, #3038: df showed another usage of volumes than they had. riad had that fault where a limit was larger than what
+    the store had free: df called used all that was missing there."""
+    store = make_store("-B", "1000T")
+    store.mount()
+    (store.directory / "file").write_bytes(b"x" * 10 * BLOCK)
+    assert await_agreement(store) == (11, 2)
+    size, below = os.statvfs(store.directory), os.statvfs(store.path)
+    assert size.f_blocks * BLOCK == 1000 << 40
+    assert 0 < size.f_bavail * BLOCK <= below.f_blocks * below.f_frsize
+
+
 def test_hard_links_are_counted_once_wherever_they_are(limited):
     """Gluster #3029: a file with links in several directories was charged for each. JuiceFS #6609: `rm -rf` took its inode off the
     figures for each."""

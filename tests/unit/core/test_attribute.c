@@ -253,12 +253,28 @@ static void statfs_shows_limit_and_rest(void **state)
     assert_int_equal(riad_statfs(bench->workspace, &size), 0);
     assert_int_equal(size.blocks, 100);
     assert_int_equal(size.blocks_free, 97);
+    assert_int_equal(size.blocks_available, 97);
     assert_int_equal(size.inodes, 10);
     assert_int_equal(size.inodes_free, 8);
     bench_limit(bench, 2, 1);
     assert_int_equal(riad_statfs(bench->workspace, &size), 0);
     assert_int_equal(size.blocks_free, 0);
     assert_int_equal(size.inodes_free, 0);
+}
+
+/* What is free less what is used by the limit: who asks df for the usage gets it. */
+static void statfs_shows_the_usage_of_a_limit_above_the_store(void **state)
+{
+    const uint64_t limit = (uint64_t)1 << 50;
+    struct bench *bench = *state;
+    struct riad_filesystem_size size;
+
+    bench_limit(bench, limit, 0);
+    write_fill(bench->workspace, make_file(bench->workspace, 1, "f"), 0, 'a', 8192);
+    assert_int_equal(riad_statfs(bench->workspace, &size), 0);
+    assert_int_equal(size.blocks, limit);
+    assert_int_equal(size.blocks_free, limit - 3);
+    assert_in_range(size.blocks_available, 1, limit / 2);
 }
 
 #define BENCH(function) cmocka_unit_test_setup_teardown(function, bench_setup, bench_teardown)
@@ -277,6 +293,7 @@ int main(void)
         BENCH(set_to_what_it_is),
         BENCH(allocating_moves_times),
         BENCH(statfs_shows_limit_and_rest),
+        BENCH(statfs_shows_the_usage_of_a_limit_above_the_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -337,7 +337,11 @@ static void rows_become_entries(void **state)
 static void sizes_become_statfs(void **state)
 {
     struct riad_filesystem_size size = {
-        .blocks = 1000, .blocks_free = 300, .inodes = 50, .inodes_free = 7
+        .blocks = 1000,
+        .blocks_free = 300,
+        .blocks_available = 200,
+        .inodes = 50,
+        .inodes_free = 7,
     };
     struct statvfs result;
 
@@ -347,7 +351,7 @@ static void sizes_become_statfs(void **state)
     assert_int_equal(result.f_frsize, 4096);
     assert_int_equal(result.f_blocks, 1000);
     assert_int_equal(result.f_bfree, 300);
-    assert_int_equal(result.f_bavail, 300);
+    assert_int_equal(result.f_bavail, 200);
     assert_int_equal(result.f_files, 50);
     assert_int_equal(result.f_ffree, 7);
     assert_int_equal(result.f_namemax, 255);
