@@ -36,6 +36,7 @@ struct model_inode {
     uint32_t attributes[MODEL_ATTRIBUTES]; /* bytes of name and value; 0: not there */
     int entries[MODEL_NAMES];              /* of a directory: inodes, or MODEL_NOTHING */
     int above;                             /* of a directory: where its name is */
+    bool scattered; /* of a file: the other side has it in more pieces than it copies at once */
     uint32_t size;
     uint8_t bytes[MODEL_BYTES];
 };

@@ -13,6 +13,8 @@ enum {
     REOPEN = 1500,    /* operations between two openings, */
     FORGET = 6,       /* of which one in so many has lost the local state */
     LOOK_CLOSER = 50, /* operations between two looks at everything */
+    PIECES = 1400,    /* more than one change frees or fills (L8), */
+    APART = 56,       /* bytes from one to the next: they fill half a file */
 };
 
 /* --- operations on what is in them --- */
@@ -67,6 +69,22 @@ static void overwrite(struct trial *trial)
         left = trial->model.inodes[file].size - range.offset;
         range.size = range.size < left ? range.size : left;
         write_range(trial, file, range);
+    }
+}
+
+/* Bytes with gaps: what truncates, punches or fills them later does it in several changes. */
+static void scatter(struct trial *trial)
+{
+    int file = choose(trial, MODEL_FILE);
+    struct range range = { .offset = below(trial, MODEL_BYTES / 2), .size = 1 };
+
+    if (file == MODEL_NOTHING || !one_in(trial, 12)) {
+        return;
+    }
+    trial->model.inodes[file].scattered = true;
+    for (unsigned i = 0; i < PIECES; i++) {
+        write_range(trial, file, range);
+        range.offset += APART;
     }
 }
 
@@ -135,7 +153,9 @@ static void copy_range(struct trial *trial)
     uint64_t done = 0;
     int expected, got;
 
-    if (from == MODEL_NOTHING) {
+    /* Of a scattered file it copies as much as it likes. */
+    if (from == MODEL_NOTHING || trial->model.inodes[from].scattered ||
+            trial->model.inodes[to].scattered) {
         return;
     }
     expected = model_clone(&trial->model, from, source, to, range.offset, range.size, &bytes);
@@ -239,6 +259,7 @@ static const struct {
     { "write", write_somewhere, 12 },
     { "append", append, 8 },
     { "overwrite", overwrite, 6 },
+    { "scattered writes", scatter, 1 },
     { "truncate", truncate_file, 6 },
     { "fallocate", allocate, 5 },
     { "punch", punch, 4 },
