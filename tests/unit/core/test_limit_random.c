@@ -100,16 +100,26 @@ static void truncate_file(struct trial *trial)
     }
 }
 
+/* Often all of a scattered file, which is more than one change does. */
+static struct range choose_range_of(struct trial *trial, int file)
+{
+    if (trial->model.inodes[file].scattered && one_in(trial, 2)) {
+        return (struct range){ .size = MODEL_BYTES };
+    }
+    return choose_range(trial);
+}
+
 static void allocate(struct trial *trial)
 {
     int file = choose(trial, MODEL_FILE);
-    struct range range = choose_range(trial);
     bool keep = one_in(trial, 2);
+    struct range range;
     int expected;
 
     if (file == MODEL_NOTHING) {
         return;
     }
+    range = choose_range_of(trial, file);
     expected = model_allocate(&trial->model, file, range.offset, range.size, keep);
     expect(trial, expected);
     judge(trial, expected,
@@ -120,12 +130,13 @@ static void allocate(struct trial *trial)
 static void clear(struct trial *trial, uint8_t what, int mode)
 {
     int file = choose(trial, MODEL_FILE);
-    struct range range = choose_range(trial);
+    struct range range;
     int expected;
 
     if (file == MODEL_NOTHING) {
         return;
     }
+    range = choose_range_of(trial, file);
     expected = model_clear(
             &trial->model, file, range.offset, range.size, what, mode & FALLOC_FL_KEEP_SIZE);
     expect(trial, expected);
