@@ -40,12 +40,13 @@ def work_and_kill(store, rng):
 
 
 def assert_recounted(store):
-    """riad's figure is the sum over a walk, and fsck's own count of the unmounted store."""
+    """riad's figure is the sum over a walk, the count of `riad quota check`, and fsck's own of the unmounted store."""
     store.mount()
     wait_until(lambda: store.usage() == trees.walk_usage(store.directory), 5,
                f"the usage {store.usage()} to be the sum {trees.walk_usage(store.directory)}")
     blocks, inodes = store.usage()
     assert blocks <= LIMIT_BLOCKS and inodes <= LIMIT_INODES
+    store.run("quota", "check", store.directory)
     store.unmount()
     checked = json.loads(store.run("fsck", "--json", "-q", store.path, timeout=300).stdout)
     [found] = checked["workspaces"]
