@@ -69,10 +69,10 @@ struct options {
     const char *bytes, *inodes, *bytes_soft, *inodes_soft; /* -B, -I, -b, -i */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet, no_wait, repair;
-    bool as_default, over, csv, human, workspaces, exact;
+    bool as_default, over, csv, human, workspaces, exact, users, groups;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCAHEGLcNUMODTudvZzyY" (see
+/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCAHEGLcNUMODTudvZzyYeg" (see
  * options.c); others are refused with the usage line. Leaves optind at the first argument. 0 or
  * RIAD_EXIT_USAGE (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);

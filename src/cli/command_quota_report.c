@@ -77,18 +77,26 @@ static void print_resource(const struct quota_row *row, const struct quota_resou
             row->known ? show_grace(grace_left(resource, now), grace) : "");
 }
 
-static void print_head(const struct quota_rows *rows, int width)
+/* What the rows are of, in a head, a column and a list. */
+static const char *kind_of(const struct options *options, const char *const names[3])
 {
+    return names[options->users ? 1 : options->groups ? 2 : 0];
+}
+
+static void print_head(const struct options *options, const struct quota_rows *rows, int width)
+{
+    static const char *const kinds[] = { "workspace", "user", "group" };
+    static const char *const columns[] = { "Workspace", "User", "Group" };
     char bytes[32], inodes[32];
 
-    printf("*** Report for workspace quotas%s%s\n", rows->store ? " of " : "",
+    printf("*** Report for %s quotas%s%s\n", kind_of(options, kinds), rows->store ? " of " : "",
             rows->store ? rows->store : "");
     printf("Block grace time: %s; Inode grace time: %s\n",
             show_grace((int64_t)rows->grace[0], bytes),
             show_grace((int64_t)rows->grace[1], inodes));
     printf("%-*s    %36s %36s\n", width, "", "Block limits           ", "File limits           ");
-    printf("%-*s    %9s %9s %9s %6s %9s %9s %9s %6s\n", width, "Workspace", "used", "soft", "hard",
-            "grace", "used", "soft", "hard", "grace");
+    printf("%-*s    %9s %9s %9s %6s %9s %9s %9s %6s\n", width, kind_of(options, columns), "used",
+            "soft", "hard", "grace", "used", "soft", "hard", "grace");
     for (int i = 0; i < width + 4 + 36 + 1 + 36; i++) {
         putchar('-');
     }
@@ -111,7 +119,7 @@ static int print_table(const struct options *options, const struct quota_rows *r
 {
     int width = name_width(rows);
 
-    print_head(rows, width);
+    print_head(options, rows, width);
     for (size_t i = 0; i < rows->count; i++) {
         const struct quota_row *row = &rows->rows[i];
 
@@ -165,10 +173,13 @@ static void print_columns(const struct quota_row *row, const struct quota_resour
 }
 
 /* Blocks in KiB, graces in seconds; what is not known, and a grace that has not begun, is empty. */
-static int print_csv(const struct quota_rows *rows)
+static int print_csv(const struct options *options, const struct quota_rows *rows)
 {
-    puts("Workspace,BlockStatus,FileStatus,BlockUsed,BlockSoftLimit,BlockHardLimit,BlockGrace,"
-         "FileUsed,FileSoftLimit,FileHardLimit,FileGrace,AsOf");
+    static const char *const columns[] = { "Workspace", "User", "Group" };
+
+    printf("%s,BlockStatus,FileStatus,BlockUsed,BlockSoftLimit,BlockHardLimit,BlockGrace,"
+           "FileUsed,FileSoftLimit,FileHardLimit,FileGrace,AsOf\n",
+            kind_of(options, columns));
     for (size_t i = 0; i < rows->count; i++) {
         const struct quota_row *row = &rows->rows[i];
         const json_t *as_of = json_object_get(row->item, "as_of");
@@ -186,8 +197,9 @@ static int print_csv(const struct quota_rows *rows)
     return RIAD_EXIT_DONE;
 }
 
-static int print_as_json(const struct quota_rows *rows)
+static int print_as_json(const struct options *options, const struct quota_rows *rows)
 {
+    static const char *const lists[] = { "workspaces", "users", "groups" };
     json_t *list = json_array();
 
     for (size_t i = 0; i < rows->count; i++) {
@@ -195,7 +207,7 @@ static int print_as_json(const struct quota_rows *rows)
     }
     return print_json(json_pack("{s:s?, s:I, s:I, s:o}", "store", rows->store,
             "bytes_grace_seconds", (json_int_t)rows->grace[0], "inodes_grace_seconds",
-            (json_int_t)rows->grace[1], "workspaces", list));
+            (json_int_t)rows->grace[1], kind_of(options, lists), list));
 }
 
 /* --- which, and in which order --- */
@@ -247,6 +259,9 @@ static int gather_mounted(const struct options *options, struct quota_rows *ret)
 
 static int gather(const struct options *options, const char *store, struct quota_rows *ret)
 {
+    if (options->users || options->groups) {
+        return gather_subjects(options, ret);
+    }
     if (store) {
         return gather_store(options, store, NULL, ret);
     }
@@ -258,13 +273,17 @@ int command_quota_report(int argc, char **argv)
     _cleanup_quota_rows_ struct quota_rows rows = { 0 };
     struct options options;
     enum quota_order order;
-    int code, r = parse_options(argc, argv, "pPrksRcjZzvTy", &options);
+    int code, r = parse_options(argc, argv, "pPrksRcjZzvTyeg", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
     if (optind + 1 < argc) {
         return usage_error("name one store, or none for the site, or for what is mounted");
+    }
+    if (options.workspaces + options.users + options.groups > 1 ||
+            ((options.users || options.groups) && optind < argc)) {
+        return usage_error("--workspace, --user or --group; users and groups are a site's");
     }
     if (options.json && options.csv) {
         return usage_error("--json or --csv");
@@ -278,7 +297,7 @@ int command_quota_report(int argc, char **argv)
         keep_over(&rows);
     }
     sort_rows(&rows, order);
-    return options.json  ? print_as_json(&rows)
-           : options.csv ? print_csv(&rows)
+    return options.json  ? print_as_json(&options, &rows)
+           : options.csv ? print_csv(&options, &rows)
                          : print_table(&options, &rows);
 }

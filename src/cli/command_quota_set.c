@@ -168,6 +168,10 @@ static int check_options(const struct options *options, int names)
     bool sized = options->bytes || options->inodes || options->bytes_soft || options->inodes_soft;
     bool named = names > 0 || options->workspace;
 
+    if ((options->users || options->groups) &&
+            (options->workspace || options->as_default || (options->users && options->groups))) {
+        return usage_error("--user or --group, and whose: names of accounts or groups, or numbers");
+    }
     if (options->from_file && (sized || named || options->as_default)) {
         return usage_error("--from-file says whose limits they are, and which");
     }
@@ -184,14 +188,15 @@ static int check_options(const struct options *options, int names)
 static int parse_wish(int argc, char **argv, struct wish *wish)
 {
     const struct options *options = &wish->options;
-    bool store = optind < argc && is_store(options, argv[optind]);
+    bool subjects = options->users || options->groups;
+    bool store = !subjects && optind < argc && is_store(options, argv[optind]);
     char **names = argv + optind + store;
     int count = argc - optind - store;
     int code = check_options(options, count);
 
     wish->store = store ? argv[optind] : NULL;
     if (code == RIAD_EXIT_DONE && !store && !has_site(options)) {
-        code = usage_error("name the store");
+        code = usage_error(subjects ? "limits of users and groups are a site's" : "name the store");
     }
     if (code == RIAD_EXIT_DONE) {
         code = parse_limit_change(options, &wish->change);
@@ -224,7 +229,7 @@ static int grant_in_store(struct wish *wish)
 int command_quota_set(int argc, char **argv)
 {
     _cleanup_(wish_done) struct wish wish = { 0 };
-    int code, r = parse_options(argc, argv, "pPrkwsbBiIGuDRc", &wish.options);
+    int code, r = parse_options(argc, argv, "pPrkwsbBiIGuDRceg", &wish.options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
@@ -233,14 +238,19 @@ int command_quota_set(int argc, char **argv)
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    if (wish.store) {
+    if (wish.options.users || wish.options.groups) {
+        code = set_subject_limits(&wish.options, &wish.changes);
+    } else if (wish.store) {
         code = grant_in_store(&wish);
     } else {
         code = wish.options.as_default ? set_site_default(&wish.options, &wish.change)
                                        : set_site_limits(&wish.options, &wish.changes);
     }
     if (code == RIAD_EXIT_DONE && wish.options.from_file) {
-        printf("Set the limits of %zu workspaces.\n", wish.changes.count);
+        printf("Set the limits of %zu %s.\n", wish.changes.count,
+                wish.options.users    ? "users"
+                : wish.options.groups ? "groups"
+                                      : "workspaces");
     }
     return code;
 }

@@ -161,6 +161,10 @@ const struct command commands[] = {
             "                        7d,3d for bytes and inodes\n"
             "  -w, --workspace NAME  which one, besides NAME... (default: home); at a site, whose "
             "home, or which project\n"
+            "  --user, --group       NAME... are accounts or groups (or numbers): what their files "
+            "may add up to "
+            "in all\n"
+            "                        workspaces of this site; root is not bound\n"
             "  --default             what new workspaces get, where nothing else is said\n"
             "  --from-file F         of many: lines NAME SOFT HARD INODES-SOFT INODES-HARD, - for "
             "what stays as it is,\n"
@@ -185,7 +189,11 @@ const struct command commands[] = {
             "group. Who uses it goes on.\n",
             command_quota_check },
     { "quota report", "[STORE]", "usage and limits of all workspaces, as repquota shows them",
-            "  --workspace           of workspaces (there are no other limits yet)\n"
+            "  --workspace           of workspaces (which is so without it)\n"
+            "  --user, --group       of users or groups of this site: what they use in all "
+            "workspaces "
+            "that are open\n"
+            "                        here, and are granted in the others\n"
             "  --over                only those that are above a limit\n"
             "  --sort ORDER          name (default), used, or share: of the limit that is nearest\n"
             "  -s, --human-readable  sizes with units instead of blocks of 1 KiB\n"

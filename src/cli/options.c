@@ -10,7 +10,7 @@ enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P', OPTION_STATE_DIR = '/' };
 /* The letter is the option's name in parse_options' list; only those also written "-x" are short
  * options. */
 static const struct option long_options[] = {
-    { "workspace", required_argument, NULL, 'w' }, /* the first: see options_of */
+    { "workspace", required_argument, NULL, 'w' }, /* see options_of, also for --user */
     { "passphrase-file", required_argument, NULL, 'p' },
     { "passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD },
     { "recovery-file", required_argument, NULL, 'r' },
@@ -35,6 +35,7 @@ static const struct option long_options[] = {
     { "over", no_argument, NULL, 'v' },
     { "csv", no_argument, NULL, 'Z' },
     { "human-readable", no_argument, NULL, 'z' },
+    { "group", no_argument, NULL, 'g' },
     { "max-depth", required_argument, NULL, 'd' },
     { "bytes", no_argument, NULL, 'Y' },
     { "json", no_argument, NULL, 'j' },
@@ -65,13 +66,20 @@ static int letter_of(int got)
     return got;
 }
 
-/* In a report --workspace (as --user and --group will) says of what, and takes no value. */
+/* In limits --workspace and --user say of what they are, and take no value. */
 static void options_of(
         const char *letters, struct option ret[sizeof long_options / sizeof *long_options])
 {
+    static const struct option kinds[] = { { "workspace", no_argument, NULL, 'y' },
+        { "user", no_argument, NULL, 'e' } };
+
     memcpy(ret, long_options, sizeof long_options);
-    if (strchr(letters, 'y')) {
-        ret[0] = (struct option){ "workspace", no_argument, NULL, 'y' };
+    for (size_t i = 0; ret[i].name; i++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            if (strcmp(ret[i].name, kinds[k].name) == 0 && strchr(letters, kinds[k].val)) {
+                ret[i] = kinds[k];
+            }
+        }
     }
 }
 
@@ -181,6 +189,8 @@ static void store_flag(struct options *options, int letter)
                        : letter == 'z' ? &options->human
                        : letter == 'y' ? &options->workspaces
                        : letter == 'Y' ? &options->exact
+                       : letter == 'e' ? &options->users
+                       : letter == 'g' ? &options->groups
                                        : &options->quiet;
 
     *slot = true;

@@ -64,6 +64,10 @@ const struct named_workspace *find_named(
 int set_site_limits(const struct options *options, const struct limit_changes *changes);
 int set_site_default(const struct options *options, const struct limit_change *change);
 
+/* quota_subject.c. Limits of users or groups (options) at a site: names are accounts' or groups',
+ * or numbers. Exit code; reported. */
+int set_subject_limits(const struct options *options, const struct limit_changes *changes);
+
 /* --- reports --- */
 
 /* Bytes or inodes of a workspace. */
@@ -93,6 +97,8 @@ void quota_rows_done(struct quota_rows *rows);
 
 /* quota_gather.c. Each: exit code; reported. mine: only one's own, also for admins. */
 int gather_site(const struct options *options, bool mine, struct quota_rows *ret);
+/* quota_subject.c. Users or groups (options): of admins all, else oneself. */
+int gather_subjects(const struct options *options, struct quota_rows *ret);
 /* All of a store, or the one that is named: what is mounted as it is now, else as it was when it
  * was open here last. Asks for the secret. */
 int gather_store(

@@ -51,7 +51,7 @@ static double share_of(const struct quota_resource *resource)
 static struct quota_row row_of(json_t *item)
 {
     struct quota_row row = { .item = item,
-        .name = json_text(item, "workspace"),
+        .name = json_text(item, json_object_get(item, "name") ? "name" : "workspace"),
         .known = json_is_integer(json_object_get(item, "bytes_used")),
         .bytes = bytes_of(item),
         .inodes = inodes_of(item) };

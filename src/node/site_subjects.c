@@ -1,4 +1,5 @@
 /* Limits of users and groups, as admins set and everybody sees them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "riad/error.h"
@@ -25,21 +26,6 @@ static bool get_number(const json_t *object, const char *key, uint64_t most, uin
     return true;
 }
 
-static bool get_limit(const json_t *item, struct riad_catalog_limit *limit)
-{
-    uint64_t grace_bytes = limit->grace_bytes, grace_inodes = limit->grace_inodes;
-    bool got = get_number(item, "bytes_soft", INT64_MAX, &limit->bytes_soft) &&
-               get_number(item, "bytes_hard", INT64_MAX, &limit->bytes_hard) &&
-               get_number(item, "inodes_soft", INT64_MAX, &limit->inodes_soft) &&
-               get_number(item, "inodes_hard", INT64_MAX, &limit->inodes_hard) &&
-               get_number(item, "bytes_grace_seconds", UINT32_MAX, &grace_bytes) &&
-               get_number(item, "inodes_grace_seconds", UINT32_MAX, &grace_inodes);
-
-    limit->grace_bytes = (uint32_t)grace_bytes;
-    limit->grace_inodes = (uint32_t)grace_inodes;
-    return got;
-}
-
 /* (lock) What is not named stays. -EINVAL. */
 static int take(const struct riad_site_host *site, enum riad_catalog_subject_kind kind,
         const json_t *item, struct riad_catalog_subject *ret)
@@ -55,7 +41,7 @@ static int take(const struct riad_site_host *site, enum riad_catalog_subject_kin
     if (present) {
         ret->limit = present->limit;
     }
-    return get_limit(item, &ret->limit) ? 0 : -EINVAL;
+    return riad_site_get_limit(item, &ret->limit);
 }
 
 /* (lock) */
@@ -149,7 +135,8 @@ json_t *riad_site_set_subjects(struct riad_site_host *site, uid_t uid, const jso
 
 /* --- what there is --- */
 
-/* What one uses in the workspaces that are open here, and what is granted in the others. */
+/* What one uses: in the workspaces that are open here what is there, in the others what is granted:
+ * what is locked was granted what it uses. */
 struct tally {
     json_t *list; /* an object by id, of those with a limit or anything used */
 };
@@ -162,9 +149,10 @@ static json_t *item_of(struct tally *tally, uint32_t id)
     snprintf(key, sizeof key, "%u", id);
     item = json_object_get(tally->list, key);
     if (!item) {
-        item = json_pack("{s:I, s:I, s:I, s:I, s:I}", "id", (json_int_t)id, "bytes_used",
-                (json_int_t)0, "inodes_used", (json_int_t)0, "bytes_elsewhere", (json_int_t)0,
-                "inodes_elsewhere", (json_int_t)0);
+        item = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{}}", "id", (json_int_t)id,
+                "bytes_used", (json_int_t)0, "inodes_used", (json_int_t)0, "bytes_elsewhere",
+                (json_int_t)0, "inodes_elsewhere", (json_int_t)0, "bytes_limit", (json_int_t)0,
+                "inodes_limit", (json_int_t)0, "soft");
         json_object_set_new(tally->list, key, item);
     }
     return item;
@@ -208,10 +196,13 @@ static void add_limit(
 {
     const struct riad_catalog_limit *limit = &subject->limit;
 
-    json_object_set_new(item, "bytes_soft", json_integer((json_int_t)limit->bytes_soft));
     json_object_set_new(item, "bytes_limit", json_integer((json_int_t)limit->bytes_hard));
-    json_object_set_new(item, "inodes_soft", json_integer((json_int_t)limit->inodes_soft));
     json_object_set_new(item, "inodes_limit", json_integer((json_int_t)limit->inodes_hard));
+    json_object_set_new(item, "soft",
+            json_pack("{s:I, s:I, s:I, s:I}", "bytes_limit", (json_int_t)limit->bytes_soft,
+                    "bytes_grace_seconds", (json_int_t)limit->grace_bytes, "inodes_limit",
+                    (json_int_t)limit->inodes_soft, "inodes_grace_seconds",
+                    (json_int_t)limit->grace_inodes));
     for (size_t i = 0; i < subject->grant_count; i++) {
         struct riad_mount *mount = riad_site_hold(site, &subject->grants[i].workspace);
 
@@ -219,7 +210,9 @@ static void add_limit(
             riad_host_unhold(&site->host, mount);
         } else {
             plus(item, "bytes_elsewhere", subject->grants[i].bytes);
+            plus(item, "bytes_used", subject->grants[i].bytes);
             plus(item, "inodes_elsewhere", subject->grants[i].inodes);
+            plus(item, "inodes_used", subject->grants[i].inodes);
         }
     }
 }

@@ -1,10 +1,11 @@
 """Limits of users and groups, which span workspaces (grants)."""
+import json
 import os
 import threading
 
 import pytest
 
-from harness import DONE, NOT_PERMITTED, USAGE, wait_until
+from harness import DONE, FAILED, NOT_PERMITTED, USAGE, wait_until
 from projects import acme, alice, bob, carol, daemon, dave, kinds, shared  # noqa: F401
 from sites import control
 
@@ -52,7 +53,7 @@ def fill(person, path, code=1):
 def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, admin):
     uid = bob.account.uid
     before = admin.subjects("user")[uid]["bytes_used"]
-    assert admin.set("user", uid, bytes_hard=before + 8 * MIB)["ok"]
+    assert admin.set("user", uid, bytes_limit=before + 8 * MIB)["ok"]
     bob.shell(f"head -c 3M /dev/urandom > {home(daemon, bob)}/one")
     fill(bob, shared / "two")  # the rest of it
     assert admin.subjects("user")[uid]["bytes_used"] == before + 8 * MIB
@@ -61,7 +62,7 @@ def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, ad
     bob.shell(f"rm {home(daemon, bob)}/one")
     fill(bob, shared / "four")  # what he freed in the one is to be had in the other
     assert admin.subjects("user")[uid]["bytes_used"] == before + 8 * MIB
-    assert admin.set("user", uid, bytes_hard=0)["ok"]
+    assert admin.set("user", uid, bytes_limit=0)["ok"]
     bob.shell(f"head -c 1M /dev/urandom > {home(daemon, bob)}/five")
     assert "limit-set" in kinds(site)
 
@@ -69,7 +70,7 @@ def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, ad
 def test_a_limit_below_what_is_used(daemon, shared, bob, admin):
     uid = bob.account.uid
     bob.shell(f"head -c 2M /dev/urandom > {shared}/file")
-    admin.set("user", uid, bytes_hard=MIB)
+    admin.set("user", uid, bytes_limit=MIB)
     bob.shell(f"echo x > {shared}/more", code=2)
     bob.shell(f"dd if=/dev/urandom of={shared}/file bs=64k count=4 conv=notrunc 2>/dev/null")  # overwriting goes
     bob.shell(f"rm {shared}/file; echo x > {shared}/more")
@@ -78,22 +79,49 @@ def test_a_limit_below_what_is_used(daemon, shared, bob, admin):
 def test_inodes_and_groups(daemon, shared, alice, bob, admin):
     uid, gid = bob.account.uid, bob.account.gid
     before = admin.subjects("user")[uid]["inodes_used"]
-    admin.set("user", uid, inodes_hard=before + 5)
+    admin.set("user", uid, inodes_limit=before + 5)
     bob.shell(f"cd {shared}; for i in 1 2 3 4 5; do : > f$i; done")
     bob.shell(f"mkdir {shared}/folder", code=1)
     bob.shell(f": > {home(daemon, bob)}/file", code=2)
-    admin.set("user", uid, inodes_hard=0)
+    admin.set("user", uid, inodes_limit=0)
     groups = admin.subjects("group")
-    admin.set("group", gid, bytes_hard=groups[gid]["bytes_used"] + MIB)
+    admin.set("group", gid, bytes_limit=groups[gid]["bytes_used"] + MIB)
     fill(bob, shared / "big")
     assert admin.subjects("group")[gid]["bytes_used"] <= groups[gid]["bytes_used"] + MIB
     assert control(bob, "subjects", kind="group")["exit"] == NOT_PERMITTED
     assert [item["id"] for item in control(bob, "subjects", kind="user")["subjects"]] == [uid]
 
 
+def run(daemon, *arguments, code=DONE):
+    """The command, as root."""
+    return daemon.node.run(*arguments, code=code).stdout
+
+
+def test_by_commands(site, daemon, shared, alice, bob, admin):
+    name, uid = bob.account.name, bob.account.uid
+    run(daemon, "quota", "set", "--user", name, str(alice.account.uid), "-B", "20M", "-i", "5k")
+    bob.shell(f"head -c 1M /dev/urandom > {shared}/file")
+    report = json.loads(run(daemon, "quota", "report", "--user", "--json"))["users"]
+    row = next(item for item in report if item["name"] == name)
+    assert row["bytes_limit"] == 20 * MIB and row["soft"]["inodes_limit"] == 5000 and row["id"] == uid
+    assert MIB < row["bytes_used"] < 3 * MIB
+    table = run(daemon, "quota", "report", "--user", "-s", "--sort", "used")
+    assert "Report for user quotas" in table and any(line.startswith(f"{name} ") and "20.0MiB" in line for line in table.splitlines())
+    assert run(daemon, "quota", "report", "--group", "--csv").startswith("Group,BlockStatus")
+    run(daemon, "quota", "set", "--user", name, "-B", "1M")
+    assert [line for line in run(daemon, "quota", "report", "--user", "--over").splitlines() if line.startswith(f"{name} ") and "+-" in line]
+    own = bob.json("quota", "report", "--user")["users"]
+    assert [item["id"] for item in own] == [uid]
+    run(daemon, "quota", "set", "--group", "nobody-has-this-name", "-B", "1M", code=FAILED)
+    for wrong in (["--user", "--group", name, "-B", "1M"], ["--user", name], ["--user", name, "--default", "-B", "1M"], ["--user", "-B", "1M"]):
+        run(daemon, "quota", "set", *wrong, code=USAGE)
+    bob.run("quota", "set", "--user", name, "-B", "1G", code=NOT_PERMITTED)
+    bob.run("quota", "report", "--group", code=NOT_PERMITTED)
+
+
 def test_who_may_set_what(admin, alice, bob):
-    assert control(alice, "set-subjects", kind="user", subjects=[{"id": alice.account.uid, "bytes_hard": 0}])["exit"] == NOT_PERMITTED
-    for subjects in [], [{}], [{"id": -1}], [{"id": 1, "bytes_hard": -1}], [{"id": 1, "bytes_soft": 2, "bytes_hard": 1}], "x", [{"id": 2**32}]:
+    assert control(alice, "set-subjects", kind="user", subjects=[{"id": alice.account.uid, "bytes_limit": 0}])["exit"] == NOT_PERMITTED
+    for subjects in [], [{}], [{"id": -1}], [{"id": 1, "bytes_limit": -1}], [{"id": 1, "soft": {"bytes_limit": 2}, "bytes_limit": 1}], "x", [{"id": 2**32}]:
         assert control(admin, "set-subjects", kind="user", subjects=subjects)["exit"] == USAGE
     assert control(admin, "set-subjects", kind="workspace", subjects=[{"id": 1}])["exit"] == USAGE
 
@@ -101,7 +129,7 @@ def test_who_may_set_what(admin, alice, bob):
 def test_it_holds_after_a_kill_and_after_locking(daemon, shared, alice, bob, admin):
     uid = bob.account.uid
     before = admin.subjects("user")[uid]["bytes_used"]
-    admin.set("user", uid, bytes_hard=before + 4 * MIB)
+    admin.set("user", uid, bytes_limit=before + 4 * MIB)
     bob.shell(f"head -c 1M /dev/urandom > {shared}/file")
     alice.lock("acme")  # what is spare there is to be had elsewhere
     fill(bob, home(daemon, bob) / "file")
@@ -121,7 +149,7 @@ def test_several_processes_at_one_limit(daemon, shared, alice, bob, carol, admin
     uid = bob.account.uid
     before = admin.subjects("user")[uid]["bytes_used"]
     limit = before + 12 * MIB
-    admin.set("user", uid, bytes_hard=limit)
+    admin.set("user", uid, bytes_limit=limit)
     places = [shared / f"p{i}" if i % 2 else home(daemon, bob) / f"p{i}" for i in range(6)]
     writers = [threading.Thread(target=fill, args=(bob, place, None)) for place in places]
     for writer in writers:
