@@ -112,7 +112,7 @@ struct riad_catalog {
     struct riad_catalog_places user_places;
     struct riad_catalog_subject *subjects; /* by kind and id */
     size_t subject_count;
-    uint64_t subject_changes; /* of them and their grants, since the first batch */
+    uint64_t subject_changes;                /* of them and their grants, since the first batch */
     struct riad_catalog_limit default_limit; /* of workspaces made from now on, as last set */
     struct riad_chain_ends ends;             /* of all batches */
     struct riad_signer *signers;             /* who may have signed them */

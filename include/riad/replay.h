@@ -55,10 +55,10 @@ struct riad_replay_result {
 int riad_replay_run(
         const struct riad_replay *replay, struct riad_replay_result *ret) RIAD_MUST_CHECK;
 
-/* Whether the log can be read on from a position: every segment is there from the one on that it lies
- * in, each naming the one before; all zero: from the very first one. What lies before two checkpoints
- * is unlinked (L6). 0; -ENOENT: one is missing; -EUCLEAN: one is damaged in its header, or contradicts
- * another; other errno of the store. */
+/* Whether the log can be read on from a position: every segment is there from the one on that it
+ * lies in, each naming the one before; all zero: from the very first one. What lies before two
+ * checkpoints is unlinked (L6). 0; -ENOENT: one is missing; -EUCLEAN: one is damaged in its header,
+ * or contradicts another; other errno of the store. */
 int riad_replay_connects(int workspace_fd, const struct riad_keys *keys,
         const struct riad_history *history, const struct riad_epoch_ends *epochs,
         const struct riad_end *from) RIAD_MUST_CHECK;

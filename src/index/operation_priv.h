@@ -7,7 +7,7 @@
 
 enum {
     RIAD_OPERATIONS_MAX = 4096,
-    RIAD_OPERATION_OPTIONAL = 1,    /* flag: may be skipped if the kind is unknown */
+    RIAD_OPERATION_OPTIONAL = 1, /* flag: may be skipped if the kind is unknown */
     RIAD_CLOCK_SIZE = 16,
     RIAD_OPERATION_HEADER_SIZE = 6, /* kind, flags, length of the body */
     RIAD_CONTENT_HEADER_SIZE = 28,  /* time, request, flags, count */

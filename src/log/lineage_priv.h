@@ -27,10 +27,9 @@ struct riad_lineage {
 };
 
 /* The segments from `from` on. One that was begun under an epoch which had ended counts as one
- * whose header does not verify. -ENOENT: a segment is missing; -EUCLEAN: a link contradicts another,
- * or a header does not verify, or the last
- * term goes on in an epoch whose keys are not held; ret_damage says which. -EPROTONOSUPPORT, other
- * errno of the store. */
+ * whose header does not verify. -ENOENT: a segment is missing; -EUCLEAN: a link contradicts
+ * another, or a header does not verify, or the last term goes on in an epoch whose keys are not
+ * held; ret_damage says which. -EPROTONOSUPPORT, other errno of the store. */
 int riad_lineage_build(int workspace_fd, struct riad_key_cache *cache,
         const struct riad_history *history, const struct riad_epoch_ends *epochs,
         const struct riad_end *from, struct riad_lineage *ret,

@@ -24,7 +24,8 @@ struct riad_site_host {
     _Atomic bool members_due; /* the catalog changed: who may do what is looked at */
     int64_t members_looked;   /* main thread: when it was; riad_control_now */
     int64_t sessions_due;     /* main thread: when to look who has one; riad_control_now */
-    uint64_t shares_applied;  /* lock: changes of limits of users and groups, and grants, as applied */
+    uint64_t shares_applied;  /* lock: changes of limits of users and groups, and grants, as applied
+                               */
     uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
     struct riad_site_try *tries; /* tries_lock */
@@ -173,8 +174,7 @@ json_t *riad_site_list_subjects(struct riad_site_host *site, uid_t uid, const js
 int riad_site_raise_grant(void *context, enum riad_subject kind, uint32_t id,
         const struct riad_usage *needed) RIAD_MUST_CHECK;
 /* (lock) The mount keeps to the catalog's grants, which cover what is used there already. */
-int riad_site_follow_grants(
-        struct riad_site_host *site, struct riad_mount *mount) RIAD_MUST_CHECK;
+int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *mount) RIAD_MUST_CHECK;
 /* (lock) All that are open. */
 void riad_site_follow_all_grants(struct riad_site_host *site);
 /* Before anybody can use it: takes the site's lock. Exit code and reason. */

@@ -52,7 +52,7 @@ struct faults {
     unsigned first;       /* failing calls, counted from 1 */
     unsigned last;
     int error;
-    bool deadly; /* the process ends there instead */
+    bool deadly;      /* the process ends there instead */
     size_t write_max; /* bytes that one pwrite or pwritev takes at most; 0: no bound */
     size_t read_max;  /* the same for pread */
     bool unreserved; /* fallocate is not supported: a log writes each append to the store at once */
