@@ -27,7 +27,8 @@ struct riad_config {
     char *utmp;                             /* the file that says who is */
     bool no_enrol;                          /* users cannot enrol themselves */
     bool users_make_projects;               /* not only admins */
-    char *admins; /* the group of accounts that are admins; NULL: root alone */
+    char *limit_command; /* a program that is told of each limit that is passed; NULL: none */
+    char *admins;        /* the group of accounts that are admins; NULL: root alone */
 };
 
 /* -ENOENT; -EPERM others than root and ourselves may write it: it says whom to believe; -EINVAL an

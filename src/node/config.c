@@ -151,6 +151,7 @@ static const struct setting {
     { "policy", "projects" },
     { "policy", "project-bytes" },
     { "policy", "project-inodes" },
+    { "events", "limit-command" },
 };
 enum {
     SET_STORE,
@@ -171,6 +172,7 @@ enum {
     SET_PROJECTS,
     SET_PROJECT_BYTES,
     SET_PROJECT_INODES,
+    SET_LIMIT_COMMAND,
     SETTINGS = sizeof settings / sizeof *settings
 };
 _Static_assert(SETTINGS <= 24, "room in seen");
@@ -226,6 +228,9 @@ static int take_value(struct parsing *parsing, size_t setting, const char *value
         return set_choice(parsing, name, value, "no", "yes", &config->lock_logout);
     case SET_UTMP:
         return set_text(parsing, name, value, &config->utmp);
+    case SET_LIMIT_COMMAND:
+        return value[0] == '/' ? set_text(parsing, name, value, &config->limit_command)
+                               : refuse(parsing, "`%.40s` is no absolute path", value);
     default:
         return take_policy(parsing, setting, value);
     }
@@ -424,5 +429,6 @@ void riad_config_done(struct riad_config *config)
     free(config->project);
     free(config->admins);
     free(config->utmp);
+    free(config->limit_command);
     *config = (struct riad_config){ 0 };
 }

@@ -56,7 +56,12 @@ static const char template[] =
         "# Who makes projects: admins, or users too, with these limits.\n"
         "#projects = admins\n"
         "#project-bytes = none\n"
-        "#project-inodes = none\n";
+        "#project-inodes = none\n"
+        "\n"
+        "[events]\n"
+        "# A program that is told of each limit that is passed, to mail it, say. It is started as\n"
+        "# the user above, with three arguments: `limit`, the workspace's name, and a sentence.\n"
+        "#limit-command = /usr/local/sbin/mail-limit\n";
 
 /* What inih would take for something else in a value. */
 static bool can_be_told(const char *store)

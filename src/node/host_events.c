@@ -1,9 +1,11 @@
 /* What workspaces say reaches the trail: queued by any thread, written by the main one. */
+#include <string.h>
 #include <time.h>
 
 #include "riad/events.h"
 
 #include "host_priv.h"
+#include "site_host_priv.h"
 
 static uint64_t seconds(void)
 {
@@ -35,6 +37,9 @@ void riad_host_record(struct riad_host *host)
 
     while (riad_event_queue_take(host->events, &event, &dropped)) {
         riad_events_record(&host->state, event.kind, store, &event.workspace, "%s", event.text);
+        if (host->site && strcmp(event.kind, "limit") == 0) {
+            riad_site_tell_limit(host->site, &event.workspace, event.text);
+        }
     }
     if (dropped > 0) {
         riad_events_record(&host->state, "problem", store, NULL,

@@ -17,11 +17,11 @@
 
 enum { KEEP_MS = 300000, GRANTS_MAX = 8192, PENDING_MAX = 64 /* of one user */ };
 
-static void grant_done(struct riad_grant *grant)
+static void grant_done(struct riad_given_key *grant)
 {
     riad_secret_free(grant->bytes);
     free(grant->path);
-    *grant = (struct riad_grant){ 0 };
+    *grant = (struct riad_given_key){ 0 };
 }
 
 /* (locked) */
@@ -44,11 +44,11 @@ static void drop_old(struct riad_monitor *monitor)
 }
 
 /* (locked) NULL: there is none. */
-static struct riad_grant *find(struct riad_monitor *monitor, const struct riad_id *workspace,
+static struct riad_given_key *find(struct riad_monitor *monitor, const struct riad_id *workspace,
         const struct riad_hash *identity)
 {
     for (size_t i = 0; i < monitor->grant_count; i++) {
-        struct riad_grant *grant = &monitor->grants[i];
+        struct riad_given_key *grant = &monitor->grants[i];
 
         if (riad_id_equal(&grant->workspace, workspace) &&
                 riad_hash_equal(&grant->identity, identity)) {
@@ -65,7 +65,7 @@ static void make_room(struct riad_monitor *monitor, uid_t uid)
     size_t count = 0, oldest = 0;
 
     for (size_t i = 0; i < monitor->grant_count; i++) {
-        const struct riad_grant *grant = &monitor->grants[i];
+        const struct riad_given_key *grant = &monitor->grants[i];
 
         if (grant->uid == uid && !grant->path) {
             oldest = count == 0 || grant->given < monitor->grants[oldest].given ? i : oldest;
@@ -81,7 +81,7 @@ static void make_room(struct riad_monitor *monitor, uid_t uid)
 static int keep(struct riad_monitor *monitor, const struct riad_secret *bytes)
 {
     const struct riad_key_grant *key = (const void *)riad_secret_peek(bytes);
-    struct riad_grant *grant = find(monitor, &key->workspace, &key->identity);
+    struct riad_given_key *grant = find(monitor, &key->workspace, &key->identity);
     struct riad_secret *copy;
     int r;
 
@@ -101,7 +101,7 @@ static int keep(struct riad_monitor *monitor, const struct riad_secret *bytes)
     monitor->grants = grant;
     r = riad_secret_new_copy(riad_secret_peek(bytes), riad_secret_size(bytes), &copy);
     if (r == 0) {
-        grant[monitor->grant_count++] = (struct riad_grant){ .bytes = copy,
+        grant[monitor->grant_count++] = (struct riad_given_key){ .bytes = copy,
             .uid = key->uid,
             .workspace = key->workspace,
             .identity = key->identity,
@@ -260,7 +260,7 @@ static struct riad_secret *next_repeated(struct riad_monitor *monitor)
     struct riad_secret *copy = NULL;
 
     for (size_t i = 0; i < monitor->grant_count && !copy; i++) {
-        struct riad_grant *grant = &monitor->grants[i];
+        struct riad_given_key *grant = &monitor->grants[i];
 
         if (grant->repeat) {
             grant->repeat = false;
@@ -280,7 +280,7 @@ void riad_monitor_repeat_keys(struct riad_monitor *monitor)
 
     pthread_mutex_lock(&monitor->lock);
     for (size_t i = 0; i < monitor->grant_count; i++) {
-        struct riad_grant *grant = &monitor->grants[i];
+        struct riad_given_key *grant = &monitor->grants[i];
 
         grant->repeat = grant->path != NULL; /* the others are not known to be right */
         riad_free_pointer(&grant->path);
@@ -301,7 +301,7 @@ void riad_monitor_repeat_keys(struct riad_monitor *monitor)
 int riad_monitor_mounted(
         struct riad_monitor *monitor, const struct riad_service_request *request, char *path)
 {
-    struct riad_grant *grant;
+    struct riad_given_key *grant;
     int r = -ENOENT;
 
     pthread_mutex_lock(&monitor->lock);
@@ -318,13 +318,13 @@ int riad_monitor_mounted(
 
 int riad_monitor_rotated(struct riad_monitor *monitor, const struct riad_service_request *request)
 {
-    struct riad_grant *fresh;
+    struct riad_given_key *fresh;
     int r = -ENOENT;
 
     pthread_mutex_lock(&monitor->lock);
     fresh = find(monitor, &request->workspace, &request->identity);
     for (size_t i = 0; fresh && !fresh->path && i < monitor->grant_count; i++) {
-        struct riad_grant *grant = &monitor->grants[i];
+        struct riad_given_key *grant = &monitor->grants[i];
 
         if (grant->path && riad_id_equal(&grant->workspace, &request->workspace)) {
             fresh->path = riad_take_pointer(grant->path);
@@ -338,7 +338,7 @@ int riad_monitor_rotated(struct riad_monitor *monitor, const struct riad_service
 }
 
 /* (locked) */
-static struct riad_grant *find_path(struct riad_monitor *monitor, const char *path)
+static struct riad_given_key *find_path(struct riad_monitor *monitor, const char *path)
 {
     for (size_t i = 0; i < monitor->grant_count; i++) {
         if (monitor->grants[i].path && strcmp(monitor->grants[i].path, path) == 0) {
@@ -360,7 +360,7 @@ bool riad_monitor_is_mounted(struct riad_monitor *monitor, const char *path)
 
 int riad_monitor_forget(struct riad_monitor *monitor, const char *path)
 {
-    struct riad_grant *grant;
+    struct riad_given_key *grant;
 
     pthread_mutex_lock(&monitor->lock);
     grant = find_path(monitor, path);

@@ -12,7 +12,7 @@
 #include "service_priv.h"
 
 /* Keys that somebody gave: until their workspace is mounted, and while it is. */
-struct riad_grant {
+struct riad_given_key {
     struct riad_secret *bytes; /* a struct riad_key_grant */
     uid_t uid;                 /* who gave it */
     struct riad_id workspace;
@@ -35,14 +35,17 @@ struct riad_monitor {
     int control_fd;                 /* listens; each worker gets it */
     pthread_mutex_t lock;           /* guards what follows */
     int keys_fd;                    /* to the worker; -1: none runs */
-    struct riad_grant *grants;
+    struct riad_given_key *grants;
     size_t grant_count;
     /* main thread and the service's */
     int service_fd;
     pid_t worker;
     void (*ready)(void *context);
     void *context;
-    bool served; /* a worker was ready; service thread, read when that has ended */
+    /* service thread */
+    int64_t hook_minute; /* when it began, seconds of CLOCK_MONOTONIC */
+    unsigned hook_runs;  /* in it */
+    bool served;         /* a worker was ready; service thread, read when that has ended */
 };
 
 /* monitor_mount.c. A descriptor of a new connection that is mounted there, or negative errno:
@@ -72,6 +75,12 @@ bool riad_monitor_is_mounted(struct riad_monitor *monitor, const char *path);
 /* Unmounts what a worker left, and keeps the keys. */
 void riad_monitor_detach_all(struct riad_monitor *monitor);
 void riad_monitor_forget_all(struct riad_monitor *monitor);
+
+/* monitor_hook.c. Starts the program that hears of limits, if there is one, as the worker's user.
+ * -EBUSY: it was started too often. */
+int riad_monitor_tell_limit(struct riad_monitor *monitor,
+        const struct riad_service_request *request, const uint8_t *text,
+        size_t size) RIAD_MUST_CHECK;
 
 /* monitor_service.c. A thread: answers the worker until it is gone. argument: the monitor. */
 void *riad_monitor_serve(void *argument);

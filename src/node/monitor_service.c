@@ -88,6 +88,8 @@ static int answer(struct riad_monitor *monitor, const struct riad_service_reques
     case RIAD_SERVICE_ABORT:
         return riad_monitor_is_mounted(monitor, request->path) ? riad_monitor_abort(request->path)
                                                                : -ENOENT;
+    case RIAD_SERVICE_LIMIT:
+        return riad_monitor_tell_limit(monitor, request, payload, size);
     case RIAD_SERVICE_ROTATED:
         return riad_monitor_rotated(monitor, request);
     case RIAD_SERVICE_READY:

@@ -17,10 +17,11 @@ enum riad_service_operation {
     RIAD_SERVICE_UNMOUNT,
     RIAD_SERVICE_ABORT,
     RIAD_SERVICE_READY,   /* the worker serves */
+    RIAD_SERVICE_LIMIT,   /* a limit was passed: whoever the configuration names is to hear of it */
     RIAD_SERVICE_ROTATED, /* what is mounted has another epoch's keys now, of a later grant */
 };
 
-/* Followed by `size` bytes: what is to be signed. */
+/* Followed by `size` bytes: what is to be signed, or said. */
 struct riad_service_request {
     uint32_t operation, size;
     /* mount, rotated */
@@ -28,7 +29,7 @@ struct riad_service_request {
     struct riad_hash identity; /* with the workspace: the grant that it belongs to */
     /* mount */
     uint32_t kind;  /* enum riad_workspace_kind */
-    char name[256]; /* of a project; of a home: its owner's */
+    char name[256]; /* of a project; of a home: its owner's; also of limit */
     /* unmount, abort */
     char path[RIAD_SERVICE_PATH_MAX];
     bool lazy;

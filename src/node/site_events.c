@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "riad/cleanup.h"
+#include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/events.h"
 
@@ -120,4 +121,27 @@ json_t *riad_site_list_events(struct riad_site_host *site, uid_t uid, const json
     }
     return json_pack(
             "{s:b, s:o, s:b}", "ok", 1, "events", selection.list, "intact", selection.broken == 0);
+}
+
+void riad_site_tell_limit(
+        struct riad_site_host *site, const struct riad_id *workspace, const char *text)
+{
+    struct riad_service_request request = {
+        .operation = RIAD_SERVICE_LIMIT, .size = (uint32_t)strlen(text), .workspace = *workspace
+    };
+    struct riad_mount *mount = riad_site_hold(site, workspace);
+    struct riad_service_reply reply;
+    int r;
+
+    if (!mount) {
+        return; /* it was closed meanwhile: the trail has it */
+    }
+    snprintf(request.name, sizeof request.name, "%s",
+            ((const struct riad_site_mount *)mount->site)->name);
+    riad_host_unhold(&site->host, mount);
+    r = riad_service_call(site->service, &request, text, &reply, NULL);
+    if (r < 0) {
+        riad_diag(
+                RIAD_WARNING, "riadd: a passed limit is not told to the command: %s", strerror(-r));
+    }
 }

@@ -102,6 +102,9 @@ json_t *riad_site_make_project(struct riad_site_host *site, uid_t uid, const jso
 int riad_site_get_limit(const json_t *request, struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
 int riad_site_get_expiry(const json_t *request, struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 
+/* site_events.c. The monitor is to tell whoever the configuration names. */
+void riad_site_tell_limit(
+        struct riad_site_host *site, const struct riad_id *workspace, const char *text);
 /* site_events.c. Hers; for admins all. A new reply. */
 json_t *riad_site_list_events(struct riad_site_host *site, uid_t uid, const json_t *request);
 
