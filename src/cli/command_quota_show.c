@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "riad/cleanup.h"
 
@@ -124,6 +125,50 @@ static int print_rows(const struct options *options, struct quota_rows *rows, bo
     return print_json(json_pack("{s:o}", "workspaces", list));
 }
 
+/* What one's own limit over all workspaces of the site says; NULL: there is none. */
+static const struct quota_row *find_own(const struct options *options, struct quota_rows *rows)
+{
+    struct options users = *options;
+
+    users.users = true;
+    if (gather_subjects(&users, rows) != RIAD_EXIT_DONE) {
+        return NULL;
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct quota_row *row = &rows->rows[i];
+
+        if ((uid_t)json_integer_value(json_object_get(row->item, "id")) == getuid() &&
+                (row->share >= 0)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* All workspaces of a site that are one's own, and what binds over all of them. */
+static int print_site(const struct options *options, struct quota_rows *rows)
+{
+    _cleanup_quota_rows_ struct quota_rows users = { 0 };
+    const struct quota_row *own = find_own(options, &users);
+    json_t *list;
+
+    if (!options->json) {
+        if (own) {
+            puts("you, in all workspaces");
+            print_resource("bytes", own, &own->bytes, users.now, show_bytes);
+            print_resource("inodes", own, &own->inodes, users.now, show_count);
+        }
+        return print_rows(options, rows, false);
+    }
+    list = json_array();
+    sort_rows(rows, QUOTA_BY_SHARE);
+    for (size_t i = 0; i < rows->count; i++) {
+        json_array_append_new(list, pack_row(&rows->rows[i], rows->now));
+    }
+    return print_json(json_pack("{s:o, s:o}", "user", own ? pack_row(own, users.now) : json_null(),
+            "workspaces", list));
+}
+
 /* The mount at the path, or the mount of the store and workspace named. */
 static const json_t *find_subject(const json_t *mounts, const char *path, const char *workspace)
 {
@@ -184,5 +229,9 @@ int command_quota_show(int argc, char **argv)
     riad_state_close(&state);
     code = gather(&options, argv[optind], mounts, &rows, &one);
     json_decref(mounts);
-    return code == RIAD_EXIT_DONE ? print_rows(&options, &rows, one) : code;
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    return !one && has_site(&options) ? print_site(&options, &rows)
+                                      : print_rows(&options, &rows, one);
 }

@@ -110,6 +110,10 @@ def test_by_commands(site, daemon, shared, alice, bob, admin):
     assert run(daemon, "quota", "report", "--group", "--csv").startswith("Group,BlockStatus")
     run(daemon, "quota", "set", "--user", name, "-B", "1M")
     assert [line for line in run(daemon, "quota", "report", "--user", "--over").splitlines() if line.startswith(f"{name} ") and "+-" in line]
+    assert "you, in all workspaces\n  bytes " in bob.run("quota", "show", cwd="/").stdout
+    shown = bob.json("quota", "show", cwd="/")
+    assert shown["user"]["bytes_limit"] == MIB and {item["kind"] for item in shown["workspaces"]} == {"home", "project"}
+    assert alice.json("quota", "show", cwd="/")["user"]["soft"]["inodes_limit"] == 5000
     own = bob.json("quota", "report", "--user")["users"]
     assert [item["id"] for item in own] == [uid]
     run(daemon, "quota", "set", "--group", "nobody-has-this-name", "-B", "1M", code=FAILED)
