@@ -386,7 +386,8 @@ static int work(struct riad_workspace *workspace, struct riad_cleaner *cleaner)
 
 static void tell(struct riad_workspace *workspace, struct riad_cleaner *cleaner, int error)
 {
-    bool failing = error < 0 && error != -ESTALE && error != -ECANCELED && error != -EROFS;
+    bool failing = error < 0 && error != -ESTALE && error != -ECANCELED && error != -EROFS &&
+                   error != -EBUSY;
 
     if (failing && !cleaner->failing) {
         riad_workspace_event_unlocked(

@@ -103,8 +103,10 @@ int riad_cleaner_unlink(struct riad_workspace *workspace, size_t *ret_count)
 /* The change of nothing is the first of a segment: what checkpoints of it include ends there. */
 static int begin_segment(struct riad_workspace *workspace)
 {
-    int r = riad_mutation_begin(workspace, NULL);
+    int r;
 
+    riad_ship_round(workspace); /* so that little is left to ship under the lock */
+    r = riad_mutation_begin(workspace, NULL);
     if (r < 0) {
         return r;
     }

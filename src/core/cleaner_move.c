@@ -1,4 +1,5 @@
 /* Moving what is live in a segment to another place. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "cleaner_priv.h"
@@ -9,6 +10,7 @@ enum {
     LISTED_BYTES = 4 << 20, /* and about their sealed bytes */
     LOCKED_MAX = 32,        /* of them under one hold of the lock, and in one change (L8) */
     RAGGED = 8,             /* one part in so many may be needed by nobody */
+    MOVERS_MAX = 4,         /* of all workspaces at a time: each takes some 20 MiB */
     RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX,
 };
 
@@ -447,7 +449,7 @@ static int allocate(struct move *move)
     return move->listed && move->plain && move->trimmed ? 0 : -ENOMEM;
 }
 
-int riad_cleaner_move(
+static int move_some(
         struct riad_workspace *workspace, uint64_t segment, uint64_t from, struct riad_moved *ret)
 {
     _cleanup_(release) struct move move = { .workspace = workspace, .segment = segment };
@@ -473,4 +475,17 @@ int riad_cleaner_move(
     moved.stuck = move.stuck;
     *ret = moved;
     return 0;
+}
+
+int riad_cleaner_move(
+        struct riad_workspace *workspace, uint64_t segment, uint64_t from, struct riad_moved *ret)
+{
+    static _Atomic int movers;
+    int r = -EBUSY;
+
+    if (atomic_fetch_add(&movers, 1) < MOVERS_MAX) {
+        r = move_some(workspace, segment, from, ret);
+    }
+    atomic_fetch_sub(&movers, 1);
+    return r;
 }

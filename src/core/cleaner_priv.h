@@ -70,7 +70,8 @@ struct riad_moved {
 };
 /* cleaner_move.c. Moves some more of what is live in the segment, from a place (at least 1) on: a
  * few MiB. The copies are durable before an extent names them, so a history that ends anywhere is
- * whole. -ENOSPC: no room for copies. Called without locks. */
+ * whole. -ENOSPC: no room for copies; -EBUSY: enough other workspaces of this process move just
+ * now, come again. Called without locks. */
 int riad_cleaner_move(struct riad_workspace *workspace, uint64_t segment, uint64_t from,
         struct riad_moved *ret) RIAD_MUST_CHECK;
 
