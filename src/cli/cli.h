@@ -218,5 +218,14 @@ int open_site_root(const struct riad_node *node, const struct riad_secret *code,
 const char *json_text(const json_t *object, const char *key);
 /* Prints and frees. */
 int print_json(json_t *object);
+/* A path as a string of JSON, which is UTF-8, as names need not be: then `?` stands for each byte
+ * that is not ASCII. New reference. */
+json_t *json_path(const char *path);
+/* To stdout, `?` for control characters: names of others do not speak to the terminal. */
+void print_path(const char *path);
+/* The directories that an event of a limit names by inode, those of them that are found in a mount
+ * of its workspace by who may list it: a JSON array of paths below the mount, largest first if
+ * nothing was changed since; empty for all other events. mounts: of list_mounts. New reference. */
+json_t *name_largest(const json_t *mounts, const json_t *event);
 
 #endif

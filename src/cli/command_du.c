@@ -190,18 +190,6 @@ static int list_named(struct listing *listing, const char *path)
     return code;
 }
 
-/* JSON is UTF-8; names need not be. */
-static json_t *pack_path(const char *path)
-{
-    json_t *text = json_string(path);
-    _cleanup_free_ char *copy = text ? NULL : strdup(path);
-
-    for (char *at = copy; at && *at; at++) {
-        *at = *at & 0x80 ? '?' : *at;
-    }
-    return text ? text : json_string(copy ? copy : "");
-}
-
 static int print_rows_json(const struct listing *listing)
 {
     json_t *list = json_array();
@@ -210,23 +198,12 @@ static int print_rows_json(const struct listing *listing)
         const struct row *row = &listing->rows[i];
 
         json_array_append_new(
-                list, json_pack("{s:o, s:I, s:I, s:I, s:I}", "path", pack_path(row->path), "bytes",
+                list, json_pack("{s:o, s:I, s:I, s:I, s:I}", "path", json_path(row->path), "bytes",
                               (json_int_t)(row->sums.blocks * BLOCK_SIZE), "blocks",
                               (json_int_t)row->sums.blocks, "inodes", (json_int_t)row->sums.inodes,
                               "directories", (json_int_t)row->sums.directories));
     }
     return print_json(json_pack("{s:o}", "directories", list));
-}
-
-/* Names of others do not speak to the terminal. */
-static void print_path(const char *path)
-{
-    for (; *path; path++) {
-        unsigned char byte = (unsigned char)*path;
-
-        putchar(byte < ' ' || byte == 0x7f ? '?' : byte);
-    }
-    putchar('\n');
 }
 
 static void print_rows(const struct listing *listing)
@@ -248,6 +225,7 @@ static void print_rows(const struct listing *listing)
                     show_count(sums->inodes, false, count));
         }
         print_path(listing->rows[i].path);
+        putchar('\n');
     }
 }
 

@@ -15,6 +15,8 @@ struct reading {
     const char *store; /* hexadecimal; NULL: all */
     const char *head;  /* that must be there; NULL */
     json_t *list;      /* NULL: a table is printed */
+    const char *state_dir;
+    json_t *mounts; /* where names are looked up; NULL: not yet asked for */
     bool head_found;
     uint64_t count, broken;
     uint64_t number; /* of the last event */
@@ -43,7 +45,40 @@ static void print_heading(void)
             "WHAT");
 }
 
-static void print_event(const json_t *object)
+/* Asked for once, and only where an event needs them; what cannot be asked is as not mounted. */
+static json_t *largest(struct reading *reading, const json_t *object)
+{
+    struct riad_state state;
+
+    if (!reading->mounts && strstr(json_text(object, "text"), "largest directories")) {
+        if (riad_state_open(reading->state_dir, &state) == 0) {
+            if (list_mounts(&state, &reading->mounts) < 0) {
+                reading->mounts = NULL;
+            }
+            riad_state_close(&state);
+        }
+        reading->mounts = reading->mounts ? reading->mounts : json_array();
+    }
+    return name_largest(reading->mounts, object);
+}
+
+static void print_largest(struct reading *reading, const json_t *object)
+{
+    json_t *names = largest(reading, object), *name;
+    size_t i;
+
+    json_array_foreach(names, i, name)
+    {
+        printf("%s", i == 0 ? "    largest: " : ", ");
+        print_path(json_string_value(name));
+    }
+    if (json_array_size(names) > 0) {
+        putchar('\n');
+    }
+    json_decref(names);
+}
+
+static void print_event(struct reading *reading, const json_t *object)
 {
     char event[RIAD_EVENT_TEXT_MAX + 1], store[RIAD_EVENT_TEXT_MAX + 1];
     char workspace[RIAD_EVENT_TEXT_MAX + 1], text[RIAD_EVENT_TEXT_MAX + 1];
@@ -58,6 +93,19 @@ static void print_event(const json_t *object)
             clean(json_text(object, "workspace"), 8, workspace),
             (long long)json_integer_value(json_object_get(object, "uid")),
             clean(json_text(object, "text"), RIAD_EVENT_TEXT_MAX, text));
+    print_largest(reading, object);
+}
+
+/* Only events of limits have it. */
+static int add_largest(struct reading *reading, json_t *object)
+{
+    json_t *names = largest(reading, object);
+
+    if (json_array_size(names) == 0) {
+        json_decref(names);
+        return 0;
+    }
+    return json_object_set_new(object, "largest", names);
 }
 
 static int add_event(struct reading *reading, const struct riad_event_line *line)
@@ -65,7 +113,8 @@ static int add_event(struct reading *reading, const struct riad_event_line *line
     json_t *copy = json_copy((json_t *)line->object);
 
     if (!copy || json_object_set_new(copy, "hash", json_string(reading->hash)) < 0 ||
-            json_object_set_new(copy, "follows", json_boolean(line->follows)) < 0) {
+            json_object_set_new(copy, "follows", json_boolean(line->follows)) < 0 ||
+            add_largest(reading, copy) < 0) {
         json_decref(copy);
         return -ENOMEM;
     }
@@ -90,7 +139,7 @@ static int take(void *context, const struct riad_event_line *line)
     if (reading->list) {
         return add_event(reading, line);
     }
-    print_event(line->object);
+    print_event(reading, line->object);
     return 0;
 }
 
@@ -165,8 +214,7 @@ static int show(const struct options *options, struct reading *reading)
 static int show_site(const struct options *options, struct reading *reading)
 {
     _cleanup_site_client_ struct site_client client = { 0 };
-    json_t *reply;
-    const json_t *object;
+    json_t *reply, *object;
     size_t i;
     int code = open_site(options, &client);
 
@@ -180,9 +228,10 @@ static int show_site(const struct options *options, struct reading *reading)
     json_array_foreach(json_object_get(reply, "events"), i, object)
     {
         if (is_wanted(reading, object) && reading->list) {
-            json_array_append(reading->list, (json_t *)object);
+            add_largest(reading, object);
+            json_array_append(reading->list, object);
         } else if (is_wanted(reading, object)) {
-            print_event(object);
+            print_event(reading, object);
         }
     }
     reading->broken = !json_is_true(json_object_get(reply, "intact"));
@@ -239,8 +288,10 @@ int command_events(int argc, char **argv)
         return code;
     }
     reading.head = options.head;
+    reading.state_dir = options.state_dir;
     reading.list = options.json ? json_array() : NULL;
     code = at_site ? show_site(&options, &reading) : show(&options, &reading);
     json_decref(reading.list);
+    json_decref(reading.mounts);
     return code;
 }

@@ -161,6 +161,12 @@ void riad_limits_round(struct riad_workspace *workspace);
  * told.
  */
 int riad_limits_begin(struct riad_workspace *workspace) RIAD_MUST_CHECK;
+/* limits_largest.c. "; largest directories: inodes 17, 244, 9" for an event's text, or nothing
+ * where there are none or they cannot be read. Of what was handed up the tree, and of the first 512
+ * directories that are met: some milliseconds at most. (mutation) */
+enum { RIAD_LARGEST_TEXT = 96 };
+void riad_limits_show_largest(struct riad_workspace *workspace, enum riad_resource resource,
+        char ret[static RIAD_LARGEST_TEXT]);
 
 /* sync.c. One round of the syncing thread: data, log, mark; measures the bandwidth. */
 void riad_sync_round(struct riad_workspace *workspace);

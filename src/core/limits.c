@@ -189,15 +189,16 @@ static void tell(struct riad_workspace *workspace, enum riad_resource resource,
                        : bit == TOLD_80 ? "80 % of the hard limit are used"
                        : bit == TOLD_95 ? "95 % of the hard limit are used"
                                         : "the limit is reached, and something was refused";
-    char used[32], limit[32], grace[64] = "";
+    char used[32], limit[32], grace[64] = "", largest[RIAD_LARGEST_TEXT];
 
     show(resource, measure->used, used);
     show(resource, bit == TOLD_SOFT ? measure->soft : measure->hard, limit);
     if (bit == TOLD_SOFT) {
         tell_grace(measure, grace);
     }
+    riad_limits_show_largest(workspace, resource, largest);
     riad_workspace_tell_limit(
-            workspace, "%s: %s: %s of %s%s", measure->name, what, used, limit, grace);
+            workspace, "%s: %s: %s of %s%s%s", measure->name, what, used, limit, grace, largest);
 }
 
 /* Each once, until usage has been well below. quiet: what is so already when a workspace is opened

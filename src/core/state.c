@@ -31,7 +31,7 @@ static void raise_event(struct riad_workspace *workspace, const char *format, va
 
 void riad_workspace_tell_limit(struct riad_workspace *workspace, const char *format, ...)
 {
-    char text[sizeof workspace->event];
+    char text[2 * sizeof workspace->event];
     va_list arguments;
 
     va_start(arguments, format);

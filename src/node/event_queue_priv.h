@@ -5,7 +5,7 @@
 #include "riad/types.h"
 
 enum {
-    RIAD_EVENT_QUEUE_TEXT = 192,
+    RIAD_EVENT_QUEUE_TEXT = 320,
     /* More in one minute are counted only: damage that is read over and over must not fill a disk.
      */
     RIAD_EVENTS_PER_MINUTE = 60,

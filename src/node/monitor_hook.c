@@ -14,7 +14,7 @@
 #include "monitor_priv.h"
 
 enum {
-    TEXT_MAX = 256,
+    TEXT_MAX = 320,
     PER_MINUTE = 60, /* what the worker says is not to be trusted, nor how often */
     SECONDS = 60,    /* that it may take */
 };

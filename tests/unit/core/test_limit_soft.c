@@ -2,7 +2,7 @@
 #include "rows.h"
 
 static struct bench *bench; /* of the running test */
-static char told[16][192];
+static char told[16][320];
 static unsigned told_count;
 
 static void hear(void *context, const char *text)
@@ -206,6 +206,38 @@ static struct riad_usage of_owner(enum riad_subject subject, uint32_t id)
     return owner.usage;
 }
 
+/* By number; of the directory that holds nearly all, those in it; and however many there are. */
+static void the_largest_directories_are_told(void **state)
+{
+    struct riad_limit limit = { .blocks = 800 };
+    uint64_t top = make_directory(bench->workspace, RIAD_ROOT_INODE, "top"), inodes[3];
+    char wanted[96];
+
+    (void)state;
+    set_limit(&limit);
+    for (uint64_t i = 0; i < 3; i++) {
+        char name[] = { (char)('a' + i), 0 };
+        uint64_t file;
+
+        inodes[i] = make_directory(bench->workspace, top, name);
+        file = make_file(bench->workspace, inodes[i], "file");
+        for (uint64_t block = 0; block < 10 * (i + 1); block++) {
+            assert_int_equal(write_block(file, block), 0);
+        }
+    }
+    for (int i = 0; i < 600 && told_count == 0; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "small-%d", i);
+        make_directory(bench->workspace, top, name);
+    }
+    snprintf(wanted, sizeof wanted, "; largest directories: inodes %llu, %llu, %llu",
+            (unsigned long long)inodes[2], (unsigned long long)inodes[1],
+            (unsigned long long)inodes[0]);
+    assert_told(0, "80 %");
+    assert_told(0, wanted);
+}
+
 static void assert_owner(enum riad_subject subject, uint32_t id, uint64_t inodes, uint64_t blocks)
 {
     struct riad_usage usage = of_owner(subject, id);
@@ -284,6 +316,7 @@ int main(void)
         SOFT(a_limit_that_is_set_or_lifted_starts_and_stops_it),
         SOFT(inodes_have_one_too),
         SOFT(each_mark_is_told_once),
+        SOFT(the_largest_directories_are_told),
         SOFT(owners_are_counted),
         SOFT(many_owners_are_counted),
     };
