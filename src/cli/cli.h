@@ -144,6 +144,9 @@ void mark_catalog(struct session *session);
 /* Lexically absolute path whose parent is resolved, so that a dead mount is never touched; heap,
  * NULL on error (errno). */
 char *absolute_path(const char *path);
+/* The path of the only argument that is left, or of the current directory; more than one is a usage
+ * error. Exit code; reported. *ret: heap. */
+int named_directory(int argc, char **argv, char **ret);
 /* Every mount of every running process: a JSON array of mount objects of the control protocol, each
  * with "pid". */
 int list_mounts(const struct riad_state *state, json_t **ret);

@@ -89,13 +89,9 @@ int command_quota_check(int argc, char **argv)
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
-    if (optind + 1 < argc) {
-        return usage_error("name one directory, or none for the current one");
-    }
-    path = absolute_path(optind < argc ? argv[optind] : ".");
-    if (!path) {
-        return fail(RIAD_EXIT_NOT_MOUNTED, "%s: %s", optind < argc ? argv[optind] : ".",
-                strerror(errno));
+    r = named_directory(argc, argv, &path);
+    if (r != RIAD_EXIT_DONE) {
+        return r;
     }
     return check(&options, path);
 }

@@ -1,11 +1,28 @@
-/* Names of files, as they are shown. */
+/* Paths, as they are named and as they are shown. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "riad/cleanup.h"
 
 #include "cli.h"
+
+int named_directory(int argc, char **argv, char **ret)
+{
+    const char *named = optind < argc ? argv[optind] : ".";
+    char *path;
+
+    if (optind + 1 < argc) {
+        return usage_error("name one directory, or none for the current one");
+    }
+    path = absolute_path(named);
+    if (!path) {
+        return fail(RIAD_EXIT_NOT_MOUNTED, "%s: %s", named, strerror(errno));
+    }
+    *ret = path;
+    return RIAD_EXIT_DONE;
+}
 
 json_t *json_path(const char *path)
 {
