@@ -151,7 +151,8 @@ const struct command commands[] = {
             "it told.\n",
             command_workspace_delete },
     { "quota set", "[STORE] [NAME...]",
-            "set limits of workspaces; without STORE, of this site's, or of users and groups (admins)",
+            "set limits of workspaces; without STORE, of this site's, or of users and groups "
+            "(admins)",
             "  -b SIZE               soft limit on bytes: it may be passed for as long as the "
             "grace "
             "lasts\n" LIMIT_HELP "  -i COUNT              soft limit on inodes\n"
@@ -188,7 +189,8 @@ const struct command commands[] = {
             "Each inode's charge, and the sums over inodes of the workspace and of each owner and "
             "group. Who uses it goes on.\n",
             command_quota_check },
-    { "quota report", "[STORE]", "usage and limits of workspaces, users or groups, as repquota shows them",
+    { "quota report", "[STORE]",
+            "usage and limits of workspaces, users or groups, as repquota shows them",
             "  --workspace           of workspaces (which is so without it)\n"
             "  --user, --group       of users or groups of this site: what they use in all "
             "workspaces "
