@@ -37,6 +37,14 @@ struct riad_end {
     struct riad_hash chain;
 };
 
+/* Of nothing: no store, workspace or user has it. */
+static inline bool riad_id_is_zero(const struct riad_id *id)
+{
+    static const struct riad_id zero;
+
+    return memcmp(id, &zero, sizeof zero) == 0;
+}
+
 static inline bool riad_id_equal(const struct riad_id *a, const struct riad_id *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

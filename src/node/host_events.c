@@ -36,7 +36,8 @@ void riad_host_record(struct riad_host *host)
     uint64_t dropped = 0;
 
     while (riad_event_queue_take(host->events, &event, &dropped)) {
-        riad_events_record(&host->state, event.kind, store, &event.workspace, "%s", event.text);
+        riad_events_record(&host->state, event.kind, store,
+                riad_id_is_zero(&event.workspace) ? NULL : &event.workspace, "%s", event.text);
         if (host->site && strcmp(event.kind, "limit") == 0) {
             riad_site_tell_limit(host->site, &event.workspace, event.text);
         }

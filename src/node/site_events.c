@@ -123,22 +123,38 @@ json_t *riad_site_list_events(struct riad_site_host *site, uid_t uid, const json
             "{s:b, s:o, s:b}", "ok", 1, "events", selection.list, "intact", selection.broken == 0);
 }
 
+/* Whose limit it is: the workspace's name, or, for that of a user or group, what the text begins
+ * with. False: it was closed meanwhile, and the trail has it. */
+static bool name_limited(struct riad_site_host *site, const struct riad_id *workspace,
+        const char *text, char *ret, size_t size)
+{
+    struct riad_mount *mount;
+
+    if (riad_id_is_zero(workspace)) {
+        snprintf(ret, size, "%.*s", (int)strcspn(text, ":"), text);
+        return true;
+    }
+    mount = riad_site_hold(site, workspace);
+    if (!mount) {
+        return false;
+    }
+    snprintf(ret, size, "%s", ((const struct riad_site_mount *)mount->site)->name);
+    riad_host_unhold(&site->host, mount);
+    return true;
+}
+
 void riad_site_tell_limit(
         struct riad_site_host *site, const struct riad_id *workspace, const char *text)
 {
     struct riad_service_request request = {
         .operation = RIAD_SERVICE_LIMIT, .size = (uint32_t)strlen(text), .workspace = *workspace
     };
-    struct riad_mount *mount = riad_site_hold(site, workspace);
     struct riad_service_reply reply;
     int r;
 
-    if (!mount) {
-        return; /* it was closed meanwhile: the trail has it */
+    if (!name_limited(site, workspace, text, request.name, sizeof request.name)) {
+        return;
     }
-    snprintf(request.name, sizeof request.name, "%s",
-            ((const struct riad_site_mount *)mount->site)->name);
-    riad_host_unhold(&site->host, mount);
     r = riad_service_call(site->service, &request, text, &reply, NULL);
     if (r < 0) {
         riad_diag(

@@ -26,7 +26,10 @@ struct riad_site_host {
     int64_t sessions_due;     /* main thread: when to look who has one; riad_control_now */
     uint64_t shares_applied;  /* lock: changes of limits of users and groups, and grants, as applied
                                */
-    uint64_t applied;         /* lock: the catalog's number whose limits running mounts obey */
+    struct riad_told_subject *told; /* lock */
+    size_t told_count;              /* lock */
+    int64_t subjects_watched;       /* main thread: when; riad_control_now */
+    uint64_t applied; /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
     struct riad_site_try *tries; /* tries_lock */
     size_t try_count;            /* tries_lock */
@@ -102,7 +105,8 @@ json_t *riad_site_make_project(struct riad_site_host *site, uid_t uid, const jso
 int riad_site_get_limit(const json_t *request, struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
 int riad_site_get_expiry(const json_t *request, struct riad_catalog_expiry *expiry) RIAD_MUST_CHECK;
 
-/* site_events.c. The monitor is to tell whoever the configuration names. */
+/* site_events.c. The monitor is to tell whoever the configuration names. A workspace of zeros: the
+ * limit is of a user or group, which the text begins with. */
 void riad_site_tell_limit(
         struct riad_site_host *site, const struct riad_id *workspace, const char *text);
 /* site_events.c. Hers; for admins all. A new reply. */
@@ -184,6 +188,17 @@ void riad_site_follow_all_grants(struct riad_site_host *site);
 int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_reason);
 /* What a workspace that is being closed does not use is for others. */
 void riad_site_release_grants(struct riad_mount *mount);
+/* site_shares_watch.c. (lock) After the mount was granted what is needed, or not (NULL, both:
+ * nobody asked): an event when 80 or 95 % of the subject's limit are used, or something was
+ * refused, each once until usage was well below. */
+void riad_site_watch_subject(struct riad_site_host *site, const struct riad_mount *mount,
+        const struct riad_catalog_subject *subject, const struct riad_usage *needed);
+/* Main thread: the same for all every 5 s, as usage goes up and down within what was granted.
+ * Milliseconds until it wants to look again. */
+int riad_site_watch_subjects(struct riad_site_host *site);
+/* Of what is left of a limit, what there is until the next mark that is told of: more is granted
+ * only to who needs it, and so asks. */
+uint64_t riad_site_until_mark(uint64_t left, uint64_t hard);
 
 /* site_sessions.c. Main thread: locks what has nobody left who is logged in, if the configuration
  * says so. Milliseconds until it wants to look again; -1: never. */

@@ -203,17 +203,21 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* What it becomes: all that is wanted and some more, as long as there is so much. */
-static uint64_t grown(uint64_t granted, uint64_t wanted, uint64_t left, uint64_t chunk)
+static uint64_t grown(
+        uint64_t granted, uint64_t wanted, uint64_t left, uint64_t limit, uint64_t chunk)
 {
     uint64_t more = wanted > granted ? wanted - granted : 0;
+    uint64_t spare = smaller(smaller(chunk, left / 4), riad_site_until_mark(left, limit));
 
-    return more == 0 ? granted : granted + smaller(left, larger(more, smaller(chunk, left / 4)));
+    return more == 0 ? granted : granted + smaller(left, larger(more, spare));
 }
 
-static struct amount grow(struct amount granted, struct amount wanted, struct amount left)
+static struct amount grow(const struct riad_catalog_limit *limit, struct amount granted,
+        struct amount wanted, struct amount left)
 {
-    return (struct amount){ grown(granted.bytes, wanted.bytes, left.bytes, CHUNK_BYTES),
-        grown(granted.inodes, wanted.inodes, left.inodes, CHUNK_INODES) };
+    return (struct amount){ grown(granted.bytes, wanted.bytes, left.bytes, limit->bytes_hard,
+                                    CHUNK_BYTES),
+        grown(granted.inodes, wanted.inodes, left.inodes, limit->inodes_hard, CHUNK_INODES) };
 }
 
 /* What has no limit is not wanted. */
@@ -239,13 +243,13 @@ static int raise_limited(struct riad_site_host *site, struct riad_mount *mount,
         NULL, 0 };
     struct amount granted = granted_to(subject, &mount->id);
     struct amount wanted = wanted_of(subject, needed);
-    struct amount now = grow(granted, wanted, left_of(subject, &changes));
+    struct amount now = grow(&subject->limit, granted, wanted, left_of(subject, &changes));
     bool more;
     int r = 0;
 
     if (!covers(now, wanted)) {
         r = take_back_all(site, mount, &changes);
-        now = grow(granted, wanted, left_of(subject, &changes));
+        now = grow(&subject->limit, granted, wanted, left_of(subject, &changes));
     }
     more = now.bytes > granted.bytes || now.inodes > granted.inodes;
     if (r == 0 && more) {
@@ -276,7 +280,13 @@ static int raise_locked(struct riad_site_host *site, struct riad_mount *mount,
     if (!subject || !is_limited(subject)) {
         return apply(site, mount); /* it was lifted */
     }
-    return raise_limited(site, mount, subject, needed);
+    r = raise_limited(site, mount, subject, needed);
+    /* The list is another one after a change. */
+    subject = riad_catalog_find_subject(&site->catalog, (enum riad_catalog_subject_kind)kind, id);
+    if (subject) {
+        riad_site_watch_subject(site, mount, subject, needed);
+    }
+    return r;
 }
 
 static bool lock_patiently(struct riad_site_host *site)

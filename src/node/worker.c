@@ -245,6 +245,7 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
                  : run(site, signals, config_path, ret_reason);
     riad_service_free(site->service);
     free(site->tries);
+    free(site->told);
     free(site);
     return code;
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import threading
+import time
 
 import pytest
 
@@ -164,3 +165,38 @@ def test_several_processes_at_one_limit(daemon, shared, alice, bob, carol, admin
     for writer in writers:
         writer.join()
     assert most <= limit and limit - 4096 < admin.subjects("user")[uid]["bytes_used"] <= limit
+
+
+def told(site, kind, ident):
+    return [event["text"].partition(": ")[2] for event in site.first.events() if event["event"] == "limit" and event["text"].startswith(f"{kind} {ident}: ")]
+
+
+def test_who_hears_of_it(site, daemon, shared, alice, bob, admin):
+    """80 %, 95 %, and that something was refused: once each, until usage was well below; told to whom it is about."""
+    uid, gid = bob.account.uid, bob.account.gid
+    before = admin.subjects("user")[uid]
+    assert admin.set("user", uid, bytes_limit=before["bytes_used"] + 8 * MIB, inodes_limit=before["inodes_used"] + 1000)["ok"]
+    limit = before["bytes_used"] + 8 * MIB
+    bob.shell(f"head -c {limit * 3 // 4 - before['bytes_used']} /dev/zero > {shared}/one")
+    assert told(site, "uid", uid) == []
+    bob.shell(f"head -c {limit // 10} /dev/zero > {home(daemon, bob)}/two")  # in another workspace
+    wait_until(lambda: told(site, "uid", uid), 10, "the event")
+    assert "space in all workspaces: 80 % of the hard limit are used" in told(site, "uid", uid)[0]
+    fill(bob, shared / "three")
+    fill(bob, shared / "four")
+    wait_until(lambda: len(told(site, "uid", uid)) >= 3, 10, "the others")
+    texts = told(site, "uid", uid)
+    assert len(texts) == 3 and "95 %" in texts[1] and "refused" in texts[2]
+    bob.shell(f"rm {shared}/one")
+    time.sleep(6)  # the daemon looks every five seconds
+    fill(bob, shared / "five")
+    wait_until(lambda: len(told(site, "uid", uid)) == 6, 10, "all again")
+    own = [event["text"] for event in bob.json("events")["events"] if event["event"] == "limit" and "uid" in event["text"]]
+    assert len(own) == 6
+    assert [event for event in alice.json("events")["events"] if event["event"] == "limit"] == []
+    assert admin.set("user", uid, bytes_limit=0, inodes_limit=0)["ok"]
+    files = admin.subjects("group")[gid]["inodes_used"]
+    assert admin.set("group", gid, inodes_limit=files + 20)["ok"]
+    bob.shell(f"cd {shared}; for i in $(seq 21); do : > f$i; done", code=2)
+    wait_until(lambda: any("refused" in text for text in told(site, "gid", gid)), 10, "the group's")
+    assert all("inodes in all workspaces" in text for text in told(site, "gid", gid))
