@@ -241,10 +241,23 @@ static int move_locked(struct name_move *move, uint64_t parent, uint64_t new_par
     return riad_mutation_commit(move->workspace, NULL);
 }
 
+/* One attempt; *move: as wanted. */
+static int attempt(struct name_move *move, uint64_t parent, uint64_t new_parent, uint32_t flags)
+{
+    int r = riad_mutation_begin(move->workspace, move->caller);
+
+    if (r < 0) {
+        return r;
+    }
+    r = move_locked(move, parent, new_parent, flags);
+    riad_mutation_end(move->workspace);
+    return r;
+}
+
 int riad_rename(struct riad_workspace *workspace, const struct riad_caller *caller, uint64_t parent,
         const char *name, uint64_t new_parent, const char *new_name, uint32_t flags)
 {
-    struct name_move move = {
+    const struct name_move wanted = {
         .workspace = workspace,
         .caller = caller,
         .name = name,
@@ -252,7 +265,8 @@ int riad_rename(struct riad_workspace *workspace, const struct riad_caller *call
         .exchange = flags == RENAME_EXCHANGE,
         .whiteout = (flags & RENAME_WHITEOUT) != 0,
     };
-    int r = move.exchange || (flags & ~(RENAME_NOREPLACE | RENAME_WHITEOUT)) == 0 ? 0 : -EINVAL;
+    struct name_move move;
+    int r = wanted.exchange || (flags & ~(RENAME_NOREPLACE | RENAME_WHITEOUT)) == 0 ? 0 : -EINVAL;
 
     if (r == 0) {
         r = riad_name_check(name);
@@ -260,14 +274,13 @@ int riad_rename(struct riad_workspace *workspace, const struct riad_caller *call
     if (r == 0) {
         r = riad_name_check(new_name);
     }
-    if (r == 0) {
-        r = riad_mutation_begin(workspace, caller);
-    }
     if (r < 0) {
         return r;
     }
-    r = move_locked(&move, parent, new_parent, flags);
-    riad_mutation_end(workspace);
+    do {
+        move = wanted;
+        r = attempt(&move, parent, new_parent, flags);
+    } while (riad_orphan_awaited(workspace, &r)); /* a whiteout is one more inode */
     if (r == 0 && move.reap) {
         riad_reap(workspace);
     }

@@ -196,9 +196,6 @@ void riad_site_watch_subject(struct riad_site_host *site, const struct riad_moun
 /* Main thread: the same for all every 5 s, as usage goes up and down within what was granted.
  * Milliseconds until it wants to look again. */
 int riad_site_watch_subjects(struct riad_site_host *site);
-/* Of what is left of a limit, what there is until the next mark that is told of: more is granted
- * only to who needs it, and so asks. */
-uint64_t riad_site_until_mark(uint64_t left, uint64_t hard);
 
 /* site_sessions.c. Main thread: locks what has nobody left who is logged in, if the configuration
  * says so. Milliseconds until it wants to look again; -1: never. */

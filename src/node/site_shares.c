@@ -10,29 +10,13 @@
 #include "riad/grants.h"
 
 #include "control_priv.h"
+#include "site_amount_priv.h"
 #include "site_host_priv.h"
 
 enum {
-    CHUNK_BYTES = 64 << 20, /* more than is needed, as long as there is much: so seldom anew */
-    CHUNK_INODES = 1024,
     SCARCE = 16,           /* a part of the limit */
     PATIENCE_SECONDS = 20, /* for the site's lock: who has it may wait for what waits here */
 };
-
-/* Bytes and inodes, as the catalog counts. */
-struct amount {
-    uint64_t bytes, inodes;
-};
-
-static struct amount amount_of(const struct riad_usage *usage)
-{
-    return (struct amount){ usage->blocks * RIAD_BLOCK_SIZE, usage->inodes };
-}
-
-static bool is_limited(const struct riad_catalog_subject *subject)
-{
-    return subject->limit.bytes_hard > 0 || subject->limit.inodes_hard > 0;
-}
 
 static struct amount granted_to(
         const struct riad_catalog_subject *subject, const struct riad_id *workspace)
@@ -44,10 +28,37 @@ static struct amount granted_to(
 
 /* --- what mounts keep to --- */
 
+/* More is granted than there is: it was used when the limit was set or the workspace opened. Then
+ * nobody grows without asking, or what is freed would be used again above the limit. */
+static void find_over(const struct riad_catalog_subject *subject, bool *ret_bytes, bool *ret_inodes)
+{
+    struct amount sum = { 0 };
+
+    for (size_t i = 0; i < subject->grant_count; i++) {
+        sum.bytes += subject->grants[i].bytes;
+        sum.inodes += subject->grants[i].inodes;
+    }
+    *ret_bytes = subject->limit.bytes_hard > 0 && sum.bytes > subject->limit.bytes_hard;
+    *ret_inodes = subject->limit.inodes_hard > 0 && sum.inodes > subject->limit.inodes_hard;
+}
+
+static bool is_over(const struct riad_catalog_subject *subject)
+{
+    bool bytes, inodes;
+
+    find_over(subject, &bytes, &inodes);
+    return bytes || inodes;
+}
+
 static struct riad_grant grant_of(
         const struct riad_catalog_subject *subject, const struct riad_id *workspace)
 {
     struct amount granted = granted_to(subject, workspace);
+    bool bytes, inodes;
+
+    find_over(subject, &bytes, &inodes);
+    granted.bytes = bytes ? 0 : granted.bytes;
+    granted.inodes = inodes ? 0 : granted.inodes;
 
     return (struct riad_grant){ .subject = (enum riad_subject)subject->kind,
         .id = subject->id,
@@ -91,17 +102,24 @@ static void changes_done(struct changes *changes)
     free(changes->items);
 }
 
+/* In place of what was noted of that workspace before. */
 static int note(struct changes *changes, const struct riad_id *workspace, struct amount amount)
 {
-    struct riad_catalog_grant *items =
-            reallocarray(changes->items, changes->count + 1, sizeof *items);
+    struct riad_catalog_grant *items;
+    size_t at = 0;
 
-    if (!items) {
-        return -ENOMEM;
+    while (at < changes->count && !riad_id_equal(&changes->items[at].workspace, workspace)) {
+        at++;
     }
-    items[changes->count++] =
-            (struct riad_catalog_grant){ *workspace, amount.bytes, amount.inodes };
-    changes->items = items;
+    if (at == changes->count) {
+        items = reallocarray(changes->items, changes->count + 1, sizeof *items);
+        if (!items) {
+            return -ENOMEM;
+        }
+        changes->items = items;
+        changes->count++;
+    }
+    changes->items[at] = (struct riad_catalog_grant){ *workspace, amount.bytes, amount.inodes };
     return 0;
 }
 
@@ -134,6 +152,14 @@ static struct amount changed(const struct riad_catalog_grant *grant, const struc
     return (struct amount){ grant->bytes, grant->inodes };
 }
 
+static struct amount changed_of(const struct riad_catalog_subject *subject,
+        const struct riad_id *workspace, const struct changes *changes)
+{
+    const struct riad_catalog_grant *grant = riad_catalog_find_grant(subject, workspace);
+
+    return grant ? changed(grant, changes) : (struct amount){ 0 };
+}
+
 /* (lock) What of the limit is in nobody's grant. */
 static struct amount left_of(
         const struct riad_catalog_subject *subject, const struct changes *changes)
@@ -153,23 +179,44 @@ static struct amount left_of(
     };
 }
 
+/* (lock) What of a grant is kept: what is used. The mount is bound by it at once, or by less
+ * already (find_over): so usage does not grow between the two. (held) */
+static int keep_used(struct riad_mount *mount, const struct riad_catalog_subject *subject,
+        struct amount before, struct amount *ret)
+{
+    const struct riad_usage none = { 0 };
+    struct riad_usage kept, used;
+    int r = riad_workspace_lower_grant(
+            mount->workspace, (enum riad_subject)subject->kind, subject->id, &none, &kept);
+
+    if (r == 0) {
+        r = riad_workspace_owner_usage(
+                mount->workspace, (enum riad_subject)subject->kind, subject->id, &used);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = before;
+    if (kept.blocks != RIAD_NO_LIMIT) {
+        ret->bytes = larger(kept.blocks, used.blocks) * RIAD_BLOCK_SIZE;
+    }
+    if (kept.inodes != RIAD_NO_LIMIT) {
+        ret->inodes = larger(kept.inodes, used.inodes);
+    }
+    return 0;
+}
+
 /* (lock) What a mount does not use of its grant, it has no more; noted to be published. (held) */
 static int take_back(struct riad_site_host *site, struct riad_mount *mount, struct changes *changes)
 {
     const struct riad_catalog_subject *subject =
             riad_catalog_find_subject(&site->catalog, changes->kind, changes->id);
-    const struct riad_usage none = { 0 };
-    struct riad_usage kept;
     struct amount before = granted_to(subject, &mount->id), now;
-    int r = riad_workspace_lower_grant(
-            mount->workspace, (enum riad_subject)changes->kind, changes->id, &none, &kept);
+    int r = keep_used(mount, subject, before, &now);
 
     if (r < 0) {
         return r == -ENOENT ? 0 : r;
     }
-    now = amount_of(&kept);
-    now.bytes = kept.blocks == RIAD_NO_LIMIT ? before.bytes : now.bytes;
-    now.inodes = kept.inodes == RIAD_NO_LIMIT ? before.inodes : now.inodes;
     return now.bytes < before.bytes || now.inodes < before.inodes ? note(changes, &mount->id, now)
                                                                   : 0;
 }
@@ -192,49 +239,6 @@ static int take_back_all(
     return r;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* What it becomes: all that is wanted and some more, as long as there is so much. */
-static uint64_t grown(
-        uint64_t granted, uint64_t wanted, uint64_t left, uint64_t limit, uint64_t chunk)
-{
-    uint64_t more = wanted > granted ? wanted - granted : 0;
-    uint64_t spare = smaller(smaller(chunk, left / 4), riad_site_until_mark(left, limit));
-
-    return more == 0 ? granted : granted + smaller(left, larger(more, spare));
-}
-
-static struct amount grow(const struct riad_catalog_limit *limit, struct amount granted,
-        struct amount wanted, struct amount left)
-{
-    return (struct amount){ grown(granted.bytes, wanted.bytes, left.bytes, limit->bytes_hard,
-                                    CHUNK_BYTES),
-        grown(granted.inodes, wanted.inodes, left.inodes, limit->inodes_hard, CHUNK_INODES) };
-}
-
-/* What has no limit is not wanted. */
-static struct amount wanted_of(
-        const struct riad_catalog_subject *subject, const struct riad_usage *needed)
-{
-    struct amount wanted = amount_of(needed);
-
-    return (struct amount){ subject->limit.bytes_hard > 0 ? wanted.bytes : 0,
-        subject->limit.inodes_hard > 0 ? wanted.inodes : 0 };
-}
-
-static bool covers(struct amount granted, struct amount wanted)
-{
-    return granted.bytes >= wanted.bytes && granted.inodes >= wanted.inodes;
-}
-
 /* (lock) */
 static int raise_limited(struct riad_site_host *site, struct riad_mount *mount,
         const struct riad_catalog_subject *subject, const struct riad_usage *needed)
@@ -244,11 +248,12 @@ static int raise_limited(struct riad_site_host *site, struct riad_mount *mount,
     struct amount granted = granted_to(subject, &mount->id);
     struct amount wanted = wanted_of(subject, needed);
     struct amount now = grow(&subject->limit, granted, wanted, left_of(subject, &changes));
-    bool more;
+    bool over = is_over(subject), more;
     int r = 0;
 
-    if (!covers(now, wanted)) {
-        r = take_back_all(site, mount, &changes);
+    if (over || !covers(now, wanted)) {
+        r = take_back_all(site, over ? NULL : mount, &changes);
+        granted = changed_of(subject, &mount->id, &changes);
         now = grow(&subject->limit, granted, wanted, left_of(subject, &changes));
     }
     more = now.bytes > granted.bytes || now.inodes > granted.inodes;
@@ -258,8 +263,8 @@ static int raise_limited(struct riad_site_host *site, struct riad_mount *mount,
     if (r == 0) {
         r = publish(site, &changes); /* before it is used */
     }
-    if (r == 0 && more) {
-        r = apply(site, mount);
+    if (r == 0) {
+        r = apply(site, mount); /* also where it had as much, and was kept from it (find_over) */
     }
     return r < 0 ? r : covers(now, wanted) ? 0 : -EDQUOT;
 }
@@ -340,6 +345,28 @@ static int register_usage(struct riad_site_host *site, struct riad_mount *mount,
     return r < 0 ? r : publish(site, &changes);
 }
 
+/* (lock) What one workspace uses already may make it too much for all: then none may grow without
+ * asking. */
+static int freeze_others(struct riad_site_host *site)
+{
+    struct riad_host *host = &site->host;
+    bool over = false;
+    int r = 0;
+
+    for (size_t i = 0; i < site->catalog.subject_count && !over; i++) {
+        over = is_over(&site->catalog.subjects[i]);
+    }
+    for (size_t i = 0; over && i < host->mount_count && r == 0; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+
+        if (riad_host_hold(host, mount)) {
+            r = apply(site, mount);
+            riad_host_unhold(host, mount);
+        }
+    }
+    return r;
+}
+
 int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *mount)
 {
     int r = 0;
@@ -350,7 +377,8 @@ int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *moun
             r = register_usage(site, mount, &site->catalog.subjects[i]);
         }
     }
-    return r < 0 ? r : apply(site, mount);
+    r = r < 0 ? r : apply(site, mount);
+    return r < 0 ? r : freeze_others(site);
 }
 
 int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_reason)

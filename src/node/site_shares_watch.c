@@ -185,8 +185,3 @@ int riad_site_watch_subjects(struct riad_site_host *site)
     site->subjects_watched = riad_control_now();
     return EVERY_MS;
 }
-
-uint64_t riad_site_until_mark(uint64_t left, uint64_t hard)
-{
-    return left > hard / 5 ? left - hard / 5 : left > hard / 20 ? left - hard / 20 : left;
-}

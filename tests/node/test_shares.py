@@ -200,3 +200,21 @@ def test_who_hears_of_it(site, daemon, shared, alice, bob, admin):
     bob.shell(f"cd {shared}; for i in $(seq 21); do : > f$i; done", code=2)
     wait_until(lambda: any("refused" in text for text in told(site, "gid", gid)), 10, "the group's")
     assert all("inodes in all workspaces" in text for text in told(site, "gid", gid))
+
+
+def test_what_is_freed_below_a_lowered_limit_stays_free(daemon, shared, bob, admin):
+    """More was granted than there is now: no workspace grows again to what it had."""
+    uid = bob.account.uid
+    bob.shell(f"head -c 6M /dev/zero > {shared}/one; head -c 6M /dev/zero > {home(daemon, bob)}/two")
+    used_before = admin.subjects("user")[uid]["bytes_used"]
+    admin.set("user", uid, bytes_limit=used_before + MIB)
+    bob.shell(f"head -c 64k /dev/zero > {shared}/granted")
+    limit = used_before - 4 * MIB
+    admin.set("user", uid, bytes_limit=limit)
+    bob.shell(f"rm {shared}/one")  # two MiB below the limit now
+    for path in (shared / "three", home(daemon, bob) / "four"):
+        fill(bob, path)
+        assert admin.subjects("user")[uid]["bytes_used"] == limit
+    bob.shell(f"rm {home(daemon, bob)}/two")
+    fill(bob, home(daemon, bob) / "five")
+    assert admin.subjects("user")[uid]["bytes_used"] == limit
