@@ -70,6 +70,7 @@ static int charge(struct riad_workspace *workspace, enum riad_subject subject, u
             !exceeds(owner.usage.inodes, inodes, grant->most.inodes)) {
         return 0;
     }
+    wish.denied &= wish.subject == subject && wish.id == id; /* the other one may have more */
     wish.workspace = workspace;
     wish.subject = subject;
     wish.id = id;
@@ -142,7 +143,8 @@ bool riad_grants_may_grow(const struct riad_workspace *workspace)
     return workspace->raise_grant && wish.workspace == workspace && !wish.denied;
 }
 
-/* After a refusal that nobody has the last word on, the operation is tried once more as it was: now
+/* Each operation ends with a call that returns false, which forgets its wish. After a refusal that
+ * nobody has the last word on, the operation is tried once more as it was: now
  * a write takes what fits. */
 bool riad_grants_awaited(struct riad_workspace *workspace, int *result)
 {

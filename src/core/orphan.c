@@ -73,9 +73,6 @@ bool riad_orphan_awaited(struct riad_workspace *workspace, int *result)
 {
     bool waited;
 
-    if (*result != -EDQUOT) {
-        return false;
-    }
     if (riad_grants_awaited(workspace, result)) {
         return true;
     }

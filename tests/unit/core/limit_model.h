@@ -21,6 +21,9 @@ enum {
     MODEL_ATTRIBUTES = 3,
     MODEL_ROOT = 0,
     MODEL_NOTHING = -1,
+    MODEL_WORKSPACES = 2, /* that users' limits span */
+    MODEL_USERS = 4,      /* that have limits, from this uid on */
+    MODEL_FIRST_USER = 1000,
 };
 
 enum model_kind { MODEL_ABSENT, MODEL_FILE, MODEL_DIRECTORY, MODEL_SYMLINK, MODEL_SPECIAL };
@@ -31,6 +34,7 @@ enum { MODEL_HOLE, MODEL_WRITTEN, MODEL_SET_ASIDE };
 struct model_inode {
     enum model_kind kind;
     uint64_t number; /* what the other side calls it */
+    uint32_t uid;
     uint32_t names, held;
     bool named;                            /* has a name, or had one */
     uint32_t attributes[MODEL_ATTRIBUTES]; /* bytes of name and value; 0: not there */
@@ -41,7 +45,17 @@ struct model_inode {
     uint8_t bytes[MODEL_BYTES];
 };
 
+struct model;
+
+/* What users may use in all workspaces together; 0: as much as they like. */
+struct model_site {
+    const struct model *models[MODEL_WORKSPACES];
+    uint64_t block_limits[MODEL_USERS], inode_limits[MODEL_USERS];
+};
+
 struct model {
+    const struct model_site *site;
+    uint32_t uid; /* of who acts */
     struct model_inode inodes[MODEL_INODES], after;
     uint64_t charges[MODEL_INODES]; /* blocks of each, as counted when it last changed */
     uint64_t block_limit, inode_limit;
@@ -103,10 +117,67 @@ static inline uint64_t model_left(uint64_t limit, uint64_t used)
     return limit == 0 ? UINT64_MAX : limit > used ? limit - used : 0;
 }
 
-static inline bool model_fits(const struct model *model, uint64_t blocks, uint64_t inodes)
+/* What a user has in one workspace. */
+static inline uint64_t model_blocks_of(const struct model *model, uint32_t uid)
+{
+    uint64_t blocks = 0;
+
+    for (int i = 0; i < MODEL_INODES; i++) {
+        blocks += model->inodes[i].uid == uid ? model->charges[i] : 0;
+    }
+    return blocks;
+}
+
+static inline uint64_t model_inodes_of(const struct model *model, uint32_t uid)
+{
+    uint64_t count = 0;
+
+    for (int i = 0; i < MODEL_INODES; i++) {
+        count += model->inodes[i].kind != MODEL_ABSENT && model->inodes[i].uid == uid;
+    }
+    return count;
+}
+
+static inline uint64_t model_blocks_left(const struct model *model, uint32_t uid)
+{
+    uint64_t blocks = 0;
+
+    if (uid < MODEL_FIRST_USER || uid >= MODEL_FIRST_USER + MODEL_USERS) {
+        return UINT64_MAX;
+    }
+    for (int i = 0; i < MODEL_WORKSPACES; i++) {
+        blocks += model_blocks_of(model->site->models[i], uid);
+    }
+    return model_left(model->site->block_limits[uid - MODEL_FIRST_USER], blocks);
+}
+
+static inline uint64_t model_inodes_left(const struct model *model, uint32_t uid)
+{
+    uint64_t inodes = 0;
+
+    if (uid < MODEL_FIRST_USER || uid >= MODEL_FIRST_USER + MODEL_USERS) {
+        return UINT64_MAX;
+    }
+    for (int i = 0; i < MODEL_WORKSPACES; i++) {
+        inodes += model_inodes_of(model->site->models[i], uid);
+    }
+    return model_left(model->site->inode_limits[uid - MODEL_FIRST_USER], inodes);
+}
+
+/* The user has room, wherever it is. */
+static inline bool model_suits(
+        const struct model *model, uint32_t uid, uint64_t blocks, uint64_t inodes)
+{
+    return (blocks == 0 || blocks <= model_blocks_left(model, uid)) &&
+           (inodes == 0 || inodes <= model_inodes_left(model, uid));
+}
+
+static inline bool model_fits(
+        const struct model *model, uint32_t uid, uint64_t blocks, uint64_t inodes)
 {
     return (blocks == 0 || blocks <= model_left(model->block_limit, model_blocks(model))) &&
-           (inodes == 0 || inodes <= model_left(model->inode_limit, model_inodes(model)));
+           (inodes == 0 || inodes <= model_left(model->inode_limit, model_inodes(model))) &&
+           model_suits(model, uid, blocks, inodes);
 }
 
 /* model->after is what becomes of the inode, unless it has no room. */
@@ -114,7 +185,7 @@ static inline int model_settle(struct model *model, int inode)
 {
     uint64_t after = model_charge(&model->after), before = model->charges[inode];
 
-    if (after > before && !model_fits(model, after - before, 0)) {
+    if (after > before && !model_fits(model, model->after.uid, after - before, 0)) {
         return -EDQUOT;
     }
     model->inodes[inode] = model->after;
@@ -129,12 +200,16 @@ static inline struct model_inode *model_edit(struct model *model, int inode)
 }
 
 /* --- names --- */
-static inline void model_begin(struct model *model, uint64_t root)
+static inline void model_begin(
+        struct model *model, const struct model_site *site, uint64_t root, uint32_t uid)
 {
     struct model_inode *inode = &model->inodes[MODEL_ROOT];
 
     memset(model, 0, sizeof *model);
-    *inode = (struct model_inode){ .kind = MODEL_DIRECTORY, .number = root, .names = 1, .held = 1 };
+    model->site = site;
+    *inode = (struct model_inode){
+        .kind = MODEL_DIRECTORY, .number = root, .uid = uid, .names = 1, .held = 1
+    };
     for (int i = 0; i < MODEL_NAMES; i++) {
         inode->entries[i] = MODEL_NOTHING;
     }
@@ -182,13 +257,14 @@ static inline int model_create(
     memset(made, 0, sizeof *made);
     made->kind = kind;
     made->held = 1;
+    made->uid = model->uid;
     made->named = name != MODEL_NOTHING;
     made->names = made->named;
     made->above = directory;
     for (int i = 0; i < MODEL_NAMES; i++) {
         made->entries[i] = MODEL_NOTHING;
     }
-    if (!model_fits(model, model_charge(made), 1)) {
+    if (!model_fits(model, model->uid, model_charge(made), 1)) {
         return -EDQUOT;
     }
     *ret = model_unused(model);
@@ -284,7 +360,7 @@ static inline int model_rename(struct model *model, const struct model_move *mov
     if (moved == target) {
         return 0;
     }
-    if (move->whiteout && !model_fits(model, 0, 1)) {
+    if (move->whiteout && !model_fits(model, model->uid, 0, 1)) {
         return -EDQUOT;
     }
     *new = moved;
@@ -320,117 +396,6 @@ static inline void model_let_all_go(struct model *model)
             model_let_go(model, i, model->inodes[i].held);
         }
     }
-}
-
-/* --- what is in them --- */
-/* Bytes up to the first block that is one too many. */
-static inline uint32_t model_room(
-        const struct model *model, int inode, uint32_t offset, uint32_t size)
-{
-    uint64_t left = model_left(model->block_limit, model_blocks(model));
-
-    for (uint32_t at = offset; at < offset + size; at = (at / MODEL_BLOCK + 1) * MODEL_BLOCK) {
-        if (model_is_hole(&model->inodes[inode], at / MODEL_BLOCK) && left-- == 0) {
-            return at - offset;
-        }
-    }
-    return size;
-}
-
-static inline void model_grow(struct model_inode *inode, uint32_t end)
-{
-    inode->size = end > inode->size ? end : inode->size;
-}
-
-static inline int model_write(struct model *model, int inode, uint32_t offset, uint32_t size)
-{
-    uint32_t fits = model_room(model, inode, offset, size);
-    struct model_inode *after = model_edit(model, inode);
-    int r;
-
-    if (fits == 0) {
-        return -EDQUOT;
-    }
-    memset(after->bytes + offset, MODEL_WRITTEN, fits);
-    model_grow(after, offset + fits);
-    r = model_settle(model, inode);
-    return r < 0 ? r : (int)fits;
-}
-
-static inline int model_truncate(struct model *model, int inode, uint32_t size)
-{
-    struct model_inode *after = model_edit(model, inode);
-
-    if (size <= after->size) {
-        memset(after->bytes + size, MODEL_HOLE, MODEL_BYTES - size);
-    }
-    after->size = size;
-    return model_settle(model, inode);
-}
-
-/* Of whole blocks what is a hole; bytes that are there stay. */
-static inline int model_allocate(
-        struct model *model, int inode, uint32_t offset, uint32_t size, bool keep_size)
-{
-    struct model_inode *after = model_edit(model, inode);
-    uint32_t from = offset / MODEL_BLOCK * MODEL_BLOCK;
-    uint32_t to = (offset + size + MODEL_BLOCK - 1) / MODEL_BLOCK * MODEL_BLOCK;
-
-    for (uint32_t i = from; i < to; i++) {
-        after->bytes[i] = after->bytes[i] == MODEL_HOLE ? MODEL_SET_ASIDE : after->bytes[i];
-    }
-    if (!keep_size) {
-        model_grow(after, offset + size);
-    }
-    return model_settle(model, inode);
-}
-
-/* what: MODEL_HOLE punches, MODEL_SET_ASIDE zeroes. */
-static inline int model_clear(struct model *model, int inode, uint32_t offset, uint32_t size,
-        uint8_t what, bool keep_size)
-{
-    struct model_inode *after = model_edit(model, inode);
-
-    memset(after->bytes + offset, what, size);
-    if (!keep_size) {
-        model_grow(after, offset + size);
-    }
-    return model_settle(model, inode);
-}
-
-/* Ends with the source. Of what is not written there, a hole comes. *ret: bytes. */
-static inline int model_clone(struct model *model, int from, uint32_t from_offset, int to,
-        uint32_t to_offset, uint32_t size, uint32_t *ret)
-{
-    struct model_inode *after = model_edit(model, to);
-    const struct model_inode *source = &model->inodes[from];
-    uint32_t left = source->size > from_offset ? source->size - from_offset : 0;
-
-    if (from == to && from_offset < to_offset + size && to_offset < from_offset + size) {
-        return -EINVAL;
-    }
-    *ret = size < left ? size : left;
-    for (uint32_t i = 0; i < *ret; i++) {
-        bool written = source->bytes[from_offset + i] == MODEL_WRITTEN;
-
-        after->bytes[to_offset + i] = written ? MODEL_WRITTEN : MODEL_HOLE;
-    }
-    if (*ret > 0) {
-        model_grow(after, to_offset + *ret);
-    }
-    return model_settle(model, to);
-}
-
-/* bytes: of name and value; 0 removes. */
-static inline int model_attribute(struct model *model, int inode, int attribute, uint32_t bytes)
-{
-    struct model_inode *after = model_edit(model, inode);
-
-    if (bytes == 0 && after->attributes[attribute] == 0) {
-        return -EINVAL;
-    }
-    after->attributes[attribute] = bytes;
-    return model_settle(model, inode);
 }
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "riad/patience.h"
 
-#include "limit_model.h"
+#include "limit_model_data.h"
 #include "operations.h"
 
 enum {

@@ -1,5 +1,6 @@
-/* P7: random operations by several users in two workspaces with tight limits, after each of them
- * compared with the model: the same success or -EDQUOT, the same usage.
+/* P7: random operations by several users in two workspaces with tight limits, of the workspaces and
+ * of users in both together, after each of them compared with the model: the same success or
+ * -EDQUOT, the same usage.
  *
  * RIAD_TEST_LIMIT_OPERATIONS (20,000) says how many, RIAD_TEST_LIMIT_SEED the first seed: each
  * 20,000 operations begin anew with the next one, which is printed. */
@@ -8,6 +9,7 @@
 #include "riad/diag.h"
 
 #include "limit_names.h"
+#include "limit_users.h"
 
 #ifdef __SANITIZE_THREAD__
 enum { OPERATIONS = 2000 }; /* it looks at every byte that the model copies */
@@ -16,7 +18,6 @@ enum { OPERATIONS = 20000 };
 #endif
 
 enum {
-    WORKSPACES = 2,
     TURN = 20000,     /* operations with one seed */
     REOPEN = 1500,    /* operations between two openings, */
     FORGET = 6,       /* of which one in so many has lost the local state */
@@ -218,19 +219,24 @@ static void remove_attribute(struct trial *trial)
                     attribute_name(attribute)));
 }
 
-/* Owner, group and mode: nothing is charged, whoever it then belongs to. */
+/* Owner, group and mode: the receiver needs room. */
 static void change_owner(struct trial *trial)
 {
     static const uint32_t masks[] = { RIAD_SET_UID, RIAD_SET_GID, RIAD_SET_UID | RIAD_SET_GID,
         RIAD_SET_MODE };
-    uint64_t number = number_of(trial, choose(trial, MODEL_ABSENT));
+    int inode = choose(trial, MODEL_ABSENT), expected = 0;
+    uint32_t mask = masks[below(trial, 4)];
     struct riad_inode values = {
         .uid = 1000 + below(trial, 4), .gid = 1000 + below(trial, 4), .mode = below(trial, 01000)
     };
     struct riad_inode row;
 
-    judge(trial, 0,
-            riad_setattr(trial->bench.workspace, &trial->caller, number, masks[below(trial, 4)],
+    if (mask & RIAD_SET_UID) {
+        expected = model_give(&trial->model, inode, values.uid);
+    }
+    expect(trial, expected);
+    judge(trial, expected,
+            riad_setattr(trial->bench.workspace, &trial->caller, number_of(trial, inode), mask,
                     &values, &row));
 }
 
@@ -257,6 +263,7 @@ static void reopen(struct trial *trial)
         fixture_forget(&trial->bench.fixture);
     }
     trial->bench.workspace = fixture_open(&trial->bench.fixture);
+    apply_grants(trial);
     compare_usage(trial);
     compare_inodes(trial);
 }
@@ -288,6 +295,7 @@ static const struct {
     { "removexattr", remove_attribute, 3 },
     { "chown or chmod", change_owner, 4 },
     { "a new limit", change_limit, 1 },
+    { "a user's new limit", change_user_limit, 1 },
 };
 
 static void do_something(struct trial *trial)
@@ -303,24 +311,31 @@ static void do_something(struct trial *trial)
     }
     trial->caller = (struct riad_caller){ .request = 1, .uid = 1000 + below(trial, 3) };
     trial->caller.gid = trial->caller.uid;
+    trial->model.uid = trial->caller.uid;
+    site.acting = trial;
     trial->what = acts[i].name;
     acts[i].function(trial);
     compare_usage(trial);
+    compare_users();
 }
 
-static struct trial *begin(uint64_t *random, const struct riad_store_binding *binding)
+static struct trial *begin(uint32_t which, uint64_t *random)
 {
     struct trial *trial = calloc(1, sizeof *trial);
 
     assert_non_null(trial);
     fixture_make(&trial->bench.fixture);
-    if (binding) {
-        trial->bench.fixture.binding = *binding;
+    if (which > 0) {
+        trial->bench.fixture.binding = site.trials[0]->bench.fixture.binding;
     }
+    trial->bench.fixture.raise_grant = raise_grant;
     trial->bench.workspace = fixture_open(&trial->bench.fixture);
     trial->random = random;
     trial->what = "the opening";
-    model_begin(&trial->model, RIAD_ROOT_INODE);
+    model_begin(&trial->model, &site.model, RIAD_ROOT_INODE,
+            attributes(trial->bench.workspace, RIAD_ROOT_INODE).uid);
+    site.trials[which] = trial;
+    site.model.models[which] = &trial->model;
     change_limit(trial);
     compare_usage(trial);
     return trial;
@@ -339,13 +354,15 @@ static void end(struct trial *trial)
 static void run(uint64_t seed, uint64_t count)
 {
     uint64_t random = seed;
-    struct trial *trials[WORKSPACES];
+    struct trial *trials[MODEL_WORKSPACES];
 
     print_message("seed %llu\n", (unsigned long long)seed);
-    trials[0] = begin(&random, NULL);
-    trials[1] = begin(&random, &trials[0]->bench.fixture.binding);
+    memset(&site, 0, sizeof site);
+    trials[0] = begin(0, &random);
+    trials[1] = begin(1, &random);
+    change_user_limit(trials[0]);
     for (uint64_t i = 1; i <= count; i++) {
-        uint32_t mine = below(trials[0], WORKSPACES);
+        uint32_t mine = below(trials[0], MODEL_WORKSPACES);
 
         do_something(trials[mine]);
         compare_usage(trials[!mine]);
