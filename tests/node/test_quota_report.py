@@ -49,7 +49,7 @@ def over(several):
     now = int(time.time())
     for name in ("one", "two", "home"):
         several.run("quota", "set", several.path, name, "-b", "100K", "-B", "1M", "-i", "10", "-I", "20")
-    remember(several, one=(200 << 10, 5, now - DAY, 0, now - 60), two=(100 << 10, 11, 0, now - 8 * DAY, now - 60),
+    remember(several, one=(200 << 10, 5, now - DAY - 60, 0, now - 60), two=(100 << 10, 11, 0, now - 8 * DAY, now - 60),
              home=(4096, 1, 0, 0, now - 60))
     return several
 
@@ -59,7 +59,7 @@ def test_columns_and_flags(over):
     assert text.startswith(f"*** Report for workspace quotas of {over.path}\nBlock grace time: 7days; Inode grace time: 7days\n")
     assert "Block limits" in text and text.count("used") == text.count("soft") == text.count("hard") == 2
     found = lines(text)
-    assert found["one"].split() == ["one", "+-", "200", "100", "1024", "5days", "5", "10", "20"]  # 6 days, less some seconds
+    assert found["one"].split() == ["one", "+-", "200", "100", "1024", "5days", "5", "10", "20"]  # 6 days, less a minute
     assert found["two"].split() == ["two", "-+", "100", "100", "1024", "11", "10", "20", "none"]
     assert found["home"].split() == ["home", "--", "4", "100", "1024", "1", "10", "20"]
     assert found['th,"ree'].split() == ['th,"ree', "--", "?", "0", "0", "?", "0", "0"]
