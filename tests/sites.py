@@ -91,12 +91,20 @@ class Site:
         copy_tree(copy, self.store)
 
 
+# useradd and groupadd take the number behind the highest: those of the golden site's accounts (59341 on) stay free.
+LOW_IDS = ("-K", "UID_MAX=59000", "-K", "GID_MAX=59000")
+
+
+def make_group(name):
+    subprocess.run(["groupadd", *LOW_IDS, name], check=True, capture_output=True)
+
+
 class Account:
     """A real account of this machine, made for the tests."""
 
     def __init__(self, number):
-        self.name = f"riadtest{os.getpid() % 100000}x{number}"
-        subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", self.name], check=True, capture_output=True)
+        self.name = self.group = f"riadtest{os.getpid() % 100000}x{number}"
+        subprocess.run(["useradd", *LOW_IDS, "--no-create-home", "--home-dir", "/nonexistent", self.name], check=True, capture_output=True)
         entry = pwd.getpwnam(self.name)
         self.uid, self.gid = entry.pw_uid, entry.pw_gid
 
@@ -106,6 +114,7 @@ class Account:
     def remove(self):
         subprocess.run(["pkill", "-9", "-u", str(self.uid)], check=False, capture_output=True)
         subprocess.run(["userdel", self.name], check=False, capture_output=True)
+        subprocess.run(["groupdel", self.group], check=False, capture_output=True)  # userdel leaves that of one who was renamed
 
 
 class Daemon:

@@ -21,14 +21,11 @@ class Account(sites.Account):
 
     def __init__(self, name):
         self.name, self.uid = f"golden-{name}", NAMES[name]
+        self.group = self.name
         self.gid = self.uid
         subprocess.run(["groupadd", "-g", str(self.gid), self.name], check=True, capture_output=True)
         subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", "-K", "UID_MAX=65000", "-u", str(self.uid), "-g",
                         str(self.gid), self.name], check=True, capture_output=True)
-
-    def remove(self):
-        super().remove()
-        subprocess.run(["groupdel", self.name], check=False, capture_output=True)
 
 
 def are_free():
@@ -41,8 +38,14 @@ class Accounts:
     """with Accounts() as accounts: accounts["alice"], ..."""
 
     def __enter__(self):
-        self.made = {name: Account(name) for name in NAMES}
-        subprocess.run(["groupadd", "-g", str(TEAM_ID), "--users", self.made["carol"].name, TEAM], check=True, capture_output=True)
+        self.made = {}
+        try:
+            for name in NAMES:
+                self.made[name] = Account(name)
+            subprocess.run(["groupadd", "-g", str(TEAM_ID), "--users", self.made["carol"].name, TEAM], check=True, capture_output=True)
+        except BaseException:
+            self.__exit__()
+            raise
         return self.made
 
     def __exit__(self, *_):

@@ -7,7 +7,7 @@ import pytest
 
 from harness import DAMAGED, FAILED, LOCKED, NOT_MOUNTED, NOT_PERMITTED, USAGE, wait_until
 from projects import acme, alice, attempt, attempt_code, bob, carol, daemon, dave, enrolled, kinds, project, roles, shared  # noqa: F401
-from sites import Account, control
+from sites import Account, control, make_group
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -241,7 +241,7 @@ def test_a_disabled_member(site, shared, alice, bob):
 def team(bob, carol):
     """A group of accounts: bob and carol are in it."""
     name = f"{bob.account.name}t"
-    subprocess.run(["groupadd", name], check=True)
+    make_group(name)
     for person in bob, carol:
         subprocess.run(["usermod", "-aG", name, person.account.name], check=True)
     yield name

@@ -10,7 +10,7 @@ import pytest
 
 from harness import FAILED, NOT_PERMITTED, OWNED, USAGE, WRONG_SECRET, wait_until
 from projects import acme, alice, bob, carol, daemon, dave, enrolled, kinds, project, roles, shared  # noqa: F401
-from sites import Daemon
+from sites import Daemon, make_group
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -40,7 +40,7 @@ def test_admins_reserve(site, daemon, alice, bob, dave):
 
 def test_a_group_of_admins(site, daemon, alice, bob):
     group = f"{bob.account.name}g"
-    subprocess.run(["groupadd", group], check=True)
+    make_group(group)
     try:
         subprocess.run(["usermod", "-aG", group, bob.account.name], check=True)
         text = site.first.config.read_text().replace("projects = users", f"admins = {group}")
