@@ -155,6 +155,11 @@ int list_mounts(const struct riad_state *state, json_t **ret);
 int open_mounts(const struct options *options, struct riad_state *ret_state, json_t **ret);
 /* The mount at or above path; borrowed from mounts; NULL. */
 const json_t *find_mount(const json_t *mounts, const char *path);
+/* Reports that; hint: what to do. Exit code. */
+int not_mounted(const char *path, const char *hint);
+/* open_mounts and find_mount; reported with the hint if there is none, and nothing is open then. */
+int open_mount(const struct options *options, const char *path, const char *hint,
+        struct riad_state *ret_state, json_t **ret_mounts, const json_t **ret);
 /* Is there a mount point at path (mountinfo)? *ret_riad: of type fuse.riad. */
 bool is_mount_point(const char *path, bool *ret_riad);
 /* Unmounts a mount of list_mounts, and returns when all is durable; reports who uses it if it is in
@@ -219,6 +224,8 @@ int open_site_root(const struct riad_node *node, const struct riad_secret *code,
 
 /* The string of a key; "" if there is none. Borrowed. */
 const char *json_text(const json_t *object, const char *key);
+/* The same of an integer; 0 if it is not there, no integer, or below 0. */
+uint64_t json_number(const json_t *object, const char *key);
 /* Prints and frees. */
 int print_json(json_t *object);
 /* A path as a string of JSON, which is UTF-8, as names need not be: then `?` stands for each byte

@@ -10,11 +10,6 @@
 
 enum { POLL_US = 500000 };
 
-static uint64_t number(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
 /* The figures of one mount, a new reference; NULL if it is not there. Exit code. */
 static int get_figures(
         const struct options *options, const char *key, const char *value, json_t **ret)
@@ -41,7 +36,7 @@ static int get_figures(
 
 static void show_progress(const json_t *figures, bool rekey, uint64_t first)
 {
-    uint64_t left = number(figures, "old_key_bytes");
+    uint64_t left = json_number(figures, "old_key_bytes");
     char some[32], total[32];
 
     if (rekey) {
@@ -51,8 +46,8 @@ static void show_progress(const json_t *figures, bool rekey, uint64_t first)
         }
     } else {
         fprintf(stderr, "\r%s in use, of %s in the store",
-                show_bytes(number(figures, "live_bytes"), false, some),
-                show_bytes(number(figures, "store_bytes"), false, total));
+                show_bytes(json_number(figures, "live_bytes"), false, some),
+                show_bytes(json_number(figures, "store_bytes"), false, total));
     }
     fputs("\033[K", stderr);
 }
@@ -76,8 +71,8 @@ int follow_cleaning(
         if (code != RIAD_EXIT_DONE || !figures || is_done(figures, rekey)) {
             break;
         }
-        if (number(figures, "old_key_bytes") > first) {
-            first = number(figures, "old_key_bytes");
+        if (json_number(figures, "old_key_bytes") > first) {
+            first = json_number(figures, "old_key_bytes");
         }
         if (progress) {
             show_progress(figures, rekey, first);
@@ -105,8 +100,8 @@ static int report(const struct options *options, const char *directory, json_t *
         return print_json(json_pack("{s:s, s:o}", "directory", directory, "cleaning", figures));
     }
     printf("%s: %s in use, of %s in the store\n", directory,
-            show_bytes(number(figures, "live_bytes"), false, live),
-            show_bytes(number(figures, "store_bytes"), false, store));
+            show_bytes(json_number(figures, "live_bytes"), false, live),
+            show_bytes(json_number(figures, "store_bytes"), false, store));
     json_decref(figures);
     return RIAD_EXIT_DONE;
 }
@@ -117,21 +112,14 @@ static int ask(const struct options *options, const char *path, char **ret)
     struct riad_state state;
     const json_t *mount;
     json_t *mounts;
-    int code = open_mounts(options, &state, &mounts);
+    int code = open_mount(options, path, "`riad status` shows the mounts", &state, &mounts, &mount);
 
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    mount = find_mount(mounts, path);
-    if (!mount) {
-        code = fail(RIAD_EXIT_NOT_MOUNTED,
-                "no riad workspace of yours is mounted on %s: `riad status` shows the mounts",
-                path);
-    } else {
-        code = ask_mount(&state, mount, "clean", false, false);
-        *ret = strdup(json_text(mount, "directory"));
-        code = *ret ? code : fail(RIAD_EXIT_FAILED, "no memory");
-    }
+    code = ask_mount(&state, mount, "clean", false, false);
+    *ret = strdup(json_text(mount, "directory"));
+    code = *ret ? code : fail(RIAD_EXIT_FAILED, "no memory");
     json_decref(mounts);
     riad_state_close(&state);
     return code;

@@ -7,11 +7,6 @@
 
 #include "cli.h"
 
-static uint64_t number(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
 static void print_found(const json_t *found)
 {
     const json_t *item;
@@ -23,20 +18,21 @@ static void print_found(const json_t *found)
         char kept[32], counted[32], id[32] = "";
 
         if (!whole) {
-            snprintf(id, sizeof id, " %llu", (unsigned long long)number(item, "id"));
+            snprintf(id, sizeof id, " %llu", (unsigned long long)json_number(item, "id"));
         }
         printf("%s%s: kept as %s and %llu inodes, counted are %s and %llu\n",
-                json_text(item, "kind"), id, show_bytes(number(item, "bytes_kept"), false, kept),
-                (unsigned long long)number(item, "inodes_kept"),
-                show_bytes(number(item, "bytes_counted"), false, counted),
-                (unsigned long long)number(item, "inodes_counted"));
+                json_text(item, "kind"), id,
+                show_bytes(json_number(item, "bytes_kept"), false, kept),
+                (unsigned long long)json_number(item, "inodes_kept"),
+                show_bytes(json_number(item, "bytes_counted"), false, counted),
+                (unsigned long long)json_number(item, "inodes_counted"));
     }
 }
 
 /* What is wrong and was not mended is damage, as with fsck. */
 static int report(const struct options *options, const char *directory, const json_t *reply)
 {
-    uint64_t count = number(reply, "miscounts");
+    uint64_t count = json_number(reply, "miscounts");
     bool repaired = json_is_true(json_object_get(reply, "repaired"));
 
     if (options->json) {
@@ -57,20 +53,13 @@ static int check(const struct options *options, const char *path)
     struct riad_state state;
     const json_t *mount;
     json_t *mounts, *reply;
-    int code = open_mounts(options, &state, &mounts);
+    int code = open_mount(options, path, "`riad fsck` checks what is not", &state, &mounts, &mount);
 
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    mount = find_mount(mounts, path);
-    if (!mount) {
-        code = fail(RIAD_EXIT_NOT_MOUNTED,
-                "no riad workspace of yours is mounted on %s: `riad fsck` checks what is not",
-                path);
-    } else {
-        code = call_mount(
-                &state, mount, "recount", json_pack("{s:b}", "repair", options->repair), &reply);
-    }
+    code = call_mount(
+            &state, mount, "recount", json_pack("{s:b}", "repair", options->repair), &reply);
     if (code == RIAD_EXIT_DONE) {
         code = report(options, json_text(mount, "directory"), reply);
         json_decref(reply);

@@ -6,11 +6,6 @@
 
 #include "site_client.h"
 
-static uint64_t number(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
 /* Keeps the mounts that are at, above or of the path; all if it is NULL. New array. */
 static json_t *select_mounts(const json_t *mounts, const char *path)
 {
@@ -39,10 +34,11 @@ static void print_table(const json_t *mounts)
         char used[32], limit[32], inodes[32], inodes_limit[32];
 
         printf("%-16s %-10s %10s %10s %9s %9s  %s\n", json_text(mount, "workspace"),
-                json_text(mount, "state"), show_bytes(number(mount, "bytes_used"), false, used),
-                show_bytes(number(mount, "bytes_limit"), true, limit),
-                show_count(number(mount, "inodes_used"), false, inodes),
-                show_count(number(mount, "inodes_limit"), true, inodes_limit),
+                json_text(mount, "state"),
+                show_bytes(json_number(mount, "bytes_used"), false, used),
+                show_bytes(json_number(mount, "bytes_limit"), true, limit),
+                show_count(json_number(mount, "inodes_used"), false, inodes),
+                show_count(json_number(mount, "inodes_limit"), true, inodes_limit),
                 json_text(mount, "directory"));
         if (json_text(mount, "event")[0]) {
             printf("  event: %s\n", json_text(mount, "event"));

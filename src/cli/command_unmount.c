@@ -77,23 +77,21 @@ int unmount_one(const struct riad_state *state, const json_t *mount, bool lazy, 
 static int on_mount(
         const struct options *options, const char *path, const char *operation, bool exactly)
 {
+    static const char hint[] = "`riad status` shows the mounts";
     struct riad_state state;
     const json_t *mount;
     json_t *mounts;
-    int code = open_mounts(options, &state, &mounts);
+    int code = open_mount(options, path, hint, &state, &mounts, &mount);
 
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    mount = find_mount(mounts, path);
-    if (!mount || (exactly && strcmp(json_string_value(json_object_get(mount, "directory")),
-                                      path) != 0)) {
-        code = fail(RIAD_EXIT_NOT_MOUNTED,
-                "no riad workspace of yours is mounted on %s: `riad status` shows the mounts",
-                path);
+    if (!exactly) {
+        code = ask_mount(&state, mount, operation, false, false);
+    } else if (strcmp(json_text(mount, "directory"), path) != 0) {
+        code = not_mounted(path, hint);
     } else {
-        code = exactly ? unmount_one(&state, mount, options->lazy, options->force)
-                       : ask_mount(&state, mount, operation, false, false);
+        code = unmount_one(&state, mount, options->lazy, options->force);
     }
     json_decref(mounts);
     riad_state_close(&state);

@@ -179,11 +179,6 @@ static const char *show_expiry(const json_t *item, char ret[64])
     return ret;
 }
 
-static uint64_t figure(const json_t *item, const char *name)
-{
-    return (uint64_t)json_integer_value(json_object_get(item, name));
-}
-
 static int print_list(json_t *list)
 {
     json_t *item;
@@ -197,12 +192,9 @@ static int print_list(json_t *list)
         const char *name = json_text(item, "workspace");
 
         printf("%-24s %-8s %10s %9s  %s  %s\n", *name ? name : "(damaged: run riad fsck)",
-                json_text(item, "kind"),
-                show_bytes((uint64_t)json_integer_value(json_object_get(item, "bytes_limit")), true,
-                        bytes),
-                show_count((uint64_t)json_integer_value(json_object_get(item, "inodes_limit")),
-                        true, inodes),
-                json_text(item, "id"), show_expiry(item, expiry));
+                json_text(item, "kind"), show_bytes(json_number(item, "bytes_limit"), true, bytes),
+                show_count(json_number(item, "inodes_limit"), true, inodes), json_text(item, "id"),
+                show_expiry(item, expiry));
     }
     json_decref(list);
     return RIAD_EXIT_DONE;
@@ -222,10 +214,10 @@ static int print_site_list(const json_t *list)
 
         printf("%-24s %-8s %10s %10s %9s %9s  %-8s  %s\n", json_text(item, "workspace"),
                 json_text(item, "kind"),
-                open ? show_bytes(figure(item, "bytes_used"), false, used) : "-",
-                show_bytes(figure(item, "bytes_limit"), true, bytes),
-                open ? show_count(figure(item, "inodes_used"), false, inodes_used) : "-",
-                show_count(figure(item, "inodes_limit"), true, inodes),
+                open ? show_bytes(json_number(item, "bytes_used"), false, used) : "-",
+                show_bytes(json_number(item, "bytes_limit"), true, bytes),
+                open ? show_count(json_number(item, "inodes_used"), false, inodes_used) : "-",
+                show_count(json_number(item, "inodes_limit"), true, inodes),
                 json_is_true(json_object_get(item, "reserved")) ? "reserved"
                 : open                                          ? "open"
                                                                 : "locked",

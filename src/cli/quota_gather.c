@@ -32,8 +32,8 @@ int gather_site(const struct options *options, bool mine, struct quota_rows *ret
         return code;
     }
     soft = json_object_get(json_object_get(reply, "default"), "soft");
-    set_grace(ret, (uint64_t)json_integer_value(json_object_get(soft, "bytes_grace_seconds")),
-            (uint64_t)json_integer_value(json_object_get(soft, "inodes_grace_seconds")));
+    set_grace(ret, json_number(soft, "bytes_grace_seconds"),
+            json_number(soft, "inodes_grace_seconds"));
     ret->store = strdup(json_text(reply, "store"));
     code = make_rows(json_incref(json_object_get(reply, "workspaces")), ret);
     json_decref(reply);

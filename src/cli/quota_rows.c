@@ -16,29 +16,23 @@ void quota_rows_done(struct quota_rows *rows)
     *rows = (struct quota_rows){ 0 };
 }
 
-static uint64_t number(const json_t *object, const char *key)
-{
-    json_int_t value = json_integer_value(json_object_get(object, key));
-
-    return value < 0 ? 0 : (uint64_t)value;
-}
-
 static struct quota_resource bytes_of(const json_t *item)
 {
     const json_t *soft = json_object_get(item, "soft");
 
-    return (struct quota_resource){ number(item, "bytes_used"), number(soft, "bytes_limit"),
-        number(item, "bytes_limit"), number(soft, "bytes_over_since"),
-        (uint32_t)number(soft, "bytes_grace_seconds") };
+    return (struct quota_resource){ json_number(item, "bytes_used"),
+        json_number(soft, "bytes_limit"), json_number(item, "bytes_limit"),
+        json_number(soft, "bytes_over_since"), (uint32_t)json_number(soft, "bytes_grace_seconds") };
 }
 
 static struct quota_resource inodes_of(const json_t *item)
 {
     const json_t *soft = json_object_get(item, "soft");
 
-    return (struct quota_resource){ number(item, "inodes_used"), number(soft, "inodes_limit"),
-        number(item, "inodes_limit"), number(soft, "inodes_over_since"),
-        (uint32_t)number(soft, "inodes_grace_seconds") };
+    return (struct quota_resource){ json_number(item, "inodes_used"),
+        json_number(soft, "inodes_limit"), json_number(item, "inodes_limit"),
+        json_number(soft, "inodes_over_since"),
+        (uint32_t)json_number(soft, "inodes_grace_seconds") };
 }
 
 static double share_of(const struct quota_resource *resource)

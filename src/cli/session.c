@@ -268,6 +268,29 @@ const json_t *find_mount(const json_t *mounts, const char *path)
     return best;
 }
 
+int not_mounted(const char *path, const char *hint)
+{
+    return fail(
+            RIAD_EXIT_NOT_MOUNTED, "no riad workspace of yours is mounted on %s: %s", path, hint);
+}
+
+int open_mount(const struct options *options, const char *path, const char *hint,
+        struct riad_state *ret_state, json_t **ret_mounts, const json_t **ret)
+{
+    int code = open_mounts(options, ret_state, ret_mounts);
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    *ret = find_mount(*ret_mounts, path);
+    if (!*ret) {
+        json_decref(*ret_mounts);
+        riad_state_close(ret_state);
+        return not_mounted(path, hint);
+    }
+    return RIAD_EXIT_DONE;
+}
+
 /* mountinfo writes space, tab, newline and backslash as octal escapes. */
 static void unescape(char *text)
 {
@@ -338,6 +361,13 @@ const char *json_text(const json_t *object, const char *key)
     const char *value = json_string_value(json_object_get(object, key));
 
     return value ? value : "";
+}
+
+uint64_t json_number(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+
+    return value < 0 ? 0 : (uint64_t)value;
 }
 
 int print_json(json_t *object)

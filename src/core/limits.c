@@ -1,6 +1,8 @@
 /* Limits of the workspace: what they let in, when soft ones begin to hold, and who is told (P7). */
 #include <stdio.h>
 
+#include "riad/limit_marks.h"
+
 #include "lifecycle_priv.h"
 
 /* One resource of the workspace, as it is now. */
@@ -138,39 +140,6 @@ static void set_clock(struct riad_workspace *workspace, enum riad_resource resou
     }
 }
 
-/* What there is to tell of, and at which usage. */
-enum { TOLD_SOFT = 1, TOLD_80 = 2, TOLD_95 = 4, TOLD_HARD = 8 };
-
-struct mark {
-    unsigned bit;
-    uint64_t at;
-    uint64_t again; /* told anew when usage was below this in between */
-};
-
-static void list_marks(const struct measure *measure, struct mark ret[4])
-{
-    uint64_t soft = measure->soft, hard = measure->hard;
-
-    ret[0] = (struct mark){ TOLD_SOFT, soft + 1, soft - soft / 20 };
-    ret[1] = (struct mark){ TOLD_80, hard / 5 * 4 + hard % 5 * 4 / 5, hard / 4 * 3 };
-    ret[2] = (struct mark){ TOLD_95, hard - hard / 20, hard / 10 * 9 };
-    ret[3] = (struct mark){ TOLD_HARD, UINT64_MAX, hard - hard / 20 };
-    for (int i = 0; i < 4; i++) {
-        if ((i == 0 ? soft : hard) == 0) {
-            ret[i].at = UINT64_MAX;
-        }
-    }
-}
-
-static void show(enum riad_resource resource, uint64_t count, char ret[static 32])
-{
-    if (resource == RIAD_RESOURCE_BLOCKS) {
-        snprintf(ret, 32, "%.1f MiB", (double)count * RIAD_BLOCK_SIZE / (1 << 20));
-    } else {
-        snprintf(ret, 32, "%llu", (unsigned long long)count);
-    }
-}
-
 static void tell_grace(const struct measure *measure, char ret[static 64])
 {
     time_t ends = (time_t)(measure->since + measure->grace);
@@ -182,47 +151,42 @@ static void tell_grace(const struct measure *measure, char ret[static 64])
     }
 }
 
-static void tell(struct riad_workspace *workspace, enum riad_resource resource,
-        const struct measure *measure, unsigned bit)
+struct telling {
+    struct riad_workspace *workspace;
+    enum riad_resource resource;
+    const struct measure *measure;
+};
+
+static void tell(void *context, enum riad_limit_mark mark, const char *what)
 {
-    const char *what = bit == TOLD_SOFT ? "the soft limit is passed"
-                       : bit == TOLD_80 ? "80 % of the hard limit are used"
-                       : bit == TOLD_95 ? "95 % of the hard limit are used"
-                                        : "the limit is reached, and something was refused";
+    const struct telling *telling = context;
+    const struct measure *measure = telling->measure;
+    bool is_bytes = telling->resource == RIAD_RESOURCE_BLOCKS;
+    uint64_t unit = is_bytes ? RIAD_BLOCK_SIZE : 1;
+    uint64_t passed = mark == RIAD_MARK_SOFT ? measure->soft : measure->hard;
     char used[32], limit[32], grace[64] = "", largest[RIAD_LARGEST_TEXT];
 
-    show(resource, measure->used, used);
-    show(resource, bit == TOLD_SOFT ? measure->soft : measure->hard, limit);
-    if (bit == TOLD_SOFT) {
+    riad_limit_show(is_bytes, measure->used * unit, used);
+    riad_limit_show(is_bytes, passed * unit, limit);
+    if (mark == RIAD_MARK_SOFT) {
         tell_grace(measure, grace);
     }
-    riad_limits_show_largest(workspace, resource, largest);
-    riad_workspace_tell_limit(
-            workspace, "%s: %s: %s of %s%s%s", measure->name, what, used, limit, grace, largest);
+    riad_limits_show_largest(telling->workspace, telling->resource, largest);
+    riad_workspace_tell_limit(telling->workspace, "%s: %s: %s of %s%s%s", measure->name, what, used,
+            limit, grace, largest);
 }
 
-/* Each once, until usage has been well below. quiet: what is so already when a workspace is opened
- * is not told. (mutation) */
+/* quiet: what is so already when a workspace is opened is not told. (mutation) */
 static void watch(struct riad_workspace *workspace, enum riad_resource resource, bool quiet)
 {
     struct measure measured;
-    struct mark marks[4];
+    struct telling telling = { workspace, resource, &measured };
+    struct riad_limit_measure looked;
 
     measure(workspace, resource, &measured);
-    list_marks(&measured, marks);
-    for (int i = 0; i < 4; i++) {
-        bool there = measured.used >= marks[i].at ||
-                     (marks[i].bit == TOLD_HARD && measured.watch->refused);
-
-        if (there && !(measured.watch->told & marks[i].bit)) {
-            measured.watch->told |= marks[i].bit;
-            if (!quiet) {
-                tell(workspace, resource, &measured, marks[i].bit);
-            }
-        } else if (!there && measured.used < marks[i].again) {
-            measured.watch->told &= ~marks[i].bit;
-        }
-    }
+    looked = (struct riad_limit_measure){ measured.used, measured.soft, measured.hard,
+        measured.watch->refused };
+    riad_limit_marks_look(&looked, &measured.watch->told, quiet ? NULL : tell, &telling);
     measured.watch->refused = false;
 }
 

@@ -15,18 +15,24 @@ static uint64_t seconds(void)
     return (uint64_t)now.tv_sec + 60; /* the first minute has begun */
 }
 
+void riad_host_queue_event(
+        struct riad_host *host, const struct riad_id *workspace, const char *kind, const char *text)
+{
+    riad_event_queue_put(host->events, workspace, kind, text, seconds());
+}
+
 void riad_host_hear(void *context, const char *text)
 {
     const struct riad_mount *mount = context;
 
-    riad_event_queue_put(mount->host->events, &mount->id, "problem", text, seconds());
+    riad_host_queue_event(mount->host, &mount->id, "problem", text);
 }
 
 void riad_host_hear_limit(void *context, const char *text)
 {
     const struct riad_mount *mount = context;
 
-    riad_event_queue_put(mount->host->events, &mount->id, "limit", text, seconds());
+    riad_host_queue_event(mount->host, &mount->id, "limit", text);
 }
 
 void riad_host_record(struct riad_host *host)

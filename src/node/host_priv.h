@@ -109,6 +109,9 @@ int riad_host_plan(struct riad_host *host, struct riad_reason *ret_reason);
 void riad_host_plan_done(struct riad_host *host);
 /* The limit of the catalog as core takes it. */
 struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit);
+/* An event of a workspace, or of none (zeros), on its way to the trail. Any thread, never waits. */
+void riad_host_queue_event(struct riad_host *host, const struct riad_id *workspace,
+        const char *kind, const char *text);
 /* Hears a workspace's event; context: its mount. Any thread, never waits. */
 void riad_host_hear(void *context, const char *text);
 void riad_host_hear_limit(void *context, const char *text);

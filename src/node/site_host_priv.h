@@ -180,9 +180,7 @@ json_t *riad_site_list_subjects(struct riad_site_host *site, uid_t uid, const js
 /* site_shares.c. As riad_workspace_config.raise_grant; context: the mount. */
 int riad_site_raise_grant(void *context, enum riad_subject kind, uint32_t id,
         const struct riad_usage *needed) RIAD_MUST_CHECK;
-/* (lock) The mount keeps to the catalog's grants, which cover what is used there already. */
-int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *mount) RIAD_MUST_CHECK;
-/* (lock) All that are open. */
+/* (lock) All that are open keep to the catalog's grants, which cover what is used there already. */
 void riad_site_follow_all_grants(struct riad_site_host *site);
 /* Before anybody can use it: takes the site's lock. Exit code and reason. */
 int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_reason);

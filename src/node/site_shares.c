@@ -345,29 +345,8 @@ static int register_usage(struct riad_site_host *site, struct riad_mount *mount,
     return r < 0 ? r : publish(site, &changes);
 }
 
-/* (lock) What one workspace uses already may make it too much for all: then none may grow without
- * asking. */
-static int freeze_others(struct riad_site_host *site)
-{
-    struct riad_host *host = &site->host;
-    bool over = false;
-    int r = 0;
-
-    for (size_t i = 0; i < site->catalog.subject_count && !over; i++) {
-        over = is_over(&site->catalog.subjects[i]);
-    }
-    for (size_t i = 0; over && i < host->mount_count && r == 0; i++) {
-        struct riad_mount *mount = &host->mounts[i];
-
-        if (riad_host_hold(host, mount)) {
-            r = apply(site, mount);
-            riad_host_unhold(host, mount);
-        }
-    }
-    return r;
-}
-
-int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *mount)
+/* (lock) Of all with a limit. */
+static int register_all(struct riad_site_host *site, struct riad_mount *mount)
 {
     int r = 0;
 
@@ -377,8 +356,53 @@ int riad_site_follow_grants(struct riad_site_host *site, struct riad_mount *moun
             r = register_usage(site, mount, &site->catalog.subjects[i]);
         }
     }
+    return r;
+}
+
+/* (lock) For each that is open; what fails for one is told, and does not keep the others from it.
+ * The first error. */
+static int for_each_mount(struct riad_site_host *site,
+        int (*function)(struct riad_site_host *site, struct riad_mount *mount))
+{
+    struct riad_host *host = &site->host;
+    int first = 0;
+
+    for (size_t i = 0; i < host->mount_count; i++) {
+        struct riad_mount *mount = &host->mounts[i];
+        int r;
+
+        if (!riad_host_hold(host, mount)) {
+            continue;
+        }
+        r = function(site, mount);
+        riad_host_unhold(host, mount);
+        if (r < 0) {
+            riad_events_record(&host->state, "problem", &site->node.store.binding.store, &mount->id,
+                    "limits of users and groups cannot be followed: %s", strerror(-r));
+        }
+        first = first < 0 ? first : r;
+    }
+    return first;
+}
+
+/* (lock) */
+static bool is_any_over(const struct riad_site_host *site)
+{
+    size_t i = 0;
+
+    while (i < site->catalog.subject_count && !is_over(&site->catalog.subjects[i])) {
+        i++;
+    }
+    return i < site->catalog.subject_count;
+}
+
+/* (lock) What one uses already may make it too much for all: then none may grow without asking. */
+static int follow(struct riad_site_host *site, struct riad_mount *mount)
+{
+    int r = register_all(site, mount);
+
     r = r < 0 ? r : apply(site, mount);
-    return r < 0 ? r : freeze_others(site);
+    return r == 0 && is_any_over(site) ? for_each_mount(site, apply) : r;
 }
 
 int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_reason)
@@ -388,7 +412,7 @@ int riad_site_prepare_grants(struct riad_mount *mount, struct riad_reason *ret_r
     int r;
 
     pthread_mutex_lock(&site->lock);
-    r = riad_site_follow_grants(site, mount);
+    r = follow(site, mount);
     pthread_mutex_unlock(&site->lock);
     return r < 0 ? riad_reason_set(ret_reason, riad_exit_of(r),
                            "limits of users and groups cannot be followed: %s", strerror(-r))
@@ -418,25 +442,15 @@ static int release_scarce(struct riad_site_host *site)
 
 void riad_site_follow_all_grants(struct riad_site_host *site)
 {
-    struct riad_host *host = &site->host;
-    int scarce = release_scarce(site);
+    int r = release_scarce(site);
 
-    (void)scarce; /* whoever asks next tries it again */
-
-    for (size_t i = 0; i < host->mount_count; i++) {
-        struct riad_mount *mount = &host->mounts[i];
-        int r;
-
-        if (!riad_host_hold(host, mount)) {
-            continue;
-        }
-        r = riad_site_follow_grants(site, mount);
-        riad_host_unhold(host, mount);
-        if (r < 0) {
-            riad_events_record(&host->state, "problem", &site->node.store.binding.store, &mount->id,
-                    "limits of users and groups cannot be followed: %s", strerror(-r));
-        }
-    }
+    (void)r;                         /* whoever asks next tries it again */
+    r = for_each_mount(site, apply); /* bound first, so that no more is used when it is granted */
+    (void)r;                         /* of this and the next, what fails is told */
+    r = for_each_mount(site, register_all);
+    (void)r;
+    r = for_each_mount(site, apply);
+    (void)r;
 }
 
 static int release(struct riad_site_host *site, struct riad_mount *mount)

@@ -1,22 +1,21 @@
 /* Who is told when the limit of a user or group is nearly used up, or something was refused. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "riad/grants.h"
+#include "riad/limit_marks.h"
 
 #include "control_priv.h"
 #include "event_queue_priv.h"
+#include "site_amount_priv.h"
 #include "site_host_priv.h"
 
-/* What was told of one resource of one subject; again when usage was well below since. */
-enum { TOLD_80 = 1, TOLD_95 = 2, TOLD_HARD = 4 };
 enum { EVERY_MS = 5000, AGAIN_MS = 200 };
 
 struct riad_told_subject {
     enum riad_catalog_subject_kind kind;
     uint32_t id;
-    unsigned bytes, inodes;
+    unsigned bytes, inodes; /* what was told of each (riad/limit_marks.h) */
 };
 
 /* One resource, as it is. */
@@ -44,11 +43,6 @@ static struct riad_told_subject *find_told(
     site->told = told;
     told[site->told_count] = (struct riad_told_subject){ .kind = subject->kind, .id = subject->id };
     return &told[site->told_count++];
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* (lock) What is there in workspaces that are open here, and what is granted to others. Of the one
@@ -81,55 +75,37 @@ static struct riad_usage used_of(struct riad_site_host *site, const struct riad_
     return sum;
 }
 
-static void show(const struct measure *measure, uint64_t count, char ret[static 32])
-{
-    if (measure->is_bytes) {
-        snprintf(ret, 32, "%.1f MiB", (double)count / (1 << 20));
-    } else {
-        snprintf(ret, 32, "%llu", (unsigned long long)count);
-    }
-}
+struct telling {
+    struct riad_site_host *site;
+    const struct riad_catalog_subject *subject;
+    const struct measure *measure;
+};
 
 /* Of no workspace: its members need not know. The number comes first: commands are told it. */
-static void tell(struct riad_site_host *site, const struct riad_catalog_subject *subject,
-        const struct measure *measure, const char *what)
+static void tell(void *context, enum riad_limit_mark mark, const char *what)
 {
     static const struct riad_id none;
+    const struct telling *telling = context;
+    const struct measure *measure = telling->measure;
     char text[RIAD_EVENT_QUEUE_TEXT], used[32], hard[32];
-    struct timespec now = { 0 };
 
-    show(measure, measure->used, used);
-    show(measure, measure->hard, hard);
+    (void)mark; /* all are of the hard limit */
+    riad_limit_show(measure->is_bytes, measure->used, used);
+    riad_limit_show(measure->is_bytes, measure->hard, hard);
     snprintf(text, sizeof text, "%s %u: %s in all workspaces: %s: %s of %s",
-            subject->kind == RIAD_CATALOG_USER ? "uid" : "gid", subject->id, measure->name, what,
-            used, hard);
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    riad_event_queue_put(site->host.events, &none, "limit", text, (uint64_t)now.tv_sec + 60);
+            telling->subject->kind == RIAD_CATALOG_USER ? "uid" : "gid", telling->subject->id,
+            measure->name, what, used, hard);
+    riad_host_queue_event(&telling->site->host, &none, "limit", text);
 }
 
 static void watch(struct riad_site_host *site, const struct riad_catalog_subject *subject,
         const struct measure *measure, unsigned *told)
 {
-    uint64_t hard = measure->hard, used = measure->used;
-    const struct {
-        unsigned bit;
-        bool there;
-        uint64_t again;
-        const char *what;
-    } marks[] = {
-        { TOLD_80, used >= hard - hard / 5, hard / 4 * 3, "80 % of the hard limit are used" },
-        { TOLD_95, used >= hard - hard / 20, hard / 10 * 9, "95 % of the hard limit are used" },
-        { TOLD_HARD, measure->refused, hard - hard / 20,
-                "the limit is reached, and something was refused" },
-    };
+    struct telling telling = { site, subject, measure };
+    const struct riad_limit_measure looked = { measure->used, 0, measure->hard, measure->refused };
 
-    for (size_t i = 0; hard > 0 && i < sizeof marks / sizeof *marks; i++) {
-        if (marks[i].there && !(*told & marks[i].bit)) {
-            *told |= marks[i].bit;
-            tell(site, subject, measure, marks[i].what);
-        } else if (!marks[i].there && used < marks[i].again) {
-            *told &= ~marks[i].bit;
-        }
+    if (measure->hard > 0) {
+        riad_limit_marks_look(&looked, told, tell, &telling);
     }
 }
 
