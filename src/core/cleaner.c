@@ -145,8 +145,9 @@ static void publish(struct riad_workspace *workspace, const struct riad_cleaner 
 
     pthread_mutex_lock(&workspace->mutation);
     cleaning->surveyed_before = view->last_before;
-    cleaning->store_bytes = cleaner->space.size + cleaner->space.tail;
-    cleaning->live_bytes = cleaner->space.live + cleaner->space.tail_live;
+    cleaning->store_bytes = cleaner->space.size + cleaner->space.tail + cleaner->space.open;
+    cleaning->live_bytes =
+            cleaner->space.live + cleaner->space.tail_live + cleaner->space.open_live;
     cleaning->old_bytes = cleaner->space.old_live;
     cleaning->old_segments = cleaner->space.old_segments;
     pthread_mutex_unlock(&workspace->mutation);

@@ -155,7 +155,8 @@ static int compare_segments(const void *a, const void *b)
 }
 
 /* One that is open for appending is nobody's to clean; with much of it dead it is ended. */
-static int pass_over_open(struct riad_workspace *workspace, const struct riad_known_segment *item)
+static int pass_over_open(struct riad_workspace *workspace, const struct riad_known_segment *item,
+        struct riad_space *space)
 {
     uint64_t live = 0;
     uint64_t size = 0;
@@ -167,6 +168,8 @@ static int pass_over_open(struct riad_workspace *workspace, const struct riad_kn
     if (r == 0 && size > live + live / 4 + OPEN_DEAD_MAX) {
         riad_log_end_segment(workspace->log, item->segment);
     }
+    space->open += size;
+    space->open_live += live;
     return r == -ENOENT ? 0 : r;
 }
 
@@ -230,7 +233,7 @@ static int see(struct survey *survey, enum riad_segment_kind kind, uint64_t segm
     }
     if (riad_log_is_open_segment(workspace->log, segment)) {
         survey->space.old_segments += is_old(workspace, segment);
-        return pass_over_open(workspace, item);
+        return pass_over_open(workspace, item, &survey->space);
     }
     r = look_at(workspace, survey->known, item);
     if (r == 0) {

@@ -98,3 +98,11 @@ def test_a_kill_in_the_middle_loses_nothing(mounted):
     mounted.run("gc", mounted.directory)
     mounted.unmount()
     mounted.fsck()
+
+
+def test_what_was_just_written_is_in_use(store):
+    """Also what is in a segment that more is appended to."""
+    root = store.mount()
+    (root / "file").write_bytes(os.urandom(20 << 20))
+    told = json.loads(store.run("gc", str(root), "--json").stdout)["cleaning"]
+    assert 20 << 20 <= told["live_bytes"] <= told["store_bytes"]
