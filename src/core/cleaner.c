@@ -408,12 +408,14 @@ static bool has_dead(const struct riad_cleaner *cleaner)
     return i < cleaner->known.count;
 }
 
-/* What is dead is unlinked two rounds later (retire.c): it is looked for again until then, or for
- * some rounds. So long who asked is not told that all is done. */
+/* What is dead is unlinked two rounds later (retire.c), and what was ended can be cleaned when it
+ * is synced: it is looked for again until then, or for some rounds. So long who asked is not told
+ * that all is done. */
 static void settle(struct riad_workspace *workspace, struct riad_cleaner *cleaner, int result)
 {
     cleaner->quiet = result == 0 ? cleaner->quiet + 1 : 0;
-    if (cleaner->space.old_segments > 0 || (has_dead(cleaner) && cleaner->quiet < QUIET_ROUNDS)) {
+    if (cleaner->space.old_segments > 0 ||
+            ((has_dead(cleaner) || cleaner->space.ended > 0) && cleaner->quiet < QUIET_ROUNDS)) {
         cleaner->outdated = true;
         return;
     }

@@ -30,7 +30,8 @@ struct riad_space {
     size_t old_segments; /* of those: how many files there are, stuck ones excluded */
     uint64_t tail;       /* bytes of the log that is needed whatever is live in it */
     uint64_t tail_live;
-    size_t old_tail;          /* files of that, as old_segments, which has them too */
+    size_t old_tail; /* files of that, as old_segments, which has them too */
+    size_t ended;    /* segments with much that is dead, which are open until they are synced */
     uint64_t open, open_live; /* of the segments that are open for appending: only told */
 };
 

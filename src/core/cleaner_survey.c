@@ -167,6 +167,7 @@ static int pass_over_open(struct riad_workspace *workspace, const struct riad_kn
     }
     if (r == 0 && size > live + live / 4 + OPEN_DEAD_MAX) {
         riad_log_end_segment(workspace->log, item->segment);
+        space->ended++;
     }
     space->open += size;
     space->open_live += live;
