@@ -725,6 +725,8 @@ class Catalog:
     rosters: dict = field(default_factory=dict)  # workspace: Registered
     names: dict = field(default_factory=dict)  # workspace: name
     ends: dict = field(default_factory=dict)  # workspace: {epoch: End}
+    grants: dict = field(default_factory=dict)  # (subject kind, subject): {workspace: (bytes, inodes)}
+    clocks: dict = field(default_factory=dict)  # (subject kind, subject): since when its soft limits are passed: bytes, inodes
     bounds: dict = field(default_factory=dict)  # Ed25519 key of a node: {workspace: the last of its terms that counts}
     heads: dict = field(default_factory=lambda: {0: ZERO_HASH})  # number that follows a batch: hash of the batch
     next: int = 0
@@ -764,10 +766,25 @@ class Catalog:
 
     def limit(self, body):
         subject = (body.within(body.u8(), 1, 3), body.b16())
-        insist(subject[0] == 1, f"{body.what}: a limit of a user or group", TooNew)
-        if subject[1]:  # without one: of those that will be made
+        if subject[0] > 1:
+            insist(self.site and len(subject[1]) == 4, f"{body.what}: of no user or group")
+        elif subject[1]:  # without one: of those that will be made
             self.known(body, subject[1])
         self.limits[subject] = tuple(body.u64() for _ in range(4)) + (body.u32(), body.u32())
+
+    def subject(self, body):
+        subject = (body.within(body.u8(), 2, 3), body.take(4))
+        insist(subject in self.limits, f"{body.what}: of a user or group without a limit")
+        return subject
+
+    def grant(self, body):
+        subject, workspace = self.subject(body), self.known(body, body.id())
+        self.grants.setdefault(subject, {})[workspace] = (body.u64(), body.u64())
+
+    def clock(self, body):
+        subject, clock = self.subject(body), (body.u64(), body.u64())
+        insist(max(clock) <= 2**63 - 2**32, f"{body.what}: a time too far")
+        self.clocks[subject] = clock
 
     def expiry(self, body):
         workspace, expiry = self.known(body, body.id()), (body.u64(), body.u32())
@@ -827,6 +844,8 @@ CATALOG_KINDS = {  # what takes it, and whether only a site's store has it
     6: (Catalog.name, True),
     7: (Catalog.epoch_end, False),
     8: (Catalog.term_bound, True),
+    9: (Catalog.grant, True),
+    10: (Catalog.clock, True),
 }
 
 
@@ -1995,8 +2014,12 @@ def run_info(session):
     if session.store.is_site:
         show_site(session.authority)
     for (kind, subject), limit in session.catalog.limits.items():
-        whose = f"{['workspace', 'user', 'group'][kind - 1]} {subject.hex() or 'default'}"
-        print(f"limit {whose} {' '.join(map(str, limit))}")
+        name = str(int.from_bytes(subject, "little")) if kind > 1 else subject.hex() or "default"
+        print(f"limit {['workspace', 'user', 'group'][kind - 1]} {name} {' '.join(map(str, limit))}")
+        for workspace, grant in session.catalog.grants.get((kind, subject), {}).items():
+            print(f"  grant {workspace.hex()} {' '.join(map(str, grant))}")
+        if any(session.catalog.clocks.get((kind, subject), ())):
+            print(f"  over since {' '.join(map(str, session.catalog.clocks[kind, subject]))}")
     for workspace, expiry in session.catalog.expiries.items():
         print(f"expiry {workspace.hex()} {' '.join(map(str, expiry))}")
     for workspace, (kind, live, owner) in session.catalog.workspaces.items():

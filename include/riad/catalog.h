@@ -88,6 +88,10 @@ struct riad_catalog_grant {
     struct riad_id workspace;
     uint64_t bytes, inodes;
 };
+/* Since when more was granted than a soft limit: seconds since 1970; 0: it is not. */
+struct riad_catalog_clock {
+    uint64_t bytes_over_since, inodes_over_since;
+};
 /* A uid or gid with a limit, or one that had. */
 struct riad_catalog_subject {
     enum riad_catalog_subject_kind kind;
@@ -95,6 +99,7 @@ struct riad_catalog_subject {
     struct riad_catalog_limit limit;   /* all 0: none any more */
     struct riad_catalog_grant *grants; /* a workspace once */
     size_t grant_count;
+    struct riad_catalog_clock clock;
 };
 
 /* Where the items of a list are, by their ids. */
@@ -196,8 +201,10 @@ int riad_catalog_bound_terms(const struct riad_store *store, const struct riad_k
 int riad_catalog_set_subjects(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_subject *subjects,
         size_t count) RIAD_MUST_CHECK;
-/* The grants of one, in one batch; its limit is not read. -ENOENT: it has no limit, or one of the
- * workspaces is not in the catalog; -EINVAL: over 1024 of them. */
+/* The grants of one, and its clock, in one batch, if that differs; its limit is not read. They were
+ * reckoned by what *catalog says: -ESTALE: another process changed limits or grants since, which
+ * the caller reads and reckons anew. -ENOENT: it has no limit, or one of the workspaces is not in
+ * the catalog; -EINVAL: over 1024 of them, or a time that is none. */
 int riad_catalog_set_grants(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_subject *subject) RIAD_MUST_CHECK;
 /* NULL: it never had a limit. Borrowed. */

@@ -14,6 +14,9 @@ struct riad_grant {
     enum riad_subject subject; /* a user or a group */
     uint32_t id;               /* uid or gid */
     struct riad_usage most;    /* that its inodes in this workspace may add up to; RIAD_NO_LIMIT */
+    /* From then on (seconds since 1970) nothing grows before it was asked for, also below that: the
+     * grace of a soft limit is over. 0: it is not foreseen. */
+    uint64_t blocks_until, inodes_until;
 };
 
 /* Whom it lists is bound so from now on, also below what is used; all others are not bound. Copies.
@@ -23,6 +26,9 @@ int riad_workspace_set_grants(struct riad_workspace *workspace, const struct ria
 /* What inodes of a user or group use here. -EIO. Thread-safe. */
 int riad_workspace_owner_usage(struct riad_workspace *workspace, enum riad_subject subject,
         uint32_t id, struct riad_usage *ret) RIAD_MUST_CHECK;
+/* Whether root used more since this was asked last, for somebody who is bound: usage may be above
+ * grants. Thread-safe. */
+bool riad_workspace_exempt_grew(struct riad_workspace *workspace);
 /* Takes back what of a grant is not used, but for `spare` on top of what is: the grant is that from
  * now on, and in *ret; not more than it was. -ENOENT it is not bound. Thread-safe. */
 int riad_workspace_lower_grant(struct riad_workspace *workspace, enum riad_subject subject,

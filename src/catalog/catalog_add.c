@@ -100,7 +100,7 @@ static uint32_t count_entries(
         return (uint32_t)addition->subject_count;
     }
     if (addition->kind == RIAD_CATALOG_ADD_GRANTS) {
-        return (uint32_t)addition->subjects->grant_count;
+        return riad_catalog_count_grants(catalog, addition);
     }
     if (!makes_workspace(addition)) {
         return 1;
@@ -171,7 +171,7 @@ static void put_entries(const struct riad_catalog *catalog,
         riad_catalog_put_subjects(addition, writer);
         break;
     case RIAD_CATALOG_ADD_GRANTS:
-        riad_catalog_put_grants(addition, writer);
+        riad_catalog_put_grants(catalog, addition, writer);
         break;
     }
 }

@@ -195,6 +195,8 @@ static int apply_entry(struct riad_catalog *catalog, struct riad_reader *reader)
         return riad_catalog_apply_term_bound(catalog, &body);
     case RIAD_CATALOG_ENTRY_GRANT:
         return riad_catalog_apply_grant(catalog, &body);
+    case RIAD_CATALOG_ENTRY_CLOCK:
+        return riad_catalog_apply_clock(catalog, &body);
     default:
         return flags & ENTRY_MAY_SKIP ? 0 : -EPROTONOSUPPORT;
     }

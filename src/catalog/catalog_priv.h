@@ -23,7 +23,8 @@ enum riad_catalog_entry_kind {
     RIAD_CATALOG_ENTRY_NAME,
     RIAD_CATALOG_ENTRY_EPOCH_END,
     RIAD_CATALOG_ENTRY_TERM_BOUND,
-    RIAD_CATALOG_ENTRY_GRANT
+    RIAD_CATALOG_ENTRY_GRANT,
+    RIAD_CATALOG_ENTRY_CLOCK
 };
 
 /* What a command adds: a workspace with its limit and expiry, for a project its name, limits of
@@ -59,6 +60,7 @@ struct riad_catalog_addition {
     size_t limit_count;
     const struct riad_catalog_subject *subjects; /* subjects; of grants the only one */
     size_t subject_count;
+    uint64_t subject_changes; /* grants: what they were reckoned by */
 };
 
 /* Appends it as one batch, if there is anything to append. As the commands of riad/catalog.h. */
@@ -98,16 +100,22 @@ void riad_catalog_put_limits(
 
 /* The values of a limit, behind its subject. */
 void riad_catalog_put_limit(const struct riad_catalog_limit *limit, struct riad_writer *body);
-/* catalog_subject.c. A limit of a user or group; a grant. subject, size: as the entry has it. */
+/* catalog_subject.c. A limit of a user or group; a grant; a clock. subject, size: as the entry has
+ * it. */
 int riad_catalog_apply_subject(struct riad_catalog *catalog, uint8_t kind, const uint8_t *subject,
         size_t size, const struct riad_catalog_limit *limit) RIAD_MUST_CHECK;
 int riad_catalog_apply_grant(
         struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+int riad_catalog_apply_clock(
+        struct riad_catalog *catalog, struct riad_reader *body) RIAD_MUST_CHECK;
+/* Of an addition of grants: whether all can be there (-ENOENT, -ESTALE); how many entries. */
 int riad_catalog_check_grants(const struct riad_catalog *catalog,
         const struct riad_catalog_addition *addition) RIAD_MUST_CHECK;
+uint32_t riad_catalog_count_grants(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition);
 void riad_catalog_put_subjects(
         const struct riad_catalog_addition *addition, struct riad_writer *writer);
-void riad_catalog_put_grants(
+void riad_catalog_put_grants(const struct riad_catalog *catalog,
         const struct riad_catalog_addition *addition, struct riad_writer *writer);
 /* Lists of its own for a copy; on a failure it holds only these. */
 int riad_catalog_copy_subjects(

@@ -1,4 +1,5 @@
-/* Limits of users and groups, and the workspaces' grants of them (FORMAT 3.5, kinds 2 and 9). */
+/* Limits of users and groups, and the workspaces' grants of them (FORMAT 3.5, kinds 2, 9 and 10).
+ */
 #include <stdlib.h>
 
 #include "riad/error.h"
@@ -131,6 +132,37 @@ int riad_catalog_apply_grant(struct riad_catalog *catalog, struct riad_reader *b
                                                                    : -EBADMSG;
 }
 
+/* So that no grace that is added to it overflows. */
+static bool is_clock(const struct riad_catalog_clock *clock)
+{
+    const uint64_t most = INT64_MAX - UINT32_MAX;
+
+    return clock->bytes_over_since <= most && clock->inodes_over_since <= most;
+}
+
+int riad_catalog_apply_clock(struct riad_catalog *catalog, struct riad_reader *body)
+{
+    struct riad_catalog_subject *subject;
+    struct riad_catalog_clock clock;
+    uint8_t kind = riad_get_u8(body);
+    uint32_t id = riad_get_u32(body);
+    int r;
+
+    clock.bytes_over_since = riad_get_u64(body);
+    clock.inodes_over_since = riad_get_u64(body);
+    r = riad_reader_finish(body);
+    if (r < 0) {
+        return r;
+    }
+    subject = (struct riad_catalog_subject *)riad_catalog_find_subject(catalog, kind, id);
+    if (!subject || !is_clock(&clock)) {
+        return -EBADMSG;
+    }
+    subject->clock = clock;
+    catalog->subject_changes++;
+    return 0;
+}
+
 static void put_subject(const struct riad_catalog_subject *subject, struct riad_writer *writer)
 {
     uint8_t bytes[BODY_MAX], id[4];
@@ -153,11 +185,43 @@ void riad_catalog_put_subjects(
     }
 }
 
-void riad_catalog_put_grants(
+static bool has_clock(
+        const struct riad_catalog *catalog, const struct riad_catalog_subject *subject)
+{
+    const struct riad_catalog_subject *present =
+            riad_catalog_find_subject(catalog, subject->kind, subject->id);
+
+    return present && present->clock.bytes_over_since == subject->clock.bytes_over_since &&
+           present->clock.inodes_over_since == subject->clock.inodes_over_since;
+}
+
+static void put_clock(const struct riad_catalog_subject *subject, struct riad_writer *writer)
+{
+    uint8_t bytes[BODY_MAX];
+    struct riad_writer body;
+
+    riad_writer_init_fixed(&body, bytes, sizeof bytes);
+    riad_put_u8(&body, (uint8_t)subject->kind);
+    riad_put_u32(&body, subject->id);
+    riad_put_u64(&body, subject->clock.bytes_over_since);
+    riad_put_u64(&body, subject->clock.inodes_over_since);
+    riad_catalog_put_entry(RIAD_CATALOG_ENTRY_CLOCK, &body, writer);
+}
+
+uint32_t riad_catalog_count_grants(
+        const struct riad_catalog *catalog, const struct riad_catalog_addition *addition)
+{
+    return (uint32_t)addition->subjects->grant_count + !has_clock(catalog, addition->subjects);
+}
+
+void riad_catalog_put_grants(const struct riad_catalog *catalog,
         const struct riad_catalog_addition *addition, struct riad_writer *writer)
 {
     const struct riad_catalog_subject *subject = addition->subjects;
 
+    if (!has_clock(catalog, subject)) {
+        put_clock(subject, writer);
+    }
     for (size_t i = 0; i < subject->grant_count; i++) {
         uint8_t bytes[BODY_MAX];
         struct riad_writer body;
@@ -179,6 +243,9 @@ int riad_catalog_check_grants(
 
     if (!riad_catalog_find_subject(catalog, subject->kind, subject->id)) {
         return -ENOENT;
+    }
+    if (catalog->subject_changes != addition->subject_changes) {
+        return -ESTALE;
     }
     for (size_t i = 0; i < subject->grant_count; i++) {
         if (!riad_catalog_find(catalog, &subject->grants[i].workspace)) {
@@ -217,12 +284,14 @@ int riad_catalog_set_subjects(const struct riad_store *store, const struct riad_
 int riad_catalog_set_grants(const struct riad_store *store, const struct riad_keypair *keys,
         struct riad_catalog *catalog, const struct riad_catalog_subject *subject)
 {
-    const struct riad_catalog_addition addition = {
-        .kind = RIAD_CATALOG_ADD_GRANTS, .subjects = subject, .subject_count = 1
-    };
+    const struct riad_catalog_addition addition = { .kind = RIAD_CATALOG_ADD_GRANTS,
+        .subjects = subject,
+        .subject_count = 1,
+        .subject_changes = catalog->subject_changes };
 
-    return subject->grant_count <= GRANTS_MAX ? riad_catalog_add(store, keys, catalog, &addition)
-                                              : -EINVAL;
+    return subject->grant_count <= GRANTS_MAX && is_clock(&subject->clock)
+                   ? riad_catalog_add(store, keys, catalog, &addition)
+                   : -EINVAL;
 }
 
 int riad_catalog_copy_subjects(const struct riad_catalog *catalog, struct riad_catalog *copy)

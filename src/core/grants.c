@@ -15,7 +15,11 @@ struct wish {
     enum riad_subject subject;
     uint32_t id;
     struct riad_usage needed;
-    bool denied; /* it was asked for, and there is no more */
+    /* It was asked for in this operation, and there is no more: of a user, of a group. */
+    struct {
+        bool is;
+        uint32_t id;
+    } denied[2];
 };
 
 static _Thread_local struct wish wish;
@@ -47,11 +51,46 @@ static bool exceeds(uint64_t used, int64_t delta, uint64_t most)
     return delta > 0 && most != RIAD_NO_LIMIT && (used > most || (uint64_t)delta > most - used);
 }
 
+static bool is_past(uint64_t until)
+{
+    return until > 0 && (uint64_t)riad_clock_now().tv_sec >= until;
+}
+
+static bool lets(const struct riad_grant *grant, const struct riad_usage *used, int64_t blocks,
+        int64_t inodes)
+{
+    return !exceeds(used->blocks, blocks, grant->most.blocks) &&
+           !exceeds(used->inodes, inodes, grant->most.inodes) &&
+           !(blocks > 0 && is_past(grant->blocks_until)) &&
+           !(inodes > 0 && is_past(grant->inodes_until));
+}
+
 static uint64_t plus(uint64_t used, int64_t delta)
 {
     return delta > 0 ? used + (uint64_t)delta : used;
 }
 
+static bool is_denied(enum riad_subject subject, uint32_t id)
+{
+    const bool group = subject == RIAD_SUBJECT_GROUP;
+
+    return wish.denied[group].is && wish.denied[group].id == id;
+}
+
+static void set_denied(bool denied)
+{
+    const bool group = wish.subject == RIAD_SUBJECT_GROUP;
+
+    wish.denied[group].is = denied;
+    wish.denied[group].id = wish.id;
+}
+
+static void forget_denied(void)
+{
+    memset(wish.denied, 0, sizeof wish.denied);
+}
+
+/* Where user and group are refused, that one is wished for that may have more. */
 static int charge(struct riad_workspace *workspace, enum riad_subject subject, uint32_t id,
         int64_t blocks, int64_t inodes)
 {
@@ -66,17 +105,29 @@ static int charge(struct riad_workspace *workspace, enum riad_subject subject, u
     if (r < 0) {
         return r;
     }
-    if (!exceeds(owner.usage.blocks, blocks, grant->most.blocks) &&
-            !exceeds(owner.usage.inodes, inodes, grant->most.inodes)) {
+    if (lets(grant, &owner.usage, blocks, inodes)) {
         return 0;
     }
-    wish.denied &= wish.subject == subject && wish.id == id; /* the other one may have more */
-    wish.workspace = workspace;
-    wish.subject = subject;
-    wish.id = id;
-    wish.needed = (struct riad_usage){ plus(owner.usage.blocks, blocks),
-        plus(owner.usage.inodes, inodes) };
+    if (!wish.workspace || is_denied(wish.subject, wish.id)) {
+        wish.workspace = workspace;
+        wish.subject = subject;
+        wish.id = id;
+        wish.needed = (struct riad_usage){ plus(owner.usage.blocks, blocks),
+            plus(owner.usage.inodes, inodes) };
+    }
     return -EDQUOT;
+}
+
+static int charge_both(struct riad_workspace *workspace, const struct riad_inode *row,
+        int64_t blocks, int64_t inodes)
+{
+    int r = charge(workspace, RIAD_SUBJECT_USER, row->uid, blocks, inodes), group;
+
+    if (r < 0 && r != -EDQUOT) {
+        return r;
+    }
+    group = charge(workspace, RIAD_SUBJECT_GROUP, row->gid, blocks, inodes);
+    return group < 0 ? group : r;
 }
 
 int riad_grants_charge(struct riad_workspace *workspace, const struct riad_inode *row,
@@ -85,14 +136,17 @@ int riad_grants_charge(struct riad_workspace *workspace, const struct riad_inode
     int r;
 
     wish.workspace = NULL;
-    if (workspace->exempt || workspace->grant_count == 0 || (blocks <= 0 && inodes <= 0)) {
+    if (workspace->grant_count == 0 || (blocks <= 0 && inodes <= 0)) {
         return 0;
     }
-    r = charge(workspace, RIAD_SUBJECT_USER, row->uid, blocks, inodes);
-    if (r == 0) {
-        r = charge(workspace, RIAD_SUBJECT_GROUP, row->gid, blocks, inodes);
+    if (workspace->exempt) {
+        workspace->exempt_grew = true;
+        return 0;
     }
-    wish.denied &= r < 0; /* the shorter write that was made of it */
+    r = charge_both(workspace, row, blocks, inodes);
+    if (r == 0) {
+        forget_denied(); /* the shorter write that was made of it */
+    }
     return r;
 }
 
@@ -102,7 +156,11 @@ int riad_grants_move(struct riad_workspace *workspace, const struct riad_inode *
     int r = 0;
 
     wish.workspace = NULL;
-    if (workspace->exempt || workspace->grant_count == 0) {
+    if (workspace->grant_count == 0) {
+        return 0;
+    }
+    if (workspace->exempt) {
+        workspace->exempt_grew |= after->uid != before->uid || after->gid != before->gid;
         return 0;
     }
     if (after->uid != before->uid) {
@@ -123,6 +181,9 @@ static uint64_t room_of(struct riad_workspace *workspace, enum riad_subject subj
             riad_index_owner(workspace->index, subject, id, &owner) < 0) {
         return UINT64_MAX;
     }
+    if (is_past(grant->blocks_until)) {
+        return 0;
+    }
     return grant->most.blocks > owner.usage.blocks ? grant->most.blocks - owner.usage.blocks : 0;
 }
 
@@ -140,7 +201,8 @@ uint64_t riad_grants_room(struct riad_workspace *workspace, const struct riad_in
 
 bool riad_grants_may_grow(const struct riad_workspace *workspace)
 {
-    return workspace->raise_grant && wish.workspace == workspace && !wish.denied;
+    return workspace->raise_grant && wish.workspace == workspace &&
+           !is_denied(wish.subject, wish.id);
 }
 
 /* Each operation ends with a call that returns false, which forgets its wish. After a refusal that
@@ -149,15 +211,15 @@ bool riad_grants_may_grow(const struct riad_workspace *workspace)
 bool riad_grants_awaited(struct riad_workspace *workspace, int *result)
 {
     if (*result != -EDQUOT || !riad_grants_may_grow(workspace)) {
-        wish.denied = false;
+        forget_denied();
         return false;
     }
     if (!riad_is_patient()) {
         *result = RIAD_WOULD_WAIT;
         return false;
     }
-    wish.denied = workspace->raise_grant(
-                          workspace->raise_context, wish.subject, wish.id, &wish.needed) < 0;
+    set_denied(workspace->raise_grant(
+                       workspace->raise_context, wish.subject, wish.id, &wish.needed) < 0);
     return true;
 }
 
@@ -209,6 +271,17 @@ int riad_workspace_owner_usage(struct riad_workspace *workspace, enum riad_subje
         *ret = owner.usage;
     }
     return r;
+}
+
+bool riad_workspace_exempt_grew(struct riad_workspace *workspace)
+{
+    bool grew;
+
+    pthread_mutex_lock(&workspace->mutation);
+    grew = workspace->exempt_grew;
+    workspace->exempt_grew = false;
+    pthread_mutex_unlock(&workspace->mutation);
+    return grew;
 }
 
 static uint64_t lowered(uint64_t most, uint64_t used, uint64_t spare)

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 
 enum { MARKS = 4 };
 
@@ -23,7 +24,7 @@ static void list_marks(const struct riad_limit_measure *measure, struct mark ret
         hard / 4 * 3, "80 % of the hard limit are used" };
     ret[2] = (struct mark){ RIAD_MARK_95, hard > 0 && used >= hard - hard / 20, hard / 10 * 9,
         "95 % of the hard limit are used" };
-    ret[3] = (struct mark){ RIAD_MARK_HARD, measure->refused, hard - hard / 20,
+    ret[3] = (struct mark){ RIAD_MARK_HARD, measure->refused, measure->most - measure->most / 20,
         "the limit is reached, and something was refused" };
 }
 
@@ -44,6 +45,17 @@ void riad_limit_marks_look(const struct riad_limit_measure *measure, unsigned *t
         } else if (!mark->there && measure->used < mark->again) {
             *told &= ~(unsigned)mark->bit;
         }
+    }
+}
+
+void riad_limit_show_grace(uint64_t since, uint32_t grace, char ret[static 64])
+{
+    time_t ends = (time_t)(since + grace);
+    struct tm when;
+
+    if (since == 0 || !gmtime_r(&ends, &when) ||
+            strftime(ret, 64, "; from %Y-%m-%dT%H:%M:%SZ on it holds", &when) == 0) {
+        ret[0] = '\0';
     }
 }
 

@@ -46,6 +46,12 @@ static bool is_grace_over(const struct measure *measure)
            (uint64_t)riad_clock_now().tv_sec >= measure->since + measure->grace;
 }
 
+/* What holds now. */
+static uint64_t most_of(const struct measure *measure)
+{
+    return is_grace_over(measure) ? measure->soft : measure->hard;
+}
+
 static bool is_refused(struct riad_workspace *workspace, enum riad_resource resource, int64_t delta)
 {
     struct measure measured;
@@ -140,17 +146,6 @@ static void set_clock(struct riad_workspace *workspace, enum riad_resource resou
     }
 }
 
-static void tell_grace(const struct measure *measure, char ret[static 64])
-{
-    time_t ends = (time_t)(measure->since + measure->grace);
-    struct tm when;
-
-    if (measure->since == 0 || !gmtime_r(&ends, &when) ||
-            strftime(ret, 64, "; from %Y-%m-%dT%H:%M:%SZ on it holds", &when) == 0) {
-        ret[0] = '\0';
-    }
-}
-
 struct telling {
     struct riad_workspace *workspace;
     enum riad_resource resource;
@@ -163,13 +158,15 @@ static void tell(void *context, enum riad_limit_mark mark, const char *what)
     const struct measure *measure = telling->measure;
     bool is_bytes = telling->resource == RIAD_RESOURCE_BLOCKS;
     uint64_t unit = is_bytes ? RIAD_BLOCK_SIZE : 1;
-    uint64_t passed = mark == RIAD_MARK_SOFT ? measure->soft : measure->hard;
+    uint64_t passed = mark == RIAD_MARK_SOFT   ? measure->soft
+                      : mark == RIAD_MARK_HARD ? most_of(measure)
+                                               : measure->hard;
     char used[32], limit[32], grace[64] = "", largest[RIAD_LARGEST_TEXT];
 
     riad_limit_show(is_bytes, measure->used * unit, used);
     riad_limit_show(is_bytes, passed * unit, limit);
     if (mark == RIAD_MARK_SOFT) {
-        tell_grace(measure, grace);
+        riad_limit_show_grace(measure->since, measure->grace, grace);
     }
     riad_limits_show_largest(telling->workspace, telling->resource, largest);
     riad_workspace_tell_limit(telling->workspace, "%s: %s: %s of %s%s%s", measure->name, what, used,
@@ -185,7 +182,7 @@ static void watch(struct riad_workspace *workspace, enum riad_resource resource,
 
     measure(workspace, resource, &measured);
     looked = (struct riad_limit_measure){ measured.used, measured.soft, measured.hard,
-        measured.watch->refused };
+        most_of(&measured), measured.watch->refused };
     riad_limit_marks_look(&looked, &measured.watch->told, quiet ? NULL : tell, &telling);
     measured.watch->refused = false;
 }

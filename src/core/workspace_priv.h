@@ -92,6 +92,7 @@ struct riad_workspace {
     struct riad_grant *grants; /* by subject and id */
     size_t grant_count;
     bool exempt; /* the change that is being built is root's, or nobody's: grants do not bind it */
+    bool exempt_grew;       /* mutation: such a one used more of what grants are for */
     uint64_t over_since[2]; /* by resource, as the index has it: when the soft limit was passed */
     struct riad_limit_watch watches[2]; /* by resource */
     enum riad_workspace_state state;

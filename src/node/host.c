@@ -127,7 +127,6 @@ static int look_at_clocks(struct riad_host *host)
     due = sooner(due, riad_host_follow_usage(host));
     if (host->site) {
         due = sooner(due, riad_site_lock_sessions(host->site));
-        due = sooner(due, riad_site_watch_subjects(host->site));
         due = sooner(due, riad_site_follow_members(host->site));
     }
     return due;

@@ -3,26 +3,66 @@
 #define RIAD_SITE_AMOUNT_PRIV_H
 
 #include "riad/catalog.h"
+#include "riad/grants.h"
 #include "riad/index.h"
 
-enum {
-    CHUNK_BYTES = 64 << 20, /* more than is needed, as long as there is much: so seldom anew */
-    CHUNK_INODES = 1024,
-};
+enum { BYTES, INODES, RESOURCES };
+enum { SCARCE = 16 }; /* when so small a part of a limit is left, nothing is spare */
 
 /* Bytes and inodes, as the catalog counts. */
 struct amount {
-    uint64_t bytes, inodes;
+    uint64_t of[RESOURCES];
 };
+
+/* One resource of a subject. Limits: 0: none. */
+struct bound {
+    uint64_t soft, hard;
+    uint32_t grace; /* seconds; not 0 */
+    uint64_t since; /* when the soft limit was passed, seconds since 1970; 0: it is not */
+};
+
+static inline struct bound bound_of(const struct riad_catalog_limit *limit,
+        const struct riad_catalog_clock *clock, unsigned resource)
+{
+    struct bound bound = resource == BYTES ? (struct bound){ limit->bytes_soft, limit->bytes_hard,
+        limit->grace_bytes, clock->bytes_over_since }
+                                           : (struct bound){ limit->inodes_soft, limit->inodes_hard,
+                                                 limit->grace_inodes, clock->inodes_over_since };
+
+    bound.grace = bound.grace > 0 ? bound.grace : RIAD_GRACE_SECONDS;
+    return bound;
+}
+
+static inline bool is_bound(const struct bound *bound)
+{
+    return bound->soft > 0 || bound->hard > 0;
+}
+
+/* From when on the soft limit holds as the hard one does; 0: it is not foreseen. */
+static inline uint64_t grace_end(const struct bound *bound)
+{
+    return bound->soft > 0 && bound->since > 0 ? bound->since + bound->grace : 0;
+}
+
+/* What may be granted in all. */
+static inline uint64_t ceiling(const struct bound *bound, uint64_t now)
+{
+    uint64_t end = grace_end(bound);
+
+    return end > 0 && now >= end ? bound->soft : bound->hard > 0 ? bound->hard : UINT64_MAX;
+}
 
 static inline struct amount amount_of(const struct riad_usage *usage)
 {
-    return (struct amount){ usage->blocks * RIAD_BLOCK_SIZE, usage->inodes };
+    return (struct amount){ { usage->blocks * RIAD_BLOCK_SIZE, usage->inodes } };
 }
 
 static inline bool is_limited(const struct riad_catalog_subject *subject)
 {
-    return subject->limit.bytes_hard > 0 || subject->limit.inodes_hard > 0;
+    const struct bound bytes = bound_of(&subject->limit, &subject->clock, BYTES);
+    const struct bound inodes = bound_of(&subject->limit, &subject->clock, INODES);
+
+    return is_bound(&bytes) || is_bound(&inodes);
 }
 
 static inline uint64_t smaller(uint64_t a, uint64_t b)
@@ -35,6 +75,11 @@ static inline uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static inline uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 /* Of what is left of a limit, what there is until the next mark that is told of: more is granted
  * only to who needs it, and so asks. */
 static inline uint64_t until_mark(uint64_t left, uint64_t hard)
@@ -42,22 +87,19 @@ static inline uint64_t until_mark(uint64_t left, uint64_t hard)
     return left > hard / 5 ? left - hard / 5 : left > hard / 20 ? left - hard / 20 : left;
 }
 
-/* What it becomes: all that is wanted and some more, as long as there is so much. */
-static inline uint64_t grown(
-        uint64_t granted, uint64_t wanted, uint64_t left, uint64_t limit, uint64_t chunk)
+/* What a grant becomes when `sum` is granted in all: all that is wanted and some more, as long as
+ * there is so much. Nothing that is only spare passes a soft limit. */
+static inline uint64_t grown(const struct bound *bound, unsigned resource, uint64_t granted,
+        uint64_t wanted, uint64_t sum, uint64_t now)
 {
-    uint64_t more = wanted > granted ? wanted - granted : 0;
-    uint64_t spare = smaller(smaller(chunk, left / 4), until_mark(left, limit));
+    /* More than is needed, as long as there is much: so seldom anew. */
+    static const uint64_t chunks[RESOURCES] = { 64 << 20, 1024 };
+    uint64_t more = less(wanted, granted), left = less(ceiling(bound, now), sum);
+    uint64_t soft = bound->soft > 0 && bound->since == 0 ? less(bound->soft, sum) : left;
+    uint64_t room = more <= soft ? smaller(soft, left) : left;
+    uint64_t spare = smaller(smaller(chunks[resource], room / 4), until_mark(left, bound->hard));
 
     return more == 0 ? granted : granted + smaller(left, larger(more, spare));
-}
-
-static inline struct amount grow(const struct riad_catalog_limit *limit, struct amount granted,
-        struct amount wanted, struct amount left)
-{
-    return (struct amount){ grown(granted.bytes, wanted.bytes, left.bytes, limit->bytes_hard,
-                                    CHUNK_BYTES),
-        grown(granted.inodes, wanted.inodes, left.inodes, limit->inodes_hard, CHUNK_INODES) };
 }
 
 /* What has no limit is not wanted. */
@@ -66,13 +108,17 @@ static inline struct amount wanted_of(
 {
     struct amount wanted = amount_of(needed);
 
-    return (struct amount){ subject->limit.bytes_hard > 0 ? wanted.bytes : 0,
-        subject->limit.inodes_hard > 0 ? wanted.inodes : 0 };
+    for (unsigned i = 0; i < RESOURCES; i++) {
+        const struct bound bound = bound_of(&subject->limit, &subject->clock, i);
+
+        wanted.of[i] = is_bound(&bound) ? wanted.of[i] : 0;
+    }
+    return wanted;
 }
 
-static inline bool covers(struct amount granted, struct amount wanted)
+static inline bool covers(const struct amount *granted, const struct amount *wanted)
 {
-    return granted.bytes >= wanted.bytes && granted.inodes >= wanted.inodes;
+    return granted->of[BYTES] >= wanted->of[BYTES] && granted->of[INODES] >= wanted->of[INODES];
 }
 
 #endif

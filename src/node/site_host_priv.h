@@ -28,8 +28,10 @@ struct riad_site_host {
                                */
     struct riad_told_subject *told; /* lock */
     size_t told_count;              /* lock */
-    int64_t subjects_watched;       /* main thread: when; riad_control_now */
-    uint64_t applied; /* lock: the catalog's number whose limits running mounts obey */
+    pthread_mutex_t follower_lock;
+    pthread_cond_t follower_wake; /* monotonic */
+    bool follower_ends;           /* follower_lock */
+    uint64_t applied;             /* lock: the catalog's number whose limits running mounts obey */
     pthread_mutex_t tries_lock;
     struct riad_site_try *tries; /* tries_lock */
     size_t try_count;            /* tries_lock */
@@ -180,6 +182,11 @@ json_t *riad_site_list_subjects(struct riad_site_host *site, uid_t uid, const js
 /* site_shares.c. As riad_workspace_config.raise_grant; context: the mount. */
 int riad_site_raise_grant(void *context, enum riad_subject kind, uint32_t id,
         const struct riad_usage *needed) RIAD_MUST_CHECK;
+/* (lock) What root used for those who are bound counts for them. */
+void riad_site_register_exempt(struct riad_site_host *site);
+/* (lock) What is spare here is given back: so clocks of soft limits end, and others have it. */
+int riad_site_release_spare(struct riad_site_host *site, enum riad_catalog_subject_kind kind,
+        uint32_t id) RIAD_MUST_CHECK;
 /* (lock) All that are open keep to the catalog's grants, which cover what is used there already. */
 void riad_site_follow_all_grants(struct riad_site_host *site);
 /* Before anybody can use it: takes the site's lock. Exit code and reason. */
@@ -191,9 +198,13 @@ void riad_site_release_grants(struct riad_mount *mount);
  * refused, each once until usage was well below. */
 void riad_site_watch_subject(struct riad_site_host *site, const struct riad_mount *mount,
         const struct riad_catalog_subject *subject, const struct riad_usage *needed);
-/* Main thread: the same for all every 5 s, as usage goes up and down within what was granted.
- * Milliseconds until it wants to look again. */
-int riad_site_watch_subjects(struct riad_site_host *site);
+/* (lock) The same for all, as usage goes up and down within what was granted. Where it went below
+ * a soft limit, the clock ends; what is scarce, and not used here any more, is for others. */
+void riad_site_watch_subjects(struct riad_site_host *site);
+/* site_follow.c. A thread that keeps the worker up to date with what other nodes write, and with
+ * what is used of limits. Started and ended once; ended before what it works on. */
+int riad_site_follower_start(struct riad_site_host *site, pthread_t *ret) RIAD_MUST_CHECK;
+void riad_site_follower_end(struct riad_site_host *site, pthread_t follower);
 
 /* site_sessions.c. Main thread: locks what has nobody left who is logged in, if the configuration
  * says so. Milliseconds until it wants to look again; -1: never. */

@@ -1,28 +1,25 @@
 /* Who is told when the limit of a user or group is nearly used up, or something was refused. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "riad/grants.h"
 #include "riad/limit_marks.h"
 
-#include "control_priv.h"
 #include "event_queue_priv.h"
 #include "site_amount_priv.h"
 #include "site_host_priv.h"
 
-enum { EVERY_MS = 5000, AGAIN_MS = 200 };
-
 struct riad_told_subject {
     enum riad_catalog_subject_kind kind;
     uint32_t id;
-    unsigned bytes, inodes; /* what was told of each (riad/limit_marks.h) */
+    unsigned marks[RESOURCES]; /* what was told (riad/limit_marks.h) */
 };
 
 /* One resource, as it is. */
 struct measure {
-    const char *name;
-    bool is_bytes;
-    uint64_t used, hard;
+    unsigned resource;
+    uint64_t used;
+    struct bound bound;
     bool refused;
 };
 
@@ -81,20 +78,36 @@ struct telling {
     const struct measure *measure;
 };
 
+/* What holds now; 0: nothing. */
+static uint64_t most_of(const struct bound *bound)
+{
+    uint64_t most = ceiling(bound, (uint64_t)time(NULL));
+
+    return most < UINT64_MAX ? most : 0;
+}
+
 /* Of no workspace: its members need not know. The number comes first: commands are told it. */
 static void tell(void *context, enum riad_limit_mark mark, const char *what)
 {
     static const struct riad_id none;
     const struct telling *telling = context;
     const struct measure *measure = telling->measure;
-    char text[RIAD_EVENT_QUEUE_TEXT], used[32], hard[32];
+    const struct bound *bound = &measure->bound;
+    bool is_bytes = measure->resource == BYTES;
+    char text[RIAD_EVENT_QUEUE_TEXT], used[32], limit[32], grace[64] = "";
 
-    (void)mark; /* all are of the hard limit */
-    riad_limit_show(measure->is_bytes, measure->used, used);
-    riad_limit_show(measure->is_bytes, measure->hard, hard);
-    snprintf(text, sizeof text, "%s %u: %s in all workspaces: %s: %s of %s",
+    riad_limit_show(is_bytes, measure->used, used);
+    riad_limit_show(is_bytes,
+            mark == RIAD_MARK_SOFT   ? bound->soft
+            : mark == RIAD_MARK_HARD ? most_of(bound)
+                                     : bound->hard,
+            limit);
+    if (mark == RIAD_MARK_SOFT) {
+        riad_limit_show_grace(bound->since, bound->grace, grace);
+    }
+    snprintf(text, sizeof text, "%s %u: %s in all workspaces: %s: %s of %s%s",
             telling->subject->kind == RIAD_CATALOG_USER ? "uid" : "gid", telling->subject->id,
-            measure->name, what, used, hard);
+            is_bytes ? "space" : "inodes", what, used, limit, grace);
     riad_host_queue_event(&telling->site->host, &none, "limit", text);
 }
 
@@ -102,9 +115,11 @@ static void watch(struct riad_site_host *site, const struct riad_catalog_subject
         const struct measure *measure, unsigned *told)
 {
     struct telling telling = { site, subject, measure };
-    const struct riad_limit_measure looked = { measure->used, 0, measure->hard, measure->refused };
+    const struct bound *bound = &measure->bound;
+    const struct riad_limit_measure looked = { measure->used, bound->soft, bound->hard,
+        most_of(bound), measure->refused };
 
-    if (measure->hard > 0) {
+    if (is_bound(bound)) {
         riad_limit_marks_look(&looked, told, tell, &telling);
     }
 }
@@ -113,51 +128,85 @@ void riad_site_watch_subject(struct riad_site_host *site, const struct riad_moun
         const struct riad_catalog_subject *subject, const struct riad_usage *needed)
 {
     static const struct riad_usage nothing;
-    const struct riad_usage *wanted = needed ? needed : &nothing;
+    const struct riad_catalog_grant none = { 0 };
     const struct riad_catalog_grant *grant =
             mount ? riad_catalog_find_grant(subject, &mount->id) : NULL;
-    struct riad_usage used = used_of(site, mount, subject, wanted);
+    struct riad_usage usage = used_of(site, mount, subject, needed ? needed : &nothing);
+    struct amount used = amount_of(&usage), wanted = amount_of(needed ? needed : &nothing);
     struct riad_told_subject *told = find_told(site, subject);
-    const struct measure bytes = { "space", true, used.blocks * RIAD_BLOCK_SIZE,
-        subject->limit.bytes_hard, wanted->blocks > (grant ? grant->bytes / RIAD_BLOCK_SIZE : 0) };
-    const struct measure inodes = { "inodes", false, used.inodes, subject->limit.inodes_hard,
-        wanted->inodes > (grant ? grant->inodes : 0) };
+    struct amount granted;
 
-    if (told) { /* else memory is short, and nobody is told */
-        watch(site, subject, &bytes, &told->bytes);
-        watch(site, subject, &inodes, &told->inodes);
+    grant = grant ? grant : &none;
+    granted = (struct amount){ { grant->bytes, grant->inodes } };
+    for (unsigned i = 0; told && i < RESOURCES; i++) { /* without memory nobody is told */
+        struct measure measure = { i, used.of[i], bound_of(&subject->limit, &subject->clock, i),
+            wanted.of[i] > granted.of[i] };
+
+        watch(site, subject, &measure, &told->marks[i]);
     }
+}
+
+static struct amount granted_in_all(const struct riad_catalog_subject *subject)
+{
+    struct amount sum = { { 0 } };
+
+    for (size_t i = 0; i < subject->grant_count; i++) {
+        sum.of[BYTES] += subject->grants[i].bytes;
+        sum.of[INODES] += subject->grants[i].inodes;
+    }
+    return sum;
 }
 
 /* Only where so much is granted can there be something to tell, or not any more. */
 static bool is_near(const struct riad_catalog_subject *subject)
 {
-    uint64_t bytes = 0, inodes = 0;
+    struct amount sum = granted_in_all(subject);
+    bool near = false;
 
-    for (size_t i = 0; i < subject->grant_count; i++) {
-        bytes += subject->grants[i].bytes;
-        inodes += subject->grants[i].inodes;
+    for (unsigned i = 0; i < RESOURCES; i++) {
+        const struct bound bound = bound_of(&subject->limit, &subject->clock, i);
+
+        near |= (bound.hard > 0 && sum.of[i] >= bound.hard / 4 * 3) ||
+                (bound.soft > 0 && sum.of[i] >= bound.soft / 4 * 3) || bound.since > 0;
     }
-    return (subject->limit.bytes_hard > 0 && bytes >= subject->limit.bytes_hard / 4 * 3) ||
-           (subject->limit.inodes_hard > 0 && inodes >= subject->limit.inodes_hard / 4 * 3);
+    return near;
 }
 
-int riad_site_watch_subjects(struct riad_site_host *site)
+/* A clock goes on, and no more is used than the soft limit; or little is left of a limit, and much
+ * of what is granted here is not used any more: others may need it. */
+static bool is_to_be_given_back(
+        struct riad_site_host *site, const struct riad_catalog_subject *subject)
 {
-    int64_t left = site->subjects_watched + EVERY_MS - riad_control_now();
+    struct riad_usage usage = used_of(site, NULL, subject, NULL);
+    struct amount used = amount_of(&usage), sum = granted_in_all(subject);
+    bool back = false;
 
-    if (left > 0) {
-        return (int)left;
+    for (unsigned i = 0; i < RESOURCES; i++) {
+        const struct bound bound = bound_of(&subject->limit, &subject->clock, i);
+        uint64_t most = most_of(&bound);
+
+        back |= bound.since > 0 && used.of[i] <= bound.soft;
+        back |= less(most, sum.of[i]) < most / SCARCE &&
+                less(sum.of[i], used.of[i]) > most / SCARCE;
     }
-    if (pthread_mutex_trylock(&site->lock) != 0) {
-        return AGAIN_MS;
-    }
+    return back;
+}
+
+void riad_site_watch_subjects(struct riad_site_host *site)
+{
+    riad_site_register_exempt(site);
     for (size_t i = 0; i < site->catalog.subject_count; i++) {
-        if (is_near(&site->catalog.subjects[i])) {
-            riad_site_watch_subject(site, NULL, &site->catalog.subjects[i], NULL);
+        const struct riad_catalog_subject *subject = &site->catalog.subjects[i];
+
+        if (!is_near(subject)) {
+            continue;
         }
+        if (is_to_be_given_back(site, subject)) {
+            int r = riad_site_release_spare(site, subject->kind, subject->id);
+
+            (void)r;                              /* it is tried again */
+            subject = &site->catalog.subjects[i]; /* the list is another one, of the same */
+        }
+        riad_site_watch_subject(site, NULL, subject, NULL);
     }
-    pthread_mutex_unlock(&site->lock);
-    site->subjects_watched = riad_control_now();
-    return EVERY_MS;
 }

@@ -199,10 +199,13 @@ static void add_limit(
     json_object_set_new(item, "bytes_limit", json_integer((json_int_t)limit->bytes_hard));
     json_object_set_new(item, "inodes_limit", json_integer((json_int_t)limit->inodes_hard));
     json_object_set_new(item, "soft",
-            json_pack("{s:I, s:I, s:I, s:I}", "bytes_limit", (json_int_t)limit->bytes_soft,
-                    "bytes_grace_seconds", (json_int_t)limit->grace_bytes, "inodes_limit",
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "bytes_limit",
+                    (json_int_t)limit->bytes_soft, "bytes_grace_seconds",
+                    (json_int_t)limit->grace_bytes, "bytes_over_since",
+                    (json_int_t)subject->clock.bytes_over_since, "inodes_limit",
                     (json_int_t)limit->inodes_soft, "inodes_grace_seconds",
-                    (json_int_t)limit->grace_inodes));
+                    (json_int_t)limit->grace_inodes, "inodes_over_since",
+                    (json_int_t)subject->clock.inodes_over_since));
     for (size_t i = 0; i < subject->grant_count; i++) {
         struct riad_mount *mount = riad_site_hold(site, &subject->grants[i].workspace);
 

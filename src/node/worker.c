@@ -163,12 +163,18 @@ static void wait_openings(struct riad_site_host *site)
 static int serve(struct riad_site_host *site, int signals, struct riad_reason *reason)
 {
     struct riad_host *host = &site->host;
-    pthread_t keys;
+    pthread_t keys, follower;
     int r = riad_control_start_public(
             RIAD_WORKER_CONTROL_FD, riad_site_request, site, &host->control);
 
     if (r == 0) {
+        r = riad_site_follower_start(site, &follower);
+    }
+    if (r == 0) {
         r = riad_thread_start("riad-keys", riad_site_take_keys, site, &keys);
+        if (r < 0) {
+            riad_site_follower_end(site, follower);
+        }
     }
     if (r < 0) {
         riad_control_stop(host->control);
@@ -182,6 +188,7 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
             reload_config(site);
         }
     }
+    riad_site_follower_end(site, follower);
     shutdown(site->keys_fd, SHUT_RDWR);
     pthread_join(keys, NULL);
     wait_openings(site);

@@ -11,6 +11,7 @@ import pytest
 
 from harness import wait_until
 from projects import acme, alice, bob, carol, daemon, dave, project, shared  # noqa: F401
+from shares import Admin
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -50,7 +51,12 @@ def change(person, top, seed):
 
 def test_epochs(site, daemon, shared, alice, bob, carol, dave):
     """Whoever is removed has nothing any more, also of what she could read."""
+    for kind, account in ("user", bob.account.uid), ("group", bob.account.gid):  # with grants and clocks in the catalog
+        assert Admin(daemon).set(kind, account, bytes_limit=1 << 30, soft={"bytes_limit": 1 << 16})["ok"]
     change(bob, shared, 1)
+    bob.shell(f"head -c 1M /dev/zero > {shared}/own")
+    info = dump(site, bob, site.store, "info").decode()
+    assert info.count("\n  grant ") >= 2 and info.count("\n  over since ") == 2 and f"limit user {bob.account.uid} 65536 {1 << 30} " in info
     assert dumped_when_closed(site, daemon, shared, alice, carol)
     alice.signed("member", "remove", "acme", carol.account.name)
     change(bob, shared, 2)

@@ -6,49 +6,17 @@ import time
 
 import pytest
 
-from harness import DONE, FAILED, NOT_PERMITTED, USAGE, wait_until
+from harness import FAILED, NOT_PERMITTED, USAGE, wait_until
 from projects import acme, alice, bob, carol, daemon, dave, kinds, shared  # noqa: F401
+from shares import MIB, admin, fill, home, run, told  # noqa: F401
 from sites import control
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
-MIB = 1 << 20
-
-
-class Root:
-    """An account like any other, to ask the daemon as."""
-
-    def prefix(self):
-        return []
-
-
-class Admin:
-    def __init__(self, daemon):
-        self.daemon, self.account = daemon, Root()
-
-    def set(self, kind, ident, **limit):
-        return control(self, "set-subjects", kind=kind, subjects=[{"id": ident, **limit}])
-
-    def subjects(self, kind):
-        return {item["id"]: item for item in control(self, "subjects", kind=kind)["subjects"]}
-
-
-@pytest.fixture
-def admin(daemon):
-    return Admin(daemon)
-
-
-def home(daemon, person):
-    return daemon.home / person.account.name
 
 
 def used(path):
     return sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for folder, _, names in os.walk(path) for name in names)
-
-
-def fill(person, path, code=1):
-    """Until there is no more; in whole blocks."""
-    person.shell(f"dd if=/dev/zero of={path} bs=64k 2>/dev/null", code=code)
 
 
 def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, admin):
@@ -91,11 +59,6 @@ def test_inodes_and_groups(daemon, shared, alice, bob, admin):
     assert admin.subjects("group")[gid]["bytes_used"] <= groups[gid]["bytes_used"] + MIB
     assert control(bob, "subjects", kind="group")["exit"] == NOT_PERMITTED
     assert [item["id"] for item in control(bob, "subjects", kind="user")["subjects"]] == [uid]
-
-
-def run(daemon, *arguments, code=DONE):
-    """The command, as root."""
-    return daemon.node.run(*arguments, code=code).stdout
 
 
 def test_by_commands(site, daemon, shared, alice, bob, admin):
@@ -167,10 +130,6 @@ def test_several_processes_at_one_limit(daemon, shared, alice, bob, carol, admin
     assert most <= limit and limit - 4096 < admin.subjects("user")[uid]["bytes_used"] <= limit
 
 
-def told(site, kind, ident):
-    return [event["text"].partition(": ")[2] for event in site.first.events() if event["event"] == "limit" and event["text"].startswith(f"{kind} {ident}: ")]
-
-
 def test_who_hears_of_it(site, daemon, shared, alice, bob, admin):
     """80 %, 95 %, and that something was refused: once each, until usage was well below; told to whom it is about."""
     uid, gid = bob.account.uid, bob.account.gid
@@ -218,3 +177,33 @@ def test_what_is_freed_below_a_lowered_limit_stays_free(daemon, shared, bob, adm
     bob.shell(f"rm {home(daemon, bob)}/two")
     fill(bob, home(daemon, bob) / "five")
     assert admin.subjects("user")[uid]["bytes_used"] == limit
+
+
+def test_what_root_writes_for_her_counts(daemon, shared, bob, admin):
+    """root is not bound, and what she has then is hers in all workspaces."""
+    uid = bob.account.uid
+    before = admin.subjects("user")[uid]["bytes_used"]
+    assert admin.set("user", uid, bytes_limit=before + 8 * MIB)["ok"]
+    bob.shell(f": > {shared}/restored")
+    (shared / "restored").write_bytes(bytes(7 * MIB))
+    time.sleep(6)  # the daemon looks every five seconds
+    fill(bob, home(daemon, bob) / "file")
+    assert admin.subjects("user")[uid]["bytes_used"] == before + 8 * MIB
+
+
+def test_of_ten_thousand(daemon, shared, bob, admin):
+    """Set from a file, and reported, within seconds."""
+    path = daemon.node.directory / "limits"
+    path.write_text("".join(f"{uid} 1G 2G 10k 20k\n" for uid in range(1_000_000, 1_010_000)), encoding="ascii")
+    start = time.monotonic()
+    run(daemon, "quota", "set", "--user", "--from-file", str(path))
+    middle = time.monotonic()
+    rows = json.loads(run(daemon, "quota", "report", "--user", "--json"))["users"]
+    end = time.monotonic()
+    assert len([row for row in rows if row["bytes_limit"] == 2 << 30]) == 10_000
+    print(f"set {middle - start:.2f} s, report {end - middle:.2f} s")
+    assert middle - start < 20 and end - middle < 10
+    admin.set("user", bob.account.uid, bytes_limit=1 << 30)
+    start = time.monotonic()
+    bob.shell(f"head -c 16M /dev/zero > {shared}/file")  # with a grant among so many
+    assert time.monotonic() - start < 5

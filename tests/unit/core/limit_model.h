@@ -21,9 +21,10 @@ enum {
     MODEL_ATTRIBUTES = 3,
     MODEL_ROOT = 0,
     MODEL_NOTHING = -1,
-    MODEL_WORKSPACES = 2, /* that users' limits span */
-    MODEL_USERS = 4,      /* that have limits, from this uid on */
-    MODEL_FIRST_USER = 1000,
+    MODEL_WORKSPACES = 2, /* that limits of users and groups span */
+    MODEL_FIRST = 1000,   /* the first uid, and the first gid, that have limits: */
+    MODEL_USERS = 4,      /* so many, and */
+    MODEL_SUBJECTS = 8,   /* with as many groups behind them */
 };
 
 enum model_kind { MODEL_ABSENT, MODEL_FILE, MODEL_DIRECTORY, MODEL_SYMLINK, MODEL_SPECIAL };
@@ -34,7 +35,7 @@ enum { MODEL_HOLE, MODEL_WRITTEN, MODEL_SET_ASIDE };
 struct model_inode {
     enum model_kind kind;
     uint64_t number; /* what the other side calls it */
-    uint32_t uid;
+    uint32_t uid, gid;
     uint32_t names, held;
     bool named;                            /* has a name, or had one */
     uint32_t attributes[MODEL_ATTRIBUTES]; /* bytes of name and value; 0: not there */
@@ -47,15 +48,15 @@ struct model_inode {
 
 struct model;
 
-/* What users may use in all workspaces together; 0: as much as they like. */
+/* What users and groups may use in all workspaces together; 0: as much as they like. */
 struct model_site {
     const struct model *models[MODEL_WORKSPACES];
-    uint64_t block_limits[MODEL_USERS], inode_limits[MODEL_USERS];
+    uint64_t block_limits[MODEL_SUBJECTS], inode_limits[MODEL_SUBJECTS];
 };
 
 struct model {
     const struct model_site *site;
-    uint32_t uid; /* of who acts */
+    uint32_t uid, gid; /* of who acts */
     struct model_inode inodes[MODEL_INODES], after;
     uint64_t charges[MODEL_INODES]; /* blocks of each, as counted when it last changed */
     uint64_t block_limit, inode_limit;
@@ -117,67 +118,86 @@ static inline uint64_t model_left(uint64_t limit, uint64_t used)
     return limit == 0 ? UINT64_MAX : limit > used ? limit - used : 0;
 }
 
-/* What a user has in one workspace. */
-static inline uint64_t model_blocks_of(const struct model *model, uint32_t uid)
+/* The subject's number of a uid, or gid; that may have no limit. */
+static inline uint32_t model_user(uint32_t uid)
+{
+    return uid - MODEL_FIRST < MODEL_USERS ? uid - MODEL_FIRST : MODEL_SUBJECTS;
+}
+
+static inline uint32_t model_group(uint32_t gid)
+{
+    return gid - MODEL_FIRST < MODEL_SUBJECTS - MODEL_USERS ? gid - MODEL_FIRST + MODEL_USERS
+                                                            : MODEL_SUBJECTS;
+}
+
+static inline bool model_is_of(const struct model_inode *inode, uint32_t subject)
+{
+    return subject < MODEL_USERS ? model_user(inode->uid) == subject
+                                 : model_group(inode->gid) == subject;
+}
+
+/* What a user or group has in one workspace. */
+static inline uint64_t model_blocks_of(const struct model *model, uint32_t subject)
 {
     uint64_t blocks = 0;
 
     for (int i = 0; i < MODEL_INODES; i++) {
-        blocks += model->inodes[i].uid == uid ? model->charges[i] : 0;
+        blocks += model_is_of(&model->inodes[i], subject) ? model->charges[i] : 0;
     }
     return blocks;
 }
 
-static inline uint64_t model_inodes_of(const struct model *model, uint32_t uid)
+static inline uint64_t model_inodes_of(const struct model *model, uint32_t subject)
 {
     uint64_t count = 0;
 
     for (int i = 0; i < MODEL_INODES; i++) {
-        count += model->inodes[i].kind != MODEL_ABSENT && model->inodes[i].uid == uid;
+        count += model->inodes[i].kind != MODEL_ABSENT && model_is_of(&model->inodes[i], subject);
     }
     return count;
 }
 
-static inline uint64_t model_blocks_left(const struct model *model, uint32_t uid)
+static inline uint64_t model_blocks_left(const struct model *model, uint32_t subject)
 {
     uint64_t blocks = 0;
 
-    if (uid < MODEL_FIRST_USER || uid >= MODEL_FIRST_USER + MODEL_USERS) {
+    if (subject == MODEL_SUBJECTS) {
         return UINT64_MAX;
     }
     for (int i = 0; i < MODEL_WORKSPACES; i++) {
-        blocks += model_blocks_of(model->site->models[i], uid);
+        blocks += model_blocks_of(model->site->models[i], subject);
     }
-    return model_left(model->site->block_limits[uid - MODEL_FIRST_USER], blocks);
+    return model_left(model->site->block_limits[subject], blocks);
 }
 
-static inline uint64_t model_inodes_left(const struct model *model, uint32_t uid)
+static inline uint64_t model_inodes_left(const struct model *model, uint32_t subject)
 {
     uint64_t inodes = 0;
 
-    if (uid < MODEL_FIRST_USER || uid >= MODEL_FIRST_USER + MODEL_USERS) {
+    if (subject == MODEL_SUBJECTS) {
         return UINT64_MAX;
     }
     for (int i = 0; i < MODEL_WORKSPACES; i++) {
-        inodes += model_inodes_of(model->site->models[i], uid);
+        inodes += model_inodes_of(model->site->models[i], subject);
     }
-    return model_left(model->site->inode_limits[uid - MODEL_FIRST_USER], inodes);
+    return model_left(model->site->inode_limits[subject], inodes);
 }
 
-/* The user has room, wherever it is. */
+/* The user, or group, has room, wherever it is. */
 static inline bool model_suits(
-        const struct model *model, uint32_t uid, uint64_t blocks, uint64_t inodes)
+        const struct model *model, uint32_t subject, uint64_t blocks, uint64_t inodes)
 {
-    return (blocks == 0 || blocks <= model_blocks_left(model, uid)) &&
-           (inodes == 0 || inodes <= model_inodes_left(model, uid));
+    return (blocks == 0 || blocks <= model_blocks_left(model, subject)) &&
+           (inodes == 0 || inodes <= model_inodes_left(model, subject));
 }
 
-static inline bool model_fits(
-        const struct model *model, uint32_t uid, uint64_t blocks, uint64_t inodes)
+static inline bool model_fits(const struct model *model, const struct model_inode *inode,
+        uint64_t blocks, uint64_t inodes)
 {
     return (blocks == 0 || blocks <= model_left(model->block_limit, model_blocks(model))) &&
            (inodes == 0 || inodes <= model_left(model->inode_limit, model_inodes(model))) &&
-           model_suits(model, uid, blocks, inodes);
+           model_suits(model, model_user(inode->uid), blocks, inodes) &&
+           model_suits(model, model_group(inode->gid), blocks, inodes);
 }
 
 /* model->after is what becomes of the inode, unless it has no room. */
@@ -185,7 +205,7 @@ static inline int model_settle(struct model *model, int inode)
 {
     uint64_t after = model_charge(&model->after), before = model->charges[inode];
 
-    if (after > before && !model_fits(model, model->after.uid, after - before, 0)) {
+    if (after > before && !model_fits(model, &model->after, after - before, 0)) {
         return -EDQUOT;
     }
     model->inodes[inode] = model->after;
@@ -200,15 +220,15 @@ static inline struct model_inode *model_edit(struct model *model, int inode)
 }
 
 /* --- names --- */
-static inline void model_begin(
-        struct model *model, const struct model_site *site, uint64_t root, uint32_t uid)
+static inline void model_begin(struct model *model, const struct model_site *site, uint64_t root,
+        uint32_t uid, uint32_t gid)
 {
     struct model_inode *inode = &model->inodes[MODEL_ROOT];
 
     memset(model, 0, sizeof *model);
     model->site = site;
     *inode = (struct model_inode){
-        .kind = MODEL_DIRECTORY, .number = root, .uid = uid, .names = 1, .held = 1
+        .kind = MODEL_DIRECTORY, .number = root, .uid = uid, .gid = gid, .names = 1, .held = 1
     };
     for (int i = 0; i < MODEL_NAMES; i++) {
         inode->entries[i] = MODEL_NOTHING;
@@ -258,13 +278,14 @@ static inline int model_create(
     made->kind = kind;
     made->held = 1;
     made->uid = model->uid;
+    made->gid = model->gid;
     made->named = name != MODEL_NOTHING;
     made->names = made->named;
     made->above = directory;
     for (int i = 0; i < MODEL_NAMES; i++) {
         made->entries[i] = MODEL_NOTHING;
     }
-    if (!model_fits(model, model->uid, model_charge(made), 1)) {
+    if (!model_fits(model, made, model_charge(made), 1)) {
         return -EDQUOT;
     }
     *ret = model_unused(model);
@@ -351,6 +372,7 @@ static inline int model_rename(struct model *model, const struct model_move *mov
 {
     int *old = &model->inodes[move->from].entries[move->name];
     int *new = &model->inodes[move->to].entries[move->new_name];
+    const struct model_inode white = { .uid = model->uid, .gid = model->gid };
     int moved = *old, target = *new;
 
     *ret_white = MODEL_NOTHING;
@@ -360,7 +382,7 @@ static inline int model_rename(struct model *model, const struct model_move *mov
     if (moved == target) {
         return 0;
     }
-    if (move->whiteout && !model_fits(model, model->uid, 0, 1)) {
+    if (move->whiteout && !model_fits(model, &white, 0, 1)) {
         return -EDQUOT;
     }
     *new = moved;

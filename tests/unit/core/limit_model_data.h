@@ -9,9 +9,11 @@ static inline uint32_t model_room(
         const struct model *model, int inode, uint32_t offset, uint32_t size)
 {
     uint64_t left = model_left(model->block_limit, model_blocks(model));
-    uint64_t owners = model_blocks_left(model, model->inodes[inode].uid);
+    uint64_t owners = model_blocks_left(model, model_user(model->inodes[inode].uid));
+    uint64_t groups = model_blocks_left(model, model_group(model->inodes[inode].gid));
 
     left = owners < left ? owners : left;
+    left = groups < left ? groups : left;
     for (uint32_t at = offset; at < offset + size; at = (at / MODEL_BLOCK + 1) * MODEL_BLOCK) {
         if (model_is_hole(&model->inodes[inode], at / MODEL_BLOCK) && left-- == 0) {
             return at - offset;
@@ -105,14 +107,17 @@ static inline int model_clone(struct model *model, int from, uint32_t from_offse
 }
 
 /* The charge moves with it; that of the workspace stays. */
-static inline int model_give(struct model *model, int inode, uint32_t uid)
+static inline int model_give(struct model *model, int inode, uint32_t uid, uint32_t gid)
 {
     struct model_inode *given = &model->inodes[inode];
+    uint64_t blocks = model->charges[inode];
 
-    if (given->uid != uid && !model_suits(model, uid, model->charges[inode], 1)) {
+    if ((given->uid != uid && !model_suits(model, model_user(uid), blocks, 1)) ||
+            (given->gid != gid && !model_suits(model, model_group(gid), blocks, 1))) {
         return -EDQUOT;
     }
     given->uid = uid;
+    given->gid = gid;
     return 0;
 }
 

@@ -48,7 +48,7 @@ static int setup(void **state)
 
 static void grant(enum riad_subject subject, uint32_t id, uint64_t blocks, uint64_t inodes)
 {
-    site.grants[site.count++] = (struct riad_grant){ subject, id, { blocks, inodes } };
+    site.grants[site.count++] = (struct riad_grant){ subject, id, { blocks, inodes }, 0, 0 };
     assert_int_equal(riad_workspace_set_grants(site.workspace, site.grants, site.count), 0);
 }
 
@@ -107,7 +107,11 @@ static void root_is_not_bound(void **state)
 
     (void)state;
     grant(RIAD_SUBJECT_USER, 1001, 1, 1);
+    assert_false(riad_workspace_exempt_grew(site.workspace));
     assert_int_equal(write_blocks(&root, file, 0, 5, &done), 0);
+    assert_true(riad_workspace_exempt_grew(site.workspace));
+    assert_int_equal(write_blocks(&root, file, 0, 5, &done), 0);
+    assert_false(riad_workspace_exempt_grew(site.workspace));
     assert_int_equal(write_blocks(&kernel, file, 5, 1, &done), -EDQUOT);
     assert_int_equal(write_blocks(&bob, file, 5, 1, &done), -EDQUOT);
     assert_usage(RIAD_SUBJECT_USER, 1001, 5, 1);
@@ -179,6 +183,34 @@ static void a_grant_is_raised_when_it_is_needed(void **state)
     assert_usage(RIAD_SUBJECT_USER, 1001, 44, 1);
 }
 
+/* Of a soft limit: what was granted before does not last longer. */
+static void a_grace_ends_by_the_clock(void **state)
+{
+    uint64_t past = (uint64_t)time(NULL) - 1, ahead = past + 3600;
+    uint64_t file = file_of(&bob, "file");
+    uint32_t done;
+
+    (void)state;
+    grant(RIAD_SUBJECT_USER, 1001, 30, 10);
+    site.grants[0].blocks_until = site.grants[0].inodes_until = ahead;
+    assert_int_equal(riad_workspace_set_grants(site.workspace, site.grants, 1), 0);
+    assert_int_equal(write_blocks(&bob, file, 0, 5, &done), 0);
+    site.grants[0].blocks_until = past;
+    assert_int_equal(riad_workspace_set_grants(site.workspace, site.grants, 1), 0);
+    assert_int_equal(write_blocks(&bob, file, 4, 2, &done), 0); /* what is there is overwritten */
+    assert_int_equal(done, 4096);
+    assert_int_equal(write_blocks(&bob, file, 5, 1, &done), -EDQUOT);
+    assert_true(site.denied > 0);
+    file_of(&bob, "inodes"); /* go on */
+    site.grants[0].blocks_until = 0;
+    site.grants[0].inodes_until = past;
+    assert_int_equal(riad_workspace_set_grants(site.workspace, site.grants, 1), 0);
+    assert_int_equal(write_blocks(&bob, file, 5, 1, &done), 0);
+    assert_int_equal(riad_mknod(site.workspace, &bob, RIAD_ROOT_INODE, "no", S_IFREG, 0,
+                             &(struct riad_inode){ 0 }),
+            -EDQUOT);
+}
+
 static void spare_grants_are_taken_back(void **state)
 {
     const struct riad_usage spare = { 2, RIAD_NO_LIMIT };
@@ -213,6 +245,7 @@ int main(void)
         GRANTS(inodes_and_groups_are_bound),
         GRANTS(xattrs_and_room_are_charged),
         GRANTS(a_grant_is_raised_when_it_is_needed),
+        GRANTS(a_grace_ends_by_the_clock),
         GRANTS(spare_grants_are_taken_back),
     };
 

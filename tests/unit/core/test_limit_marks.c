@@ -17,7 +17,7 @@ static unsigned told;
 
 static unsigned look(uint64_t used, uint64_t soft, uint64_t hard, bool refused)
 {
-    const struct riad_limit_measure measure = { used, soft, hard, refused };
+    const struct riad_limit_measure measure = { used, soft, hard, hard, refused };
 
     count = 0;
     riad_limit_marks_look(&measure, &told, hear, NULL);
@@ -60,12 +60,39 @@ static void anew_when_it_was_well_below(void **state)
 
 static void what_is_so_already_is_quiet(void **state)
 {
-    const struct riad_limit_measure full = { 100, 50, 100, false };
+    const struct riad_limit_measure full = { 100, 50, 100, 100, false };
 
     (void)state;
     riad_limit_marks_look(&full, &told, NULL, NULL);
     assert_int_equal(look(100, 50, 100, false), 0);
     assert_int_equal(look(100, 50, 100, true), 1);
+}
+
+/* The grace is over: 50 is what refuses, and being below 95 is no news. */
+static void a_refusal_by_the_soft_limit_is_told_once(void **state)
+{
+    const struct riad_limit_measure refused = { 60, 50, 100, 50, true };
+    const struct riad_limit_measure quiet = { 60, 50, 100, 50, false };
+
+    (void)state;
+    count = 0;
+    riad_limit_marks_look(&refused, &told, hear, NULL);
+    assert_int_equal(count, 2);
+    assert_int_equal(heard[1], RIAD_MARK_HARD);
+    riad_limit_marks_look(&quiet, &told, hear, NULL);
+    riad_limit_marks_look(&refused, &told, hear, NULL);
+    assert_int_equal(count, 2);
+}
+
+static void a_grace_is_shown(void **state)
+{
+    char text[64];
+
+    (void)state;
+    riad_limit_show_grace(86400 * 365, 3600, text);
+    assert_string_equal(text, "; from 1971-01-01T01:00:00Z on it holds");
+    riad_limit_show_grace(0, 3600, text);
+    assert_string_equal(text, "");
 }
 
 static void no_limit_has_no_marks(void **state)
@@ -92,6 +119,8 @@ int main(void)
         cmocka_unit_test_setup(each_once, forget),
         cmocka_unit_test_setup(anew_when_it_was_well_below, forget),
         cmocka_unit_test_setup(what_is_so_already_is_quiet, forget),
+        cmocka_unit_test_setup(a_refusal_by_the_soft_limit_is_told_once, forget),
+        cmocka_unit_test_setup(a_grace_is_shown, forget),
         cmocka_unit_test_setup(no_limit_has_no_marks, forget),
         cmocka_unit_test_setup(amounts_are_shown, forget),
     };

@@ -1,6 +1,6 @@
 /* P7: random operations by several users in two workspaces with tight limits, of the workspaces and
- * of users in both together, after each of them compared with the model: the same success or
- * -EDQUOT, the same usage.
+ * of users and groups in both together, after each of them compared with the model: the same
+ * success or -EDQUOT, the same usage.
  *
  * RIAD_TEST_LIMIT_OPERATIONS (20,000) says how many, RIAD_TEST_LIMIT_SEED the first seed: each
  * 20,000 operations begin anew with the next one, which is printed. */
@@ -9,7 +9,7 @@
 #include "riad/diag.h"
 
 #include "limit_names.h"
-#include "limit_users.h"
+#include "limit_subjects.h"
 
 #ifdef __SANITIZE_THREAD__
 enum { OPERATIONS = 2000 }; /* it looks at every byte that the model copies */
@@ -231,8 +231,11 @@ static void change_owner(struct trial *trial)
     };
     struct riad_inode row;
 
-    if (mask & RIAD_SET_UID) {
-        expected = model_give(&trial->model, inode, values.uid);
+    if (mask & (RIAD_SET_UID | RIAD_SET_GID)) {
+        const struct model_inode *given = &trial->model.inodes[inode];
+
+        expected = model_give(&trial->model, inode, mask & RIAD_SET_UID ? values.uid : given->uid,
+                mask & RIAD_SET_GID ? values.gid : given->gid);
     }
     expect(trial, expected);
     judge(trial, expected,
@@ -295,7 +298,7 @@ static const struct {
     { "removexattr", remove_attribute, 3 },
     { "chown or chmod", change_owner, 4 },
     { "a new limit", change_limit, 1 },
-    { "a user's new limit", change_user_limit, 1 },
+    { "new limits of users and groups", change_subject_limits, 1 },
 };
 
 static void do_something(struct trial *trial)
@@ -310,18 +313,20 @@ static void do_something(struct trial *trial)
         chosen -= acts[i].weight;
     }
     trial->caller = (struct riad_caller){ .request = 1, .uid = 1000 + below(trial, 3) };
-    trial->caller.gid = trial->caller.uid;
+    trial->caller.gid = 1000 + below(trial, 4);
     trial->model.uid = trial->caller.uid;
+    trial->model.gid = trial->caller.gid;
     site.acting = trial;
     trial->what = acts[i].name;
     acts[i].function(trial);
     compare_usage(trial);
-    compare_users();
+    compare_subjects();
 }
 
 static struct trial *begin(uint32_t which, uint64_t *random)
 {
     struct trial *trial = calloc(1, sizeof *trial);
+    struct riad_inode root;
 
     assert_non_null(trial);
     fixture_make(&trial->bench.fixture);
@@ -332,8 +337,8 @@ static struct trial *begin(uint32_t which, uint64_t *random)
     trial->bench.workspace = fixture_open(&trial->bench.fixture);
     trial->random = random;
     trial->what = "the opening";
-    model_begin(&trial->model, &site.model, RIAD_ROOT_INODE,
-            attributes(trial->bench.workspace, RIAD_ROOT_INODE).uid);
+    root = attributes(trial->bench.workspace, RIAD_ROOT_INODE);
+    model_begin(&trial->model, &site.model, RIAD_ROOT_INODE, root.uid, root.gid);
     site.trials[which] = trial;
     site.model.models[which] = &trial->model;
     change_limit(trial);
@@ -360,7 +365,7 @@ static void run(uint64_t seed, uint64_t count)
     memset(&site, 0, sizeof site);
     trials[0] = begin(0, &random);
     trials[1] = begin(1, &random);
-    change_user_limit(trials[0]);
+    change_subject_limits(trials[0]);
     for (uint64_t i = 1; i <= count; i++) {
         uint32_t mine = below(trials[0], MODEL_WORKSPACES);
 
