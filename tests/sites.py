@@ -3,10 +3,11 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
-from harness import DONE, wait_until
+from harness import DONE, is_riad, wait_until
 
 
 def copy_tree(source, target):
@@ -157,10 +158,15 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             if worker:
-                wait_until(lambda: not Path(f"/proc/{worker}").exists(), 60, "the worker to follow")
+                wait_until(lambda: not is_riad(worker), 60, "the worker to follow")
         self.process = None
 
     def remove(self):
+        """Nobody needs what it has: the worker is not given the time to make it durable."""
+        worker = self.worker() if self.process and self.process.poll() is None else None
+        if worker:
+            self.process.send_signal(signal.SIGSTOP)  # or it starts another one
+            os.kill(worker, signal.SIGKILL)
         self.kill()
         for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
             path = line.split()[4]

@@ -71,8 +71,18 @@ static int check_header(struct riad_fsck *fsck, uint64_t segment)
     return r == 0 && !riad_epoch_allows_segment(&epochs, header.epoch, segment) ? -EBADMSG : r;
 }
 
+/* What no extent refers to may be a leftover of a power cut, which is removed by who opens the
+ * workspace (retire.c). */
+static bool is_needed(struct riad_opening *opening, uint64_t segment)
+{
+    uint64_t live = 0;
+    int r = riad_index_segment_live(opening->index, segment, &live);
+
+    return r != -ENOENT && (r < 0 || live > 0);
+}
+
 /* The records can be read without it, but nothing else says what the file is. */
-static int check_headers(struct riad_fsck *fsck)
+static int check_headers(struct riad_fsck *fsck, struct riad_opening *opening)
 {
     _cleanup_free_ uint64_t *ids = NULL;
     size_t count = 0;
@@ -81,7 +91,7 @@ static int check_headers(struct riad_fsck *fsck)
     for (size_t i = 0; i < count && r >= 0; i++) {
         int found = check_header(fsck, ids[i]);
 
-        if (found < 0) {
+        if (found < 0 && is_needed(opening, ids[i])) {
             riad_fsck_find(fsck, "data/%016llx is damaged in its header: %s",
                     (unsigned long long)ids[i], strerror(-found));
         }
@@ -119,5 +129,5 @@ int riad_fsck_data(struct riad_fsck *fsck, struct riad_opening *opening)
     if (r >= 0) {
         r = read_extents(fsck, snapshot);
     }
-    return r < 0 ? r : check_headers(fsck);
+    return r < 0 ? r : check_headers(fsck, opening);
 }
