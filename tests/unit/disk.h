@@ -58,29 +58,33 @@ static inline uint64_t disk_random(struct disk *disk)
     return z ^ (z >> 31);
 }
 
+/* What is behind `room` is zeros. */
 static inline void disk_resize(struct disk_object *object, uint64_t size)
 {
+    if (size < object->room) {
+        memset(object->data + size, 0, object->room - size);
+    }
+    object->size = size;
+}
+
+static inline void disk_make_room(struct disk_object *object, uint64_t size)
+{
     if (size > object->room) {
-        uint64_t room = size < 65536 ? 65536 : 2 * size;
+        uint64_t room = size < 32768 ? 65536 : 2 * size;
 
         object->data = realloc(object->data, room);
         assert_non_null(object->data);
         memset(object->data + object->room, 0, room - object->room);
         object->room = room;
     }
-    if (size < object->size) {
-        memset(object->data + size, 0, object->size - size);
-    }
-    object->size = size;
 }
 
 static inline void disk_put(
         struct disk_object *object, uint64_t offset, const uint8_t *data, uint64_t size)
 {
-    if (offset + size > object->size) {
-        disk_resize(object, offset + size);
-    }
+    object->size = offset + size > object->size ? offset + size : object->size;
     if (data) {
+        disk_make_room(object, offset + size);
         memcpy(object->data + offset, data, size);
     }
 }
@@ -240,10 +244,11 @@ static inline void disk_make_file(const struct disk_object *object, const char *
     enum { PAGE = 4096 };
     static const uint8_t zeros[PAGE];
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    uint64_t end = object->size < object->room ? object->size : object->room;
 
     assert_true(fd >= 0);
-    for (uint64_t at = 0; at < object->size; at += PAGE) {
-        size_t size = object->size - at < PAGE ? (size_t)(object->size - at) : PAGE;
+    for (uint64_t at = 0; at < end; at += PAGE) {
+        size_t size = end - at < PAGE ? (size_t)(end - at) : PAGE;
 
         if (memcmp(object->data + at, zeros, size) != 0) {
             assert_int_equal(pwrite(fd, object->data + at, size, (off_t)at), size);

@@ -168,18 +168,20 @@ static inline void trace_spool(int fd)
 {
     enum { PAGE = 4096 };
     static uint8_t page[PAGE];
+    struct stat st;
     ssize_t got;
 
     if (pread(fd, page, PAGE, 0) == PAGE && trace.spool_size > 0 &&
             memcmp(trace.spool_map, page, PAGE) == 0) {
         return; /* the header tells */
     }
+    if (fstat(fd, &st) == 0 && (size_t)st.st_size > trace.spool_size) {
+        trace.spool_map = realloc(trace.spool_map, (size_t)st.st_size);
+        assert_non_null(trace.spool_map);
+        memset(trace.spool_map + trace.spool_size, 0, (size_t)st.st_size - trace.spool_size);
+        trace.spool_size = (size_t)st.st_size;
+    }
     for (off_t at = 0; (got = pread(fd, page, PAGE, at)) > 0; at += got) {
-        if ((size_t)(at + got) > trace.spool_size) {
-            trace.spool_map = realloc(trace.spool_map, (size_t)(at + got));
-            memset(trace.spool_map + trace.spool_size, 0, (size_t)(at + got) - trace.spool_size);
-            trace.spool_size = (size_t)(at + got);
-        }
         if (memcmp(trace.spool_map + at, page, (size_t)got) != 0) {
             trace_write(trace.spool, (uint64_t)at, page, (size_t)got);
             trace.events[trace.count - 1].kind = TRACE_SPOOL;

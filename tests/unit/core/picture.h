@@ -41,11 +41,12 @@ static inline int picture_compare(const void *a, const void *b)
 static inline int64_t picture_contents(
         struct riad_workspace *workspace, const struct riad_inode *row, FILE *text)
 {
-    uint8_t *data = calloc(1, PICTURE_BYTES);
+    uint32_t size = row->size < PICTURE_BYTES ? (uint32_t)row->size : PICTURE_BYTES;
+    uint8_t *data = malloc(size + 1);
     struct riad_piece piece = { data, 0 };
     struct riad_hash hash;
     uint32_t done = 0;
-    int r = riad_read(workspace, row->inode, 0, PICTURE_BYTES, data, &done);
+    int r = riad_read(workspace, row->inode, 0, size, data, &done);
 
     piece.size = done;
     if (r == 0) {
