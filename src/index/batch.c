@@ -9,15 +9,29 @@ enum {
     WAL_PAGES_STEP = 16384,
 };
 
+static void restore(struct riad_index *index);
+
+/* With too little memory, or a full disk, SQLite rolls back by itself, also when only reading. */
+static bool is_lost(const struct riad_index *index)
+{
+    return index->open && sqlite3_get_autocommit(index->database);
+}
+
+/* Not broken, and with all that was applied. */
+static int make_whole(struct riad_index *index)
+{
+    if (!index->broken && (index->torn || is_lost(index))) {
+        restore(index);
+    }
+    return index->broken ? -EIO : 0;
+}
+
 int riad_index_begin(struct riad_index *index)
 {
-    int r;
+    int r = make_whole(index);
 
-    if (index->broken) {
-        return -EIO;
-    }
-    if (index->open) {
-        return 0;
+    if (r < 0 || index->open) {
+        return r;
     }
     r = riad_statement_run(riad_index_statement(index, RIAD_SQL_BEGIN));
     if (r < 0) {
@@ -30,7 +44,7 @@ int riad_index_begin(struct riad_index *index)
 int riad_index_fail(struct riad_index *index, int error)
 {
     if (error != -EBADMSG) {
-        index->broken = true;
+        index->torn = true;
     }
     return error;
 }
@@ -62,6 +76,7 @@ static void note_commit(struct riad_index *index)
     index->open = false;
     index->changed = false;
     index->unrecorded = false;
+    index->unrepeatable = false;
     index->pending = 0;
     index->committed = index->current;
     riad_tree_keep(index);
@@ -70,13 +85,10 @@ static void note_commit(struct riad_index *index)
 
 int riad_index_commit(struct riad_index *index)
 {
-    int r = 0;
+    int r = make_whole(index);
 
-    if (index->broken) {
-        return -EIO;
-    }
-    if (!index->open) {
-        return 0;
+    if (r < 0 || !index->open) {
+        return r;
     }
     if (index->changed) {
         r = riad_index_flush(index);
@@ -109,7 +121,8 @@ int riad_index_commit(struct riad_index *index)
 
 void riad_index_rollback(struct riad_index *index)
 {
-    if (index->open && riad_statement_run(riad_index_statement(index, RIAD_SQL_ROLLBACK)) < 0) {
+    if (index->open && !is_lost(index) &&
+            riad_statement_run(riad_index_statement(index, RIAD_SQL_ROLLBACK)) < 0) {
         index->broken = true;
     }
     riad_cache_clear(index);
@@ -192,13 +205,21 @@ static int repeat_batch(struct riad_index *index)
     return r;
 }
 
+/* From the last commit on. */
+static void restore(struct riad_index *index)
+{
+    index->torn = false;
+    index->broken |= index->unrepeatable;
+    riad_index_rollback(index);
+    if (!index->broken && (repeat_batch(index) < 0 || index->torn)) {
+        index->broken = true;
+    }
+}
+
 /* The last change is refused: makes it as if it had never been tried. */
 static int undo(struct riad_index *index)
 {
-    riad_index_rollback(index);
-    if (repeat_batch(index) < 0) {
-        index->broken = true;
-    }
+    restore(index);
     return index->broken ? -EIO : -EBADMSG;
 }
 
@@ -229,11 +250,15 @@ int riad_index_apply(struct riad_index *index, const struct riad_reader *operati
         return r;
     }
     r = apply_change(index, operations, end, start);
-    if (r == 0) {
-        return 0;
+    if (r == -EBADMSG) {
+        index->batch.size = size;
+        return undo(index);
     }
-    index->batch.size = size;
-    return r == -EBADMSG ? undo(index) : riad_index_fail(index, r);
+    if (r < 0) {
+        riad_index_fail(index, r);
+        r = riad_index_begin(index); /* the log has it: now it goes, or never */
+    }
+    return r;
 }
 
 int riad_index_load(struct riad_index *index, const uint8_t *operations, size_t size)
@@ -247,6 +272,7 @@ int riad_index_load(struct riad_index *index, const uint8_t *operations, size_t 
     riad_reader_init(&reader, operations, size);
     index->changed = true;
     index->unrecorded = true;
+    index->unrepeatable = true;
     r = riad_apply_operations(index, reader, true);
     if (r < 0) {
         index->broken = true; /* half of it is applied: fit only to be discarded */
@@ -262,6 +288,7 @@ int riad_index_set_end(struct riad_index *index, const struct riad_end *end, uin
         return r;
     }
     index->unrecorded = true;
+    index->unrepeatable = true;
     r = move_end(index, end, start);
     return r < 0 ? riad_index_fail(index, r) : 0;
 }

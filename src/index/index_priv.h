@@ -104,11 +104,14 @@ struct riad_index {
      * by rolling the batch back and applying these again: a savepoint would cost every change. */
     struct riad_writer batch;
     uint32_t pending;
-    bool open;       /* a transaction is */
-    bool changed;    /* something is to be written at commit */
-    bool unrecorded; /* the batch holds writes that are not in `batch`: commit before the next
-                        change */
-    bool broken;     /* SQLite failed half way: memory and database may differ for ever */
+    bool open;         /* a transaction is */
+    bool changed;      /* something is to be written at commit */
+    bool unrecorded;   /* the batch holds writes that are not in `batch`: commit before the next
+                          change */
+    bool unrepeatable; /* the same, and they are not made anew by whoever looks again */
+    bool torn; /* SQLite failed half way, for want of memory or space: what is open of the batch is
+                  to be made anew */
+    bool broken; /* that failed, too: memory and database may differ for ever */
 
     uint64_t wal_pages; /* after the last commit */
     uint64_t wal_limit; /* commit checkpoints itself when wal_pages gets there */
@@ -119,11 +122,12 @@ static inline sqlite3_stmt *riad_index_statement(struct riad_index *index, enum 
     return index->statements[id];
 }
 
-/* batch.c: opens the batch transaction if none is; -EIO on a broken index. */
+/* batch.c: opens the batch transaction if none is; makes what a failure took of it anew. -EIO on a
+ * broken index. */
 int riad_index_begin(struct riad_index *index) RIAD_MUST_CHECK;
 /* Rolls the batch back to the last commit: rows, memory and all. */
 void riad_index_rollback(struct riad_index *index);
-/* Passes an error of a write on; any but -EBADMSG breaks the index. */
+/* Passes an error of a write on; any but -EBADMSG tears the batch. */
 int riad_index_fail(struct riad_index *index, int error);
 /* Writes out the caches: before queries that read tables they shadow. */
 int riad_index_flush(struct riad_index *index) RIAD_MUST_CHECK;

@@ -103,5 +103,6 @@ int riad_index_mend_sum(struct riad_index *index, const struct riad_miscount *mi
                 : riad_owners_add(index, miscount->subject, (uint32_t)miscount->id, inodes, blocks);
     index->changed |= r == 0;
     index->unrecorded |= r == 0;
+    index->unrepeatable |= r == 0;
     return r;
 }

@@ -52,9 +52,10 @@ struct faults {
     unsigned first;       /* failing calls, counted from 1 */
     unsigned last;
     int error;
-    bool deadly;      /* the process ends there instead */
-    size_t write_max; /* bytes that one pwrite or pwritev takes at most; 0: no bound */
-    size_t read_max;  /* the same for pread */
+    bool deadly;           /* the process ends there instead */
+    _Atomic int last_call; /* the kind that failed last */
+    size_t write_max;      /* bytes that one pwrite or pwritev takes at most; 0: no bound */
+    size_t read_max;       /* the same for pread */
     bool unreserved; /* fallocate is not supported: a log writes each append to the store at once */
 };
 
@@ -79,6 +80,7 @@ static inline bool faults_hit(enum fault_call call)
     if (faults.deadly) {
         _exit(FAULTS_DEAD);
     }
+    atomic_store(&faults.last_call, call);
     errno = faults.error;
     return true;
 }

@@ -3,6 +3,7 @@
 #define RIAD_TESTS_TRACE_SQLITE_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "trace_calls.h"
 
@@ -12,6 +13,24 @@ struct trace_file {
     uint32_t object;
     uint32_t directory; /* synced with the file, once; TRACE_NOTHING: not, or no more */
 };
+
+/* The Nth write or sync of SQLite's from now on gives the code, and all behind it do; 0: none. */
+static _Atomic unsigned trace_sqlite_calls, trace_sqlite_first;
+static int trace_sqlite_code;
+
+static inline void trace_sqlite_fail(unsigned number, int code)
+{
+    atomic_store(&trace_sqlite_calls, 0);
+    trace_sqlite_code = code;
+    atomic_store(&trace_sqlite_first, number);
+}
+
+static inline bool trace_sqlite_hit(void)
+{
+    unsigned number = atomic_fetch_add(&trace_sqlite_calls, 1) + 1;
+
+    return atomic_load(&trace_sqlite_first) > 0 && number >= atomic_load(&trace_sqlite_first);
+}
 
 static inline sqlite3_file *trace_real(sqlite3_file *file)
 {
@@ -33,6 +52,9 @@ static inline int trace_x_write(
 {
     int code;
 
+    if (trace_sqlite_hit()) {
+        return trace_sqlite_code;
+    }
     trace_lock();
     code = trace_real(file)->pMethods->xWrite(trace_real(file), data, size, offset);
     if (code == SQLITE_OK && trace.on) {
@@ -61,6 +83,9 @@ static inline int trace_x_sync(sqlite3_file *file, int flags)
     struct trace_file *traced = (struct trace_file *)file;
 
     (void)flags;
+    if (trace_sqlite_hit()) {
+        return trace_sqlite_code;
+    }
     trace_lock();
     if (trace.on && traced->object != TRACE_NOTHING) {
         trace_add(TRACE_SYNC, traced->object);

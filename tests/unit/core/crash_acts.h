@@ -5,7 +5,7 @@
 
 #include "operations.h"
 
-static uint8_t act_bytes[300000];
+static uint8_t act_bytes[300000], act_step = 1; /* what is written; how it differs each time */
 
 static inline int create(struct riad_workspace *workspace)
 {
@@ -37,7 +37,7 @@ static inline int write_to(
     uint32_t done;
     int r = named(workspace, name, &inode);
 
-    act_bytes[0]++;
+    act_bytes[0] = (uint8_t)(act_bytes[0] + act_step);
     return r < 0 ? r : riad_write(workspace, &alice, inode, offset, act_bytes, size, &done);
 }
 

@@ -80,6 +80,8 @@ static inline void picture_attributes(
     free(names);
 }
 
+static bool picture_times = true; /* whether they are in it */
+
 static inline void picture_directory(
         struct riad_workspace *workspace, uint64_t inode, const char *path, FILE *text)
 {
@@ -92,10 +94,12 @@ static inline void picture_directory(
         char *below = NULL;
 
         assert_true(asprintf(&below, "%s/%s", path, list->items[i].name) > 0);
-        fprintf(text, "%s inode %llu mode %o links %u size %llu blocks %llu mtime %lld.%09ld",
-                below, (unsigned long long)row->inode, row->mode, row->nlink,
-                (unsigned long long)row->size, (unsigned long long)row->blocks,
-                (long long)row->mtime.tv_sec, row->mtime.tv_nsec);
+        fprintf(text, "%s inode %llu mode %o links %u size %llu blocks %llu", below,
+                (unsigned long long)row->inode, row->mode, row->nlink,
+                (unsigned long long)row->size, (unsigned long long)row->blocks);
+        if (picture_times) {
+            fprintf(text, " mtime %lld.%09ld", (long long)row->mtime.tv_sec, row->mtime.tv_nsec);
+        }
         if (S_ISREG(row->mode)) {
             picture_contents(workspace, row, text);
         }
