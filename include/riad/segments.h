@@ -78,6 +78,9 @@ RIAD_DEFINE_CLEANUP(struct riad_segments, riad_segments_free);
 enum riad_segment_kind { RIAD_SEGMENT_LOG = 1, RIAD_SEGMENT_DATA, RIAD_SEGMENT_CHECKPOINT };
 /* "log/0000000100000002"; ret has 32 bytes. */
 void riad_segment_path(enum riad_segment_kind kind, uint64_t segment, char ret[32]);
+/* For messages: the path of the file that a log or data segment lies in; "segment 0000000100000002
+ * (missing)" if there is none. ret has 48 bytes. Asks the store. */
+void riad_segment_show(int workspace_fd, uint64_t segment, char ret[static 48]);
 static inline uint32_t riad_segment_term(uint64_t segment)
 {
     return (uint32_t)(segment >> 32);

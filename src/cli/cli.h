@@ -39,6 +39,7 @@ int command_quota_check(int argc, char **argv);
 int command_quota_show(int argc, char **argv);
 int command_quota_report(int argc, char **argv);
 int command_fsck(int argc, char **argv);
+int command_scrub(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_site_init(int argc, char **argv);
 int command_site_show(int argc, char **argv);
@@ -65,14 +66,14 @@ extern const struct command commands[];
 struct options {
     const char *passphrase_file, *recovery_file, *key_file, *new_passphrase_file, *new_key_file,
             *workspace, *state_dir, *confirm, *since, *head, *expires, *grace, *lock_idle, *config,
-            *name, *user, *manager, *role, *from_file, *sort, *max_depth;
+            *name, *user, *manager, *role, *from_file, *sort, *max_depth, *rate;
     const char *bytes, *inodes, *bytes_soft, *inodes_soft; /* -B, -I, -b, -i */
     int passphrase_fd;
     bool json, foreground, all, lazy, force, recovery, quiet, no_wait, repair;
     bool as_default, over, csv, human, workspaces, exact, users, groups;
     char mount_options[4096]; /* of every -o, joined by commas; "" */
 };
-/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCAHEGLcNUMODTudvZzyYeg" (see
+/* letters: which options the command takes, of "pPrknKwsobBiIjfalFRqWXCAHEGLcNUMODTudvZzyYegx" (see
  * options.c); others are refused with the usage line. Leaves optind at the first argument. 0 or
  * RIAD_EXIT_USAGE (already reported), or -1: help was asked for and printed. */
 int parse_options(int argc, char **argv, const char *letters, struct options *ret);

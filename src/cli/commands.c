@@ -211,6 +211,13 @@ const struct command commands[] = {
             "  --json                findings and figures as JSON\n  -q, --quiet           no "
             "progress\n",
             command_fsck },
+    { "scrub", "STORE",
+            "verify the checksums of a store, mounted or not: exit 15 if damage was found",
+            "  --rate SIZE  read at most so much a second (50M)\n  --json       findings and "
+            "figures "
+            "as JSON\n  -q, --quiet  no progress\nNo key is needed. What was forged with a right "
+            "checksum is seen by fsck, and by who reads it.\n",
+            command_scrub },
     { "events", "[STORE]", "what was done to stores from here, and what was found wrong",
             "  --since WHEN          only events since: 90d, 12h, 30m ago, 2026-11-27, "
             "\"2026-11-27 "

@@ -37,6 +37,7 @@ static const struct option long_options[] = {
     { "human-readable", no_argument, NULL, 'z' },
     { "group", no_argument, NULL, 'g' },
     { "max-depth", required_argument, NULL, 'd' },
+    { "rate", required_argument, NULL, 'x' },
     { "bytes", no_argument, NULL, 'Y' },
     { "json", no_argument, NULL, 'j' },
     { "foreground", no_argument, NULL, 'f' },
@@ -155,6 +156,7 @@ static void store_text(struct options *options, int letter, const char *value)
                               : letter == 'D' ? &options->from_file
                               : letter == 'T' ? &options->sort
                               : letter == 'd' ? &options->max_depth
+                              : letter == 'x' ? &options->rate
                               : letter == 'b' ? &options->bytes_soft
                               : letter == 'i' ? &options->inodes_soft
                               : letter == 'B' ? &options->bytes
@@ -210,7 +212,7 @@ static int store_option(struct options *options, int letter)
         options->passphrase_fd = (int)fd;
     } else if (letter == 'o') {
         return add_mount_options(options, optarg);
-    } else if (strchr("prknKwsbBiICAHEGLcNUMODTd", letter)) {
+    } else if (strchr("prknKwsbBiICAHEGLcNUMODTdx", letter)) {
         store_text(options, letter, optarg);
     } else {
         store_flag(options, letter);

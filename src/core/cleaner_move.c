@@ -168,14 +168,17 @@ static int seal_records(
 /* One of some thousand is told of: reading tells of each. */
 static void note_damage(struct move *move, const struct riad_extent *extent)
 {
+    char place[48];
+
     if (move->stuck) {
         return;
     }
     move->stuck = true;
+    riad_segment_show(move->workspace->workspace_fd, extent->segment, place);
     riad_workspace_event_unlocked(move->workspace,
-            "inode %llu at %llu cannot be moved: segment %016llx at %llu: damaged or forged",
-            (unsigned long long)extent->inode, (unsigned long long)extent->offset,
-            (unsigned long long)extent->segment, (unsigned long long)extent->position);
+            "inode %llu at %llu cannot be moved: %s at %llu: damaged or forged",
+            (unsigned long long)extent->inode, (unsigned long long)extent->offset, place,
+            (unsigned long long)extent->position);
 }
 
 /* Whether too much of the extent's records is needed by nobody. */

@@ -103,15 +103,17 @@ static int read_window(struct riad_workspace *workspace, const struct read_windo
 static int report_damage(
         struct riad_workspace *workspace, const struct riad_extent *extent, int error)
 {
-    int r = riad_workspace_lock(workspace);
+    char place[48];
+    int r;
 
+    riad_segment_show(workspace->workspace_fd, extent->segment, place);
+    r = riad_workspace_lock(workspace);
     if (r < 0) {
         return r;
     }
-    riad_workspace_event(workspace,
-            "inode %llu at %llu cannot be read: segment %016llx at %llu: %s",
-            (unsigned long long)extent->inode, (unsigned long long)extent->offset,
-            (unsigned long long)extent->segment, (unsigned long long)extent->position,
+    riad_workspace_event(workspace, "inode %llu at %llu cannot be read: %s at %llu: %s",
+            (unsigned long long)extent->inode, (unsigned long long)extent->offset, place,
+            (unsigned long long)extent->position,
             error == -EBADMSG ? "damaged or forged" : strerror(-error));
     riad_workspace_unlock(workspace);
     return error == -ENOMEM ? -ENOMEM : -EIO;

@@ -28,6 +28,20 @@ void riad_segment_path(enum riad_segment_kind kind, uint64_t segment, char ret[3
     snprintf(ret, 32, "%s/%016llx", directory_of(kind), (unsigned long long)segment);
 }
 
+void riad_segment_show(int workspace_fd, uint64_t segment, char ret[static 48])
+{
+    static const enum riad_segment_kind kinds[] = { RIAD_SEGMENT_LOG, RIAD_SEGMENT_DATA };
+    struct stat st;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        riad_segment_path(kinds[i], segment, ret);
+        if (riad_sys->fstatat(workspace_fd, ret, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            return;
+        }
+    }
+    snprintf(ret, 48, "segment %016llx (missing)", (unsigned long long)segment);
+}
+
 int riad_segment_open_path(int dirfd, const char *path)
 {
     _cleanup_close_ int fd = -1;

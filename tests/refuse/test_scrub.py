@@ -1,0 +1,78 @@
+"""riad scrub: checksums, by whoever runs the storage."""
+import json
+import os
+import time
+
+import pytest
+
+from harness import DAMAGED, DONE, NOT_A_STORE, USAGE
+from tampering import KNOWN, flip, known, logs, datas  # noqa: F401
+
+
+def scrub(store, *options, code=DONE):
+    return store.run("scrub", store.path, *options, code=code)
+
+
+def told(store, *options, code=DONE):
+    return json.loads(scrub(store, "--json", *options, code=code).stdout)
+
+
+@pytest.fixture
+def twin(known):
+    made = known.copy()
+    made.passphrase_file.unlink()
+    yield made
+    made.remove()
+
+
+def test_a_sound_store(known):
+    found = told(known)
+    assert found["damage"] == 0 and found["findings"] == found["tails"] == []
+    size = sum(path.stat().st_size for folder in ("log", "data", "ckpt") for path in (known.workspace() / folder).iterdir())
+    assert 0 < found["bytes"] <= size and found["bytes"] > sum(map(len, KNOWN.values()))
+    assert "clean: " in scrub(known).stdout
+
+
+def test_while_it_is_mounted(store, mount):
+    (mount / "file").write_bytes(os.urandom(3 << 20))
+    assert told(store)["damage"] == 0
+
+
+@pytest.mark.parametrize("folder", ["log", "data", "ckpt"])
+def test_a_flipped_bit_is_found_where_it_is(twin, folder):
+    path = max((twin.workspace() / folder).iterdir(), key=lambda path: path.stat().st_size)
+    position = path.stat().st_size // 3
+    flip(path, position)
+    [found] = told(twin, code=DAMAGED)["findings"]
+    assert found["path"] == f"ws/{twin.workspace().name}/{folder}/{path.name}"
+    assert found["offset"] <= position < found["offset"] + found["bytes"] < path.stat().st_size
+    assert f"{path.name}: {found['bytes']} bytes at {found['offset']} are DAMAGED" in scrub(twin, code=DAMAGED).stdout
+    flip(path, position)
+    assert told(twin)["damage"] == 0
+
+
+def test_a_torn_tail_is_no_damage_but_named(twin):
+    path = datas(twin)[-1]
+    os.truncate(path, path.stat().st_size - 100)
+    found = told(twin)
+    assert [tail["path"].rsplit("/", 1)[1] for tail in found["tails"]] == [path.name] and found["damage"] == 0
+    with open(logs(twin)[-1], "ab") as file:
+        file.write(bytes(1 << 20))  # set aside, and not written
+    assert len(told(twin)["tails"]) == 1
+
+
+def test_a_checkpoint_that_ends_early_is_damaged(twin):
+    path, = (twin.workspace() / "ckpt").iterdir()
+    os.truncate(path, path.stat().st_size - 8)
+    assert told(twin, code=DAMAGED)["damage"] == 1
+
+
+def test_the_rate_is_kept(known):
+    start = time.monotonic()
+    found = told(known, "--rate", "3M")
+    assert time.monotonic() - start > found["bytes"] / (3 << 20) - 0.5
+
+
+def test_what_is_no_store(store, base):
+    scrub(store, "--rate", "fast", code=USAGE)
+    assert "cannot open the store" in store.run("scrub", base / "nothing", code=NOT_A_STORE).stderr
