@@ -61,6 +61,10 @@ int riad_unlocked_name(const struct riad_unlocked *unlocked, const struct riad_i
  * afterwards. As riad_catalog_load and riad_catalog_check_mark. */
 int riad_mark_catalog(const struct riad_store *store, const struct riad_state *state,
         struct riad_catalog *catalog) RIAD_MUST_CHECK;
+/* Why a mark (`catalog-mark`, `site-mark`) cannot be read or written, but for -ESTALE; as
+ * riad_explain. */
+int riad_explain_mark(struct riad_reason *ret, int error, const struct riad_state *state,
+        const struct riad_store *store, const char *name);
 /* The exit code for an errno of these layers. */
 int riad_exit_of(int error);
 /* Fills the reason, with a format and its arguments; the exit code for the errno. */

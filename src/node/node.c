@@ -72,8 +72,7 @@ static int load_site(struct riad_node *node, struct riad_reason *reason)
         return refuse(node, reason, r, "the list of nodes",
                 "is older than this node has seen: the store was rolled back");
     }
-    return r < 0 ? riad_explain(reason, r, "cannot use the state directory %s: %s",
-                           node->state.path, strerror(-r))
+    return r < 0 ? riad_explain_mark(reason, r, &node->state, &node->store, "site-mark")
                  : RIAD_EXIT_DONE;
 }
 
@@ -207,8 +206,7 @@ int riad_node_load_catalog(
                 "is older than this node has seen: the store was rolled back");
     }
     if (r < 0) {
-        return riad_explain(ret_reason, r, "cannot use the state directory %s: %s",
-                node->state.path, strerror(-r));
+        return riad_explain_mark(ret_reason, r, &node->state, &node->store, "catalog-mark");
     }
     *ret = catalog;
     catalog = (struct riad_catalog){ 0 };

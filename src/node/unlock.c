@@ -138,6 +138,23 @@ int riad_mark_catalog(const struct riad_store *store, const struct riad_state *s
     return r;
 }
 
+int riad_explain_mark(struct riad_reason *ret, int error, const struct riad_state *state,
+        const struct riad_store *store, const char *name)
+{
+    char id[2 * sizeof store->binding.store + 1];
+
+    if (error != -EBADMSG) {
+        return riad_explain(
+                ret, error, "cannot use the state directory %s: %s", state->path, strerror(-error));
+    }
+    riad_hex_encode(store->binding.store.bytes, sizeof store->binding.store.bytes, id);
+    return riad_explain(ret, error,
+            "%s/store/%s/%s is damaged: it says how new the store was when this machine saw it "
+            "last, "
+            "so that an older copy is refused. If you trust the store as it is, remove that file",
+            state->path, id, name);
+}
+
 static int load_catalog(const char *path, const struct riad_state *state,
         struct riad_unlocked *unlocked, struct riad_reason *reason)
 {
@@ -162,8 +179,7 @@ static int load_catalog(const char *path, const struct riad_state *state,
                 path);
     }
     if (r < 0) {
-        return riad_explain(
-                reason, r, "cannot use the state directory %s: %s", state->path, strerror(-r));
+        return riad_explain_mark(reason, r, state, &unlocked->store, "catalog-mark");
     }
     return RIAD_EXIT_DONE;
 }
