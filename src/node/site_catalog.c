@@ -146,8 +146,8 @@ static void apply(struct riad_site_host *site)
         site->applied = number;
     }
     if (site->catalog.subject_changes != site->shares_applied) {
-        riad_site_follow_all_grants(site);
         site->shares_applied = site->catalog.subject_changes;
+        riad_site_follow_all_grants(site); /* what it reads of others is for the next time */
     }
 }
 

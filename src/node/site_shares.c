@@ -382,7 +382,8 @@ int riad_site_release_spare(
 static int reckon_release(struct riad_site_host *site, const struct riad_catalog_subject *subject,
         void *context, struct share_changes *changes)
 {
-    return riad_shares_take_back(site, context, subject, changes);
+    (void)site;
+    return riad_shares_take_back(context, subject, changes);
 }
 
 void riad_site_release_grants(struct riad_mount *mount)

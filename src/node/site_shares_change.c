@@ -126,13 +126,12 @@ static int keep_used(struct riad_mount *mount, const struct riad_catalog_subject
     return 0;
 }
 
-int riad_shares_take_back(struct riad_site_host *site, struct riad_mount *mount,
-        const struct riad_catalog_subject *subject, struct share_changes *changes)
+int riad_shares_take_back(struct riad_mount *mount, const struct riad_catalog_subject *subject,
+        struct share_changes *changes)
 {
     struct amount before = riad_shares_granted(subject, &mount->id, changes), now;
     int r = keep_used(mount, subject, before, &now);
 
-    (void)site;
     if (r < 0) {
         return r == -ENOENT ? 0 : r;
     }
@@ -149,7 +148,7 @@ int riad_shares_take_back_all(struct riad_site_host *site, const struct riad_mou
         struct riad_mount *mount = &host->mounts[i];
 
         if (mount != but && riad_host_hold(host, mount)) {
-            r = riad_shares_take_back(site, mount, subject, changes);
+            r = riad_shares_take_back(mount, subject, changes);
             riad_host_unhold(host, mount);
         }
     }

@@ -29,8 +29,8 @@ void riad_shares_find_over(const struct riad_catalog_subject *subject,
 void riad_shares_settle(const struct riad_catalog_subject *subject, struct share_changes *changes);
 /* (lock) What of its grant a mount does not use, it has no more; or all that are open here, but for
  * one (NULL: of all). Noted to be published. (held) */
-int riad_shares_take_back(struct riad_site_host *site, struct riad_mount *mount,
-        const struct riad_catalog_subject *subject, struct share_changes *changes) RIAD_MUST_CHECK;
+int riad_shares_take_back(struct riad_mount *mount, const struct riad_catalog_subject *subject,
+        struct share_changes *changes) RIAD_MUST_CHECK;
 int riad_shares_take_back_all(struct riad_site_host *site, const struct riad_mount *but,
         const struct riad_catalog_subject *subject, struct share_changes *changes) RIAD_MUST_CHECK;
 

@@ -6,8 +6,7 @@
 #include "riad/limit_marks.h"
 
 #include "event_queue_priv.h"
-#include "site_amount_priv.h"
-#include "site_host_priv.h"
+#include "site_shares_priv.h"
 
 struct riad_told_subject {
     enum riad_catalog_subject_kind kind;
@@ -146,21 +145,11 @@ void riad_site_watch_subject(struct riad_site_host *site, const struct riad_moun
     }
 }
 
-static struct amount granted_in_all(const struct riad_catalog_subject *subject)
-{
-    struct amount sum = { { 0 } };
-
-    for (size_t i = 0; i < subject->grant_count; i++) {
-        sum.of[BYTES] += subject->grants[i].bytes;
-        sum.of[INODES] += subject->grants[i].inodes;
-    }
-    return sum;
-}
-
 /* Only where so much is granted can there be something to tell, or not any more. */
 static bool is_near(const struct riad_catalog_subject *subject)
 {
-    struct amount sum = granted_in_all(subject);
+    static const struct share_changes none;
+    struct amount sum = riad_shares_sum(subject, &none);
     bool near = false;
 
     for (unsigned i = 0; i < RESOURCES; i++) {
@@ -177,8 +166,9 @@ static bool is_near(const struct riad_catalog_subject *subject)
 static bool is_to_be_given_back(
         struct riad_site_host *site, const struct riad_catalog_subject *subject)
 {
+    static const struct share_changes none;
     struct riad_usage usage = used_of(site, NULL, subject, NULL);
-    struct amount used = amount_of(&usage), sum = granted_in_all(subject);
+    struct amount used = amount_of(&usage), sum = riad_shares_sum(subject, &none);
     bool back = false;
 
     for (unsigned i = 0; i < RESOURCES; i++) {

@@ -62,8 +62,8 @@ static int set(struct riad_site_host *site, enum riad_catalog_subject_kind kind,
         r = riad_mark_catalog(&site->node.store, &site->node.state, &site->catalog);
     }
     if (r == 0) {
-        riad_site_follow_all_grants(site);
         site->shares_applied = site->catalog.subject_changes;
+        riad_site_follow_all_grants(site);
     }
     free(subjects);
     return r;

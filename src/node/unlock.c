@@ -149,9 +149,9 @@ int riad_explain_mark(struct riad_reason *ret, int error, const struct riad_stat
     }
     riad_hex_encode(store->binding.store.bytes, sizeof store->binding.store.bytes, id);
     return riad_explain(ret, error,
-            "%s/store/%s/%s is damaged: it says how new the store was when this machine saw it "
-            "last, "
-            "so that an older copy is refused. If you trust the store as it is, remove that file",
+            "%s/store/%s/%s is damaged: it says how new the store was when this machine saw "
+            "it last, so that an older copy is refused. If you trust the store as it is, remove "
+            "that file",
             state->path, id, name);
 }
 

@@ -159,6 +159,20 @@ static void wait_openings(struct riad_site_host *site)
     pthread_mutex_unlock(&site->openings_lock);
 }
 
+static int start_threads(struct riad_site_host *site, pthread_t *ret_follower, pthread_t *ret_keys)
+{
+    int r = riad_site_follower_start(site, ret_follower);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_thread_start("riad-keys", riad_site_take_keys, site, ret_keys);
+    if (r < 0) {
+        riad_site_follower_end(site, *ret_follower);
+    }
+    return r;
+}
+
 /* Until SIGTERM, which also comes when the monitor dies. Then all is unmounted and durable. */
 static int serve(struct riad_site_host *site, int signals, struct riad_reason *reason)
 {
@@ -168,13 +182,7 @@ static int serve(struct riad_site_host *site, int signals, struct riad_reason *r
             RIAD_WORKER_CONTROL_FD, riad_site_request, site, &host->control);
 
     if (r == 0) {
-        r = riad_site_follower_start(site, &follower);
-    }
-    if (r == 0) {
-        r = riad_thread_start("riad-keys", riad_site_take_keys, site, &keys);
-        if (r < 0) {
-            riad_site_follower_end(site, follower);
-        }
+        r = start_threads(site, &follower, &keys);
     }
     if (r < 0) {
         riad_control_stop(host->control);

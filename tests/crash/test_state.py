@@ -66,6 +66,17 @@ FILES = [(KILLED, name) for name in ("index.db", "index.db-wal", "index.db-shm",
 FILES += [(UNMOUNTED, name) for name in ("index.db", "mark", "spool", "lock", "usage", "events", "node", "catalog-mark")]
 
 
+def look(store, before, named):
+    """It mounts with all that was there, or says which file is in the way."""
+    result = store.mount(code=None)
+    if os.path.ismount(store.directory):
+        trees.assert_same(before, trees.describe(store.directory))
+        store.unmount()
+        store.fsck()
+    else:
+        assert result.returncode == DAMAGED and named in result.stderr, result.stderr
+
+
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("how,name", FILES)
 def test_a_file_of_it(made, how, name, harm):
@@ -76,13 +87,7 @@ def test_a_file_of_it(made, how, name, harm):
         if not path or (path.stat().st_size == 0 and harm != "deleted"):
             pytest.skip("it is not there, or empty")
         HARMS[harm](path)
-        result = twin.mount(code=None)
-        if os.path.ismount(twin.directory):
-            trees.assert_same(before, trees.describe(twin.directory))
-            twin.unmount()
-            twin.fsck()
-        else:
-            assert result.returncode == DAMAGED and name in result.stderr, result.stderr
+        look(twin, before, name)
     finally:
         twin.remove()
 
@@ -119,12 +124,6 @@ def test_of_another_store(make_store):
         twin = stores[0].copy()
         place, = (twin.state / "ws").iterdir()
         shutil.copyfile(other / name, place / name)
-        result = twin.mount(code=None)
-        if os.path.ismount(twin.directory):
-            trees.assert_same(before, trees.describe(twin.directory))
-            twin.unmount()
-            twin.fsck()
-        else:
-            assert result.returncode == DAMAGED and result.stderr, result
+        look(twin, before, "riad: ")
         twin.remove()
     assert one != other

@@ -7,6 +7,7 @@
 #ifndef RIAD_TESTS_DISK_H
 #define RIAD_TESTS_DISK_H
 
+#include "chance.h"
 #include "trace.h"
 
 enum disk_loss {
@@ -49,15 +50,6 @@ struct disk {
     size_t torn[TRACE_DISKS]; /* the last write that is not synced, + 1 */
 };
 
-static inline uint64_t disk_random(struct disk *disk)
-{
-    uint64_t z = disk->random += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 /* What is behind `room` is zeros. */
 static inline void disk_resize(struct disk_object *object, uint64_t size)
 {
@@ -95,14 +87,14 @@ static inline void disk_put_some(
 {
     uint64_t at = event->offset, end = event->offset + event->size;
 
-    if (disk_random(disk) % 4 == 0) {
+    if (chance_next(&disk->random) % 4 == 0) {
         return;
     }
     while (at < end) {
         uint64_t next = (at / DISK_SECTOR + 1) * DISK_SECTOR;
 
         next = next < end ? next : end;
-        if (disk_random(disk) % 2) {
+        if (chance_next(&disk->random) % 2) {
             disk_put(object, at, event->data + (at - event->offset), next - at);
         }
         at = next;
@@ -114,7 +106,8 @@ static inline void disk_put_torn(struct disk *disk, const struct disk_state *sta
 {
     uint64_t first = event->offset / DISK_SECTOR;
     uint64_t last = (event->offset + event->size - 1) / DISK_SECTOR;
-    uint64_t sectors = state->cut > 0 ? state->cut - 1 : disk_random(disk) % (last - first + 1);
+    uint64_t sectors =
+            state->cut > 0 ? state->cut - 1 : chance_next(&disk->random) % (last - first + 1);
     uint64_t cut = (first + sectors) * DISK_SECTOR;
 
     if (cut > event->offset) {
@@ -153,7 +146,7 @@ static inline bool disk_names(
             loss == DISK_TEARS) {
         return true;
     }
-    object->cut |= loss == DISK_LOSES || disk_random(disk) % 4 == 0;
+    object->cut |= loss == DISK_LOSES || chance_next(&disk->random) % 4 == 0;
     return !object->cut;
 }
 

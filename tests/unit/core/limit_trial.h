@@ -6,6 +6,7 @@
 
 #include "riad/patience.h"
 
+#include "chance.h"
 #include "limit_model_data.h"
 #include "operations.h"
 
@@ -28,11 +29,7 @@ static uint64_t outcomes[3];
 
 static inline uint64_t draw(struct trial *trial)
 {
-    uint64_t word = (*trial->random += UINT64_C(0x9e3779b97f4a7c15));
-
-    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
-    return word ^ word >> 31;
+    return chance_next(trial->random);
 }
 
 static inline uint32_t below(struct trial *trial, uint32_t bound)

@@ -34,11 +34,7 @@ static uint64_t chance = 1, tried;
 
 static uint64_t below(uint64_t bound)
 {
-    uint64_t z = chance += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return (z ^ (z >> 31)) % bound;
+    return chance_next(&chance) % bound;
 }
 
 /* What was done in a recorded run, and what it looked like after each. */
@@ -282,13 +278,6 @@ static void try_history(struct history *history, uint64_t states)
         try_all(history);
     }
     forget_history(history);
-}
-
-static uint64_t number_from(const char *variable, uint64_t otherwise)
-{
-    const char *text = getenv(variable);
-
-    return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
 static void every_sequence_of_two(void)

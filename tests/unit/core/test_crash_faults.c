@@ -7,6 +7,7 @@
 #include "riad/diag.h"
 
 #include "allocations.h"
+#include "chance.h"
 #include "crash_acts.h"
 #include "faults.h"
 #include "picture.h"
@@ -22,11 +23,7 @@ static uint64_t chance = 1;
 
 static uint64_t below(uint64_t bound)
 {
-    uint64_t z = chance += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return (z ^ (z >> 31)) % bound;
+    return chance_next(&chance) % bound;
 }
 
 enum fault_kind { FAULT_ERROR, FAULT_BROKEN, FAULT_SHORT, FAULT_INDEX, FAULT_MEMORY, FAULT_KINDS };
@@ -202,13 +199,6 @@ static bool try_trouble(const struct trouble *trouble)
 }
 
 static const int errors[] = { EIO, ENOSPC, EINTR };
-
-static uint64_t number_from(const char *variable, uint64_t otherwise)
-{
-    const char *text = getenv(variable);
-
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
 
 static void try_some(uint64_t count)
 {

@@ -382,13 +382,6 @@ static void run(uint64_t seed, uint64_t count)
     end(trials[1]);
 }
 
-static uint64_t number_from(const char *variable, uint64_t otherwise)
-{
-    const char *text = getenv(variable);
-
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void usage_is_the_models(void **state)
 {
     uint64_t seed = number_from("RIAD_TEST_LIMIT_SEED", 1);
