@@ -11,6 +11,8 @@ struct riad_fsck_result {
     uint64_t inodes, blocks;          /* counted */
     uint64_t checkpoints;             /* whole and consistent */
     uint64_t findings;
+    /* What the findings are about, besides contents and the rows that the store adds up to. */
+    bool log_damaged, checkpoint_damaged, index_damaged;
 };
 /* One sentence per finding, naming the store's file and offset, or inode numbers. Also called with
  * progress lines if config->progress. */

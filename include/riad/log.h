@@ -27,6 +27,9 @@ struct riad_log_config {
      * cannot reserve room (fallocate), as then a full store would show too late (L5). Read by
      * riad_log_open only. */
     const struct riad_spool_home *spool;
+    /* The segment of `end` may be gone or damaged (fsck --repair): where its header cannot be read,
+     * the log says that its reader must know all features there are. */
+    bool salvaging;
 };
 
 /* Creates no segment until the first append, log/ and data/ if they are missing. Syncs what the

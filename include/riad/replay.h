@@ -46,6 +46,7 @@ struct riad_replay_result {
     uint64_t dropped; /* 0, or the last change of a tail that a power cut tore, of a change or of a
                          payload: it and all behind `end` never became durable, and do not count
                          (P3) */
+    uint64_t durable; /* number of the last change known to have been durable, found or not */
     char damage[160]; /* empty, or a sentence: which segment, which offset, what is wrong */
 };
 /* 0: reached the end, or RIAD_REPLAY_STOP did. -EUCLEAN: damage (L4: something that does not verify

@@ -206,10 +206,18 @@ const struct command commands[] = {
             "machine "
             "last; `?`: never.\n",
             command_quota_report },
-    { "fsck", "STORE", "check a store that is not mounted: exit 15 if damage was found",
-            "  -w, --workspace NAME  only this one (default: all)\n" SECRET_HELP
+    { "fsck", "STORE",
+            "check a store that is not mounted, and repair it: exit 15 if damage was found",
+            "  -w, --workspace NAME  only this one (default: all)\n"
+            "  --repair              keep what can be read where something is damaged, tell what "
+            "is lost by path,\n"
+            "                        hang up in /lost+found what has no name any more: exit 0 if "
+            "nothing was lost\n" SECRET_HELP
             "  --json                findings and figures as JSON\n  -q, --quiet           no "
-            "progress\n",
+            "progress\n"
+            "If you have a backup of the store's ws/, restore that first: what is given up is "
+            "gone. "
+            "Damaged contents are\nleft: reading them gives EIO.\n",
             command_fsck },
     { "scrub", "STORE",
             "verify the checksums of a store, mounted or not: exit 15 if damage was found",

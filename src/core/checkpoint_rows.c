@@ -73,7 +73,7 @@ static int take_snapshot(struct riad_workspace *workspace, struct riad_snapshot 
 }
 
 struct output {
-    struct riad_workspace *workspace;
+    struct riad_workspace *workspace; /* NULL: nobody can tell us to stop */
     struct riad_checkpoint_writer *writer;
     uint64_t rows;
 };
@@ -82,7 +82,8 @@ static int add_row(void *context, const uint8_t *operation, size_t size)
 {
     struct output *output = context;
 
-    if (++output->rows % 4096 == 0 && riad_background_stopping(output->workspace)) {
+    if (++output->rows % 4096 == 0 && output->workspace &&
+            riad_background_stopping(output->workspace)) {
         return -ECANCELED;
     }
     return riad_checkpoint_add(output->writer, operation, size);
@@ -102,6 +103,15 @@ static int add_workspace(struct riad_checkpoint_writer *writer, uint64_t next_in
     }
     riad_change_done(&change);
     return r;
+}
+
+int riad_checkpoint_add_rows(struct riad_checkpoint_writer *writer, struct riad_snapshot *snapshot,
+        uint64_t next_inode, struct riad_workspace *workspace)
+{
+    struct output output = { .workspace = workspace, .writer = writer };
+    int r = add_workspace(writer, next_inode);
+
+    return r < 0 || !snapshot ? r : riad_snapshot_rows(snapshot, add_row, &output);
 }
 
 static int create(struct riad_workspace *workspace, const struct riad_snapshot_header *header,
@@ -127,7 +137,6 @@ static int write_rows(struct riad_workspace *workspace, struct riad_checkpoint_w
     _cleanup_(riad_snapshot_freep) struct riad_snapshot *snapshot = NULL;
     _cleanup_(riad_checkpoint_writer_freep) struct riad_checkpoint_writer *writer = NULL;
     struct riad_snapshot_header header;
-    struct output output = { .workspace = workspace };
     int r = take_snapshot(workspace, &snapshot);
 
     if (r < 0) {
@@ -136,11 +145,7 @@ static int write_rows(struct riad_workspace *workspace, struct riad_checkpoint_w
     riad_snapshot_header(snapshot, &header);
     r = create(workspace, &header, &writer);
     if (r >= 0) {
-        r = add_workspace(writer, header.next_inode);
-    }
-    if (r >= 0) {
-        output.writer = writer;
-        r = riad_snapshot_rows(snapshot, add_row, &output);
+        r = riad_checkpoint_add_rows(writer, snapshot, header.next_inode, workspace);
     }
     if (r >= 0) {
         *ret = riad_take_pointer(writer);

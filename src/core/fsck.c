@@ -13,7 +13,7 @@ static const char folder[] = "fsck";
 
 void riad_fsck_find(struct riad_fsck *fsck, const char *format, ...)
 {
-    char finding[512];
+    char finding[RIAD_FSCK_FINDING];
     va_list arguments;
 
     va_start(arguments, format);
@@ -58,8 +58,7 @@ static void find_late_spool(struct riad_fsck *fsck, const struct riad_opening *o
     }
 }
 
-/* Nobody may own the workspace while it is checked. Returns the lock. */
-static int enter(struct riad_fsck *fsck)
+int riad_fsck_enter(struct riad_fsck *fsck)
 {
     _cleanup_close_ int lock_fd = riad_ownership_lock(fsck->config, fsck->reason);
     struct riad_opening opening;
@@ -85,7 +84,7 @@ static int enter(struct riad_fsck *fsck)
     return r < 0 ? r : riad_take_fd(&lock_fd);
 }
 
-static int make_folder(struct riad_fsck *fsck)
+int riad_fsck_make_folder(struct riad_fsck *fsck)
 {
     int length = snprintf(fsck->path, sizeof fsck->path, "%s/%s", fsck->config->state_path, folder);
     int r;
@@ -102,7 +101,7 @@ static int make_folder(struct riad_fsck *fsck)
                  : 0;
 }
 
-static void remove_folder(struct riad_fsck *fsck)
+void riad_fsck_remove_folder(struct riad_fsck *fsck)
 {
     int r = riad_index_discard(fsck->path);
 
@@ -117,7 +116,10 @@ static int find_damage(struct riad_fsck *fsck, const struct riad_reason *reason,
     if (error != -EUCLEAN && error != -EBADMSG) {
         return riad_reason_set(fsck->reason, error, "%s", reason->text);
     }
-    riad_fsck_find(fsck, "%s", reason->text);
+    if (strcmp(reason->text, fsck->damage.text) != 0) { /* not the same again on another way */
+        riad_fsck_find(fsck, "%s", reason->text);
+        fsck->damage = *reason;
+    }
     return 0;
 }
 
@@ -155,6 +157,7 @@ static int read_log(struct riad_fsck *fsck, struct riad_opening *opening)
     fsck->result.records = opening->replayed;
     fsck->result.bytes = opening->bytes;
     fsck->log_whole = r >= 0;
+    fsck->result.log_damaged = r < 0;
     riad_index_end(opening->index, &fsck->log_end, &start);
     return r < 0 ? find_damage(fsck, opening->reason, r) : 0;
 }
@@ -215,11 +218,11 @@ static int check(struct riad_fsck *fsck)
 
 static int check_locked(struct riad_fsck *fsck)
 {
-    int r = make_folder(fsck);
+    int r = riad_fsck_make_folder(fsck);
 
     if (r >= 0) {
         r = check(fsck);
-        remove_folder(fsck);
+        riad_fsck_remove_folder(fsck);
     }
     return r;
 }
@@ -237,7 +240,7 @@ int riad_fsck_run(const struct riad_workspace_config *config, riad_fsck_report r
     if (ret_reason) {
         ret_reason->text[0] = 0;
     }
-    lock_fd = enter(&fsck);
+    lock_fd = riad_fsck_enter(&fsck);
     r = lock_fd < 0 ? lock_fd : check_locked(&fsck);
     riad_history_done(&fsck.history);
     if (r >= 0) {

@@ -7,6 +7,7 @@ enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX };
 
 struct reading {
     struct riad_fsck *fsck;
+    struct riad_index *index;
     struct riad_segments *segments;
     uint8_t *buffer; /* RUN_BYTES_MAX */
     uint64_t told;   /* bytes at the last progress */
@@ -23,21 +24,25 @@ static void tell(struct reading *reading)
     }
 }
 
-/* data/ if the segment's file lies there, else log/. */
-static void path_of(struct reading *reading, uint64_t segment, char ret[static 32])
+static void tell_damage(struct reading *reading, const struct riad_extent *extent, int error)
 {
-    struct riad_segment_header header;
-    int fd = reading->fsck->config->workspace_fd;
-    int r = riad_segment_header_read(fd, reading->fsck->keys, RIAD_SEGMENT_LOG, segment, &header);
+    char path[RIAD_FSCK_PATH], segment[48];
 
-    riad_segment_path(r == -ENOENT ? RIAD_SEGMENT_DATA : RIAD_SEGMENT_LOG, segment, ret);
+    riad_fsck_path(reading->index, extent->inode, path);
+    riad_segment_show(reading->fsck->config->workspace_fd, extent->segment, segment);
+    if (segment[0] == 's') { /* there is none: most likely it was a data segment */
+        riad_segment_path(RIAD_SEGMENT_DATA, extent->segment, segment);
+    }
+    riad_fsck_find(reading->fsck,
+            "%s: inode %llu at %llu: %s is damaged in the run at offset %llu: %s", path,
+            (unsigned long long)extent->inode, (unsigned long long)extent->offset, segment,
+            (unsigned long long)extent->position, strerror(-error));
 }
 
 static int read_extent(void *context, const struct riad_extent *extent)
 {
     struct reading *reading = context;
     struct riad_run run = riad_extent_run(extent);
-    char path[32];
     int r;
 
     if (extent->kind != RIAD_EXTENT_DATA) {
@@ -54,10 +59,7 @@ static int read_extent(void *context, const struct riad_extent *extent)
     if (r == -ENOMEM) {
         return r;
     }
-    path_of(reading, extent->segment, path);
-    riad_fsck_find(reading->fsck, "inode %llu at %llu: %s is damaged in the run at offset %llu: %s",
-            (unsigned long long)extent->inode, (unsigned long long)extent->offset, path,
-            (unsigned long long)extent->position, strerror(-r));
+    tell_damage(reading, extent, r);
     return 0;
 }
 
@@ -99,12 +101,13 @@ static int check_headers(struct riad_fsck *fsck, struct riad_opening *opening)
     return r;
 }
 
-static int read_extents(struct riad_fsck *fsck, struct riad_snapshot *snapshot)
+static int read_extents(
+        struct riad_fsck *fsck, struct riad_index *index, struct riad_snapshot *snapshot)
 {
     const struct riad_epoch_ends epochs = riad_workspace_epochs(fsck->config);
     _cleanup_(riad_segments_freep) struct riad_segments *segments = NULL;
     _cleanup_free_ uint8_t *buffer = malloc(RUN_BYTES_MAX);
-    struct reading reading = { .fsck = fsck, .buffer = buffer };
+    struct reading reading = { .fsck = fsck, .index = index, .buffer = buffer };
     int r;
 
     if (!buffer) {
@@ -127,7 +130,7 @@ int riad_fsck_data(struct riad_fsck *fsck, struct riad_opening *opening)
         r = riad_snapshot_take(opening->index, &snapshot);
     }
     if (r >= 0) {
-        r = read_extents(fsck, snapshot);
+        r = read_extents(fsck, opening->index, snapshot);
     }
     return r < 0 ? r : check_headers(fsck, opening);
 }

@@ -141,6 +141,7 @@ static int check_sums(struct riad_fsck *fsck, struct riad_opening *opening)
         r = riad_snapshot_check_tree(snapshot, pass_on, fsck, &findings);
     }
     if (r >= 0 && findings > 0) {
+        fsck->result.index_damaged = true;
         riad_fsck_find(fsck,
                 "the index in %s has wrong sums of directories; remove it, it is made anew",
                 opening->index_path);
@@ -161,12 +162,14 @@ static int compare_local(struct riad_fsck *fsck, struct riad_opening *opening,
         r = compare(opening, expected, &equal);
     }
     if (r == -EUCLEAN || r == -EBADMSG) {
+        fsck->result.index_damaged = true;
         riad_fsck_find(fsck,
                 "the index in %s does not follow the log: %s; remove it, it is made anew",
                 opening->index_path, opening->reason->text);
         return 0;
     }
     if (r >= 0 && !equal) {
+        fsck->result.index_damaged = true;
         riad_fsck_find(fsck,
                 "the index in %s differs from what the log adds up to; remove it, it is "
                 "made anew",
@@ -204,11 +207,13 @@ static int compare_checkpoint(struct riad_fsck *fsck, struct riad_opening *openi
         return 0; /* of an owner that was superseded, or of an epoch that ended */
     }
     if (r == -EBADMSG || r == -EUCLEAN) {
+        fsck->result.checkpoint_damaged = true;
         riad_fsck_find(fsck, "ckpt/%016llx is damaged%s%s", (unsigned long long)segment,
                 opening->reason->text[0] ? ": " : "", opening->reason->text);
         return 0;
     }
     if (r >= 0 && !equal) {
+        fsck->result.checkpoint_damaged = true;
         riad_fsck_find(fsck, "ckpt/%016llx holds other rows than the log adds up to",
                 (unsigned long long)segment);
         return 0;

@@ -77,6 +77,19 @@ int riad_ownership_wait(struct riad_opening *opening) RIAD_MUST_CHECK;
 /* Publishes a term on top of the history, behind the index's last change, after making that
  * durable; fills opening's log and term. */
 int riad_ownership_claim(struct riad_opening *opening) RIAD_MUST_CHECK;
+/* The last step of that alone: claims a term behind the index's last change, which is durable.
+ * -EBUSY: somebody was faster. */
+int riad_ownership_publish(struct riad_opening *opening) RIAD_MUST_CHECK;
+
+/* repair_leftovers.c. Before the log of a term is made that is claimed last (a salvage): says so in
+ * the local state. first: no file of it is below that segment. */
+int riad_salvage_begin(const struct riad_workspace_config *config, uint64_t first) RIAD_MUST_CHECK;
+/* The term is claimed. */
+void riad_salvage_end(const struct riad_workspace_config *config);
+/* Unlinks what a salvage left that was killed before it claimed its term: as long as nobody else
+ * did, in whose history these files would be strangers. With the state's lock. */
+void riad_salvage_clear(
+        const struct riad_workspace_config *config, const struct riad_history *history);
 
 /* epoch.c. The last segment that records of epochs before this one, the keys' current one, may lie
  * in: a term has none of an older epoch than the one that was current when it began. term: the one
@@ -183,6 +196,10 @@ void riad_store_measure(struct riad_workspace *workspace);
 bool riad_checkpoint_due(struct riad_workspace *workspace);
 int riad_checkpoint_measure(
         struct riad_workspace *workspace, const struct riad_history *history) RIAD_MUST_CHECK;
+/* The rows of a checkpoint that was just begun. snapshot NULL: there are none. workspace NULL:
+ * nothing stops it; else -ECANCELED when that is being closed. */
+int riad_checkpoint_add_rows(struct riad_checkpoint_writer *writer, struct riad_snapshot *snapshot,
+        uint64_t next_inode, struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* Removes checkpoints that are not needed, and finds out where the log that is begins
  * (upkeep.cut_below). */
 int riad_checkpoint_prune(struct riad_workspace *workspace) RIAD_MUST_CHECK;

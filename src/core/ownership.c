@@ -199,7 +199,7 @@ static int open_log(struct riad_opening *opening)
                  : 0;
 }
 
-static int publish(struct riad_opening *opening)
+int riad_ownership_publish(struct riad_opening *opening)
 {
     const struct riad_workspace_config *config = opening->config;
     struct riad_history *history = &opening->history;
@@ -214,11 +214,8 @@ static int publish(struct riad_opening *opening)
         .time = riad_clock_now(),
     };
     uint64_t start;
-    int r = open_log(opening);
+    int r;
 
-    if (r < 0) {
-        return r;
-    }
     riad_index_end(opening->index, &term.end, &start);
     r = riad_term_claim(config->workspace_fd, &config->binding, config->term_signer, &term);
     if (r == -EEXIST) {
@@ -230,6 +227,13 @@ static int publish(struct riad_opening *opening)
     }
     history->taken++;
     return 0;
+}
+
+static int publish(struct riad_opening *opening)
+{
+    int r = open_log(opening);
+
+    return r < 0 ? r : riad_ownership_publish(opening);
 }
 
 /* What the owner before made durable until it could see our claim counts: if the log went on while

@@ -35,8 +35,8 @@ void riad_recover_prepare(
 int riad_recover_refuse(struct riad_opening *opening, const struct riad_replay_result *result)
 {
     return riad_reason_set(opening->reason, -EUCLEAN,
-            "the log of %s is damaged behind change %llu: %s; nothing was changed: run riad fsck, "
-            "and restore ws/ of the store from a backup",
+            "the log of %s is damaged behind change %llu: %s; nothing was changed: restore ws/ of "
+            "the store from a backup, or let `riad fsck --repair` keep what can be read",
             opening->config->name, (unsigned long long)result->end.sequence.number,
             result->damage[0] ? result->damage : "records are missing");
 }
@@ -109,13 +109,15 @@ static int verify_log(struct riad_opening *opening, struct riad_replay_result *r
     return riad_replay_run(&replay, ret);
 }
 
-/* Nobody wrote to the history behind the index: its term is open-ended, or bound just there. */
-static bool is_newest(const struct riad_opening *opening, const struct riad_end *end)
+/* Nobody wrote to the history behind the index: its term is open-ended, or bound just there. An
+ * index that was made anew of what can be read of the log has less than was durable. */
+static bool is_newest(
+        const struct riad_opening *opening, const struct riad_end *end, uint64_t durable)
 {
     struct riad_end bound;
 
     if (end->sequence.number < opening->mark.end.sequence.number ||
-            !riad_history_covers(&opening->history, end)) {
+            end->sequence.number < durable || !riad_history_covers(&opening->history, end)) {
         return false;
     }
     return !riad_history_bound(&opening->history, end->sequence.term, &bound) ||
@@ -130,7 +132,7 @@ static int weigh(struct riad_opening *opening, const struct riad_end *end, enum 
     int r = verify_log(opening, &result);
 
     if (r == -EUCLEAN) {
-        if (!is_newest(opening, end)) {
+        if (!is_newest(opening, end, result.durable)) {
             return riad_recover_refuse(opening, &result);
         }
         snprintf(opening->damage, sizeof opening->damage, "%s", result.damage);

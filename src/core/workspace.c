@@ -269,6 +269,9 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
 {
     int r = riad_ownership_wait(opening);
 
+    if (r >= 0 && !workspace->read_only_open) {
+        riad_salvage_clear(opening->config, &opening->history);
+    }
     if (r >= 0) {
         r = riad_recover_spool(opening);
     }

@@ -19,8 +19,8 @@ static void find_miscount(struct riad_check *check, const struct riad_inode *row
     int r = 0;
 
     if (check->miscount) {
-        r = check->miscount(check->miscount_context, &miscount);
-        check->miscount_error = check->miscount_error < 0 ? check->miscount_error : r;
+        r = check->miscount(check->context, &miscount);
+        check->error = check->error < 0 ? check->error : r;
         return;
     }
     riad_check_find(check,
@@ -92,6 +92,10 @@ static void judge_directory(
 void riad_check_judge(
         struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts)
 {
+    if (check->defect) {
+        riad_check_defect(check, row, facts);
+        return;
+    }
     judge_charge(check, row, facts);
     judge_links(check, row, facts);
     judge_directory(check, row, facts);

@@ -1,6 +1,8 @@
 #ifndef RIAD_CHECK_PRIV_H
 #define RIAD_CHECK_PRIV_H
 
+#include "riad/defects.h"
+
 #include "snapshot_priv.h"
 
 /* A check under way. */
@@ -10,8 +12,8 @@ struct riad_check {
     void *context;
     uint64_t findings;
     riad_miscount_function miscount; /* hears of inodes' charges instead of report; NULL */
-    void *miscount_context;
-    int miscount_error; /* the first that it gave */
+    riad_defect_function defect;     /* hears of inodes' rows instead of report; NULL */
+    int error;                       /* the first that one of these gave */
 };
 
 void riad_check_find(struct riad_check *check, const char *format, ...)
@@ -46,6 +48,9 @@ void riad_check_acl(struct riad_check *check, const struct riad_inode *row, cons
 
 /* check_judge.c. */
 void riad_check_judge(
+        struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts);
+/* defects.c. The same for check->defect. */
+void riad_check_defect(
         struct riad_check *check, const struct riad_inode *row, const struct riad_facts *facts);
 
 #endif

@@ -67,12 +67,12 @@ int riad_snapshot_recount(
         struct riad_snapshot *snapshot, riad_miscount_function function, void *context)
 {
     struct riad_check check = {
-        .snapshot = snapshot, .report = ignore, .miscount = function, .miscount_context = context
+        .snapshot = snapshot, .report = ignore, .miscount = function, .context = context
     };
     int r = riad_check_inodes(&check);
 
     if (r == 0) {
-        r = check.miscount_error;
+        r = check.error;
     }
     return r < 0 ? r : recount_sums(snapshot, function, context);
 }

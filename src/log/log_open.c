@@ -79,6 +79,10 @@ static int find_features(struct riad_log *log)
     }
     r = riad_segment_header_read(
             config->workspace_fd, config->keys, RIAD_SEGMENT_LOG, config->end.segment, &header);
+    if (config->salvaging && (r == -ENOENT || r == -EBADMSG)) {
+        atomic_init(&log->features, RIAD_FEATURES_KNOWN);
+        return 0;
+    }
     if (r < 0) {
         return r;
     }

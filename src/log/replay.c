@@ -351,6 +351,7 @@ int riad_replay_run(const struct riad_replay *replay, struct riad_replay_result 
         state.result.dropped = r < 0 ? 0 : state.result.dropped;
     }
     state.result.bytes = state.window.read;
+    state.result.durable = state.settled;
     *ret = state.result;
     return r;
 }

@@ -58,32 +58,6 @@ static int is_later_change(struct riad_replay_state *state, uint64_t segment, ui
            riad_epoch_allows_segment(epochs, change.epoch, segment);
 }
 
-/* Offset of the next thing that could be a record, at or after offset; UINT64_MAX if there is none.
- */
-static int find_magic(struct riad_replay_state *state, uint64_t offset, uint64_t *ret)
-{
-    for (;;) {
-        const uint8_t *data, *found;
-        size_t size;
-        int r;
-
-        r = riad_window_get(&state->window, offset, RIAD_RECORD_OVERHEAD, &data, &size);
-        if (r < 0) {
-            return r;
-        }
-        if (size < RIAD_RECORD_OVERHEAD) {
-            *ret = UINT64_MAX;
-            return 0;
-        }
-        found = memmem(data, size, "RIAR", 4);
-        if (found) {
-            *ret = offset + (uint64_t)(found - data);
-            return 0;
-        }
-        offset += size - 3;
-    }
-}
-
 int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, uint64_t offset)
 {
     uint64_t from = offset;
@@ -93,7 +67,7 @@ int riad_replay_check_tail(struct riad_replay_state *state, uint64_t segment, ui
         uint64_t begin = offset;
         int r;
 
-        r = find_magic(state, offset, &offset);
+        r = riad_window_find(&state->window, offset, &offset);
         if (r < 0 || offset == UINT64_MAX) {
             return r;
         }

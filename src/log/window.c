@@ -1,7 +1,9 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "riad/error.h"
 #include "riad/fdio.h"
+#include "riad/record.h"
 
 #include "window_priv.h"
 
@@ -66,4 +68,28 @@ int riad_window_get(struct riad_window *window, uint64_t offset, size_t want, co
     *ret = window->data + (offset - window->start);
     *ret_size = window->size - (size_t)(offset - window->start);
     return 0;
+}
+
+int riad_window_find(struct riad_window *window, uint64_t offset, uint64_t *ret)
+{
+    for (;;) {
+        const uint8_t *data, *found;
+        size_t size;
+        int r;
+
+        r = riad_window_get(window, offset, RIAD_RECORD_OVERHEAD, &data, &size);
+        if (r < 0) {
+            return r;
+        }
+        if (size < RIAD_RECORD_OVERHEAD) {
+            *ret = UINT64_MAX;
+            return 0;
+        }
+        found = memmem(data, size, "RIAR", 4);
+        if (found) {
+            *ret = offset + (uint64_t)(found - data);
+            return 0;
+        }
+        offset += size - 3;
+    }
 }

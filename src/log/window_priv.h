@@ -22,5 +22,8 @@ void riad_window_set(struct riad_window *window, int fd);
  * most RIAD_WINDOW_SIZE) unless the file ends before. Valid until the next call. */
 int riad_window_get(struct riad_window *window, uint64_t offset, size_t want, const uint8_t **ret,
         size_t *ret_size) RIAD_MUST_CHECK;
+/* Offset of the next thing that could be a record, at or after offset; UINT64_MAX if there is none.
+ */
+int riad_window_find(struct riad_window *window, uint64_t offset, uint64_t *ret) RIAD_MUST_CHECK;
 
 #endif

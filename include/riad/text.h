@@ -1,0 +1,12 @@
+/* Layer base. Names of files, which are any bytes, in messages for people and in JSON. */
+#ifndef RIAD_TEXT_H
+#define RIAD_TEXT_H
+
+#include "riad/types.h"
+
+/* Appends to the zero-terminated text in ret, which has room for `room` bytes in all, what a
+ * terminal and JSON can take: UTF-8 as it is, control characters, backslashes and all that is not
+ * UTF-8 as \xNN. What does not fit is cut, not within a character. */
+void riad_text_append(char *ret, size_t room, const char *bytes, size_t size);
+
+#endif
