@@ -4,7 +4,8 @@ import subprocess
 
 
 class SlowStore:
-    """A library for riad that makes its syncs, or its reads, of the store slow while a file says so, and quick once it is gone."""
+    """A library for riad that makes its syncs, its reads, or its writes of the store slow while a file says so, and quick once it
+    is gone. Writes are those of data, and reserving room for a new segment."""
 
     SOURCE = r"""
 #define _GNU_SOURCE
@@ -13,6 +14,7 @@ class SlowStore:
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 static void wait_for(const char *what, int fd)
@@ -36,6 +38,12 @@ int fdatasync(int fd) { wait_for("sync", fd); return syscall(SYS_fdatasync, fd);
 int fsync(int fd) { wait_for("sync", fd); return syscall(SYS_fsync, fd); }
 ssize_t pread(int fd, void *data, size_t size, off_t at) { wait_for("read", fd); return syscall(SYS_pread64, fd, data, size, at); }
 ssize_t pread64(int fd, void *data, size_t size, off_t at) { return pread(fd, data, size, at); }
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at) { wait_for("write", fd); return syscall(SYS_pwrite64, fd, data, size, at); }
+ssize_t pwrite64(int fd, const void *data, size_t size, off_t at) { return pwrite(fd, data, size, at); }
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) { wait_for("write", fd); return syscall(SYS_pwritev, fd, pieces, count, at, 0); }
+ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off_t at) { return pwritev(fd, pieces, count, at); }
+int fallocate(int fd, int mode, off_t at, off_t size) { wait_for("write", fd); return syscall(SYS_fallocate, fd, mode, at, size); }
+int fallocate64(int fd, int mode, off_t at, off_t size) { return fallocate(fd, mode, at, size); }
 ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t at, int flags)
 {
     char path[512];
@@ -61,5 +69,5 @@ ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t at, int fla
         os.rename(self.folder / f"{what}.new", self.folder / what)
 
     def quick(self):
-        for what in ("sync", "read"):
+        for what in ("sync", "read", "write"):
             (self.folder / what).unlink(missing_ok=True)

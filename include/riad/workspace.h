@@ -10,6 +10,7 @@
 #include "riad/index.h"
 #include "riad/runner.h"
 #include "riad/segments.h"
+#include "riad/stall.h"
 #include "riad/term.h"
 
 struct riad_workspace;
@@ -147,8 +148,13 @@ struct riad_workspace_status {
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;
     struct riad_cleaning cleaning;
-    char event[160]; /* the last event, empty if none */
+    struct riad_stall
+            stall; /* calls of the store, or else of the local state, that do not come back */
+    bool stalled_locally; /* of the local state */
+    char event[160];      /* the last event, empty if none */
 };
+/* Waits a second at most: where a call that does not come back keeps the mutation lock, all but
+ * `stall` is as it was told last. */
 int riad_workspace_status(
         struct riad_workspace *workspace, struct riad_workspace_status *ret) RIAD_MUST_CHECK;
 const char *riad_workspace_name(const struct riad_workspace *workspace);

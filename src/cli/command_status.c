@@ -22,6 +22,15 @@ static json_t *select_mounts(const json_t *mounts, const char *path)
     return selected;
 }
 
+static void print_stall(const json_t *stalled)
+{
+    if (json_is_object(stalled)) {
+        printf("  waits for the %s: %s of %s has not come back for %llu s\n",
+                json_text(stalled, "where"), json_text(stalled, "call"), json_text(stalled, "file"),
+                (unsigned long long)json_number(stalled, "seconds"));
+    }
+}
+
 static void print_table(const json_t *mounts)
 {
     json_t *mount;
@@ -43,6 +52,7 @@ static void print_table(const json_t *mounts)
         if (json_text(mount, "event")[0]) {
             printf("  event: %s\n", json_text(mount, "event"));
         }
+        print_stall(json_object_get(mount, "stalled"));
     }
 }
 

@@ -3,11 +3,24 @@
 #include "lifecycle_priv.h"
 #include "references_priv.h"
 
+enum { PATIENCE_SECONDS = 1, STALL_SECONDS = 2 };
+
+/* The lock is held for microseconds, but for a new log segment, and appends where the store cannot
+ * reserve room. */
+static bool lock_soon(struct riad_workspace *workspace)
+{
+    struct timespec until = { 0 };
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PATIENCE_SECONDS;
+    return pthread_mutex_clocklock(&workspace->mutation, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* With the lock, which it lets go. */
 static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace_status *ret)
 {
     uint64_t start;
 
-    pthread_mutex_lock(&workspace->mutation);
     ret->state = workspace->protected && workspace->state == RIAD_WORKSPACE_RUNNING
                          ? RIAD_WORKSPACE_READ_ONLY
                          : workspace->state;
@@ -28,15 +41,35 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     pthread_mutex_unlock(&workspace->mutation);
 }
 
+static void find_stall(const struct riad_workspace *workspace, struct riad_workspace_status *status)
+{
+    riad_stall_find(workspace->workspace_fd, STALL_SECONDS, &status->stall);
+    status->stalled_locally = status->stall.calls == 0;
+    if (status->stalled_locally) {
+        riad_stall_find(workspace->state_fd, STALL_SECONDS, &status->stall);
+    }
+}
+
 int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret)
 {
     struct riad_workspace_status status = { .term = workspace->term };
+    bool whole = lock_soon(workspace);
     uint64_t start;
 
-    copy_guarded(workspace, &status);
-    riad_log_synced(workspace->log, &status.synced, &start);
-    status.unsynced_bytes = riad_log_unsynced(workspace->log);
-    riad_log_count(workspace->log, &status.log);
+    if (whole) {
+        copy_guarded(workspace, &status);
+        riad_log_synced(workspace->log, &status.synced, &start);
+        status.unsynced_bytes = riad_log_unsynced(workspace->log);
+        riad_log_count(workspace->log, &status.log);
+    }
+    pthread_mutex_lock(&workspace->telling);
+    if (whole) {
+        workspace->told = status;
+    } else {
+        status = workspace->told;
+    }
+    pthread_mutex_unlock(&workspace->telling);
+    find_stall(workspace, &status);
     *ret = status;
     return 0;
 }

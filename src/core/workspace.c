@@ -24,7 +24,7 @@ static int duplicate(int fd, int *ret)
 static int init_locks(struct riad_workspace *workspace)
 {
     pthread_mutex_t *locks[] = { &workspace->mutation, &workspace->beat, &workspace->marking,
-        &workspace->checkpointing };
+        &workspace->telling, &workspace->checkpointing };
     int r = 0;
 
     for (size_t i = 0; i < sizeof locks / sizeof locks[0] && r >= 0; i++) {

@@ -82,6 +82,9 @@ struct riad_workspace {
     _Atomic uint64_t bulk_writers[2]; /* by the parity of the epoch that they began in */
     struct riad_members members;      /* has locks of its own */
 
+    pthread_mutex_t telling;           /* guards told */
+    struct riad_workspace_status told; /* the last status that was whole */
+
     pthread_mutex_t mutation;     /* guards all below */
     uint64_t last_segment_before; /* as in struct riad_workspace_status */
     struct riad_index *index;

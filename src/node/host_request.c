@@ -44,6 +44,19 @@ static json_t *pack_log(const struct riad_workspace_status *status)
             "unsynced_bytes", (json_int_t)status->unsynced_bytes);
 }
 
+/* null: all calls come back. */
+static json_t *pack_stalled(const struct riad_workspace_status *status)
+{
+    const struct riad_stall *stall = &status->stall;
+
+    if (stall->calls == 0) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:s, s:s, s:I, s:i}", "where",
+            status->stalled_locally ? "local state" : "store", "call", stall->call, "file",
+            stall->file, "seconds", (json_int_t)stall->seconds, "calls", (int)stall->calls);
+}
+
 /* Soft limits, and since when usage is above them. */
 static json_t *pack_soft(const struct riad_workspace_status *status)
 {
@@ -86,7 +99,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
     }
     riad_hex_encode(&mount->id, sizeof mount->id, id);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
+                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
             "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
             mount->directory, "store", host->config->store_path, "state", state_name(status.state),
             "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
@@ -99,7 +112,8 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             (json_int_t)status.references, "event", status.event, "lock_idle_seconds",
             (json_int_t)host->config->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
             pack_log(&status), "cleaning", riad_host_pack_cleaning(&status), "requests",
-            pack_requests(mount->session), "soft", pack_soft(&status));
+            pack_requests(mount->session), "soft", pack_soft(&status), "stalled",
+            pack_stalled(&status));
 }
 
 /* Keeps workspace and session alive while a request uses them. */
