@@ -29,12 +29,25 @@ struct riad_limit riad_host_limit(const struct riad_catalog_limit *limit)
     };
 }
 
+/* What is said next begins a line of its own. */
+static void end_progress(struct riad_mount *mount)
+{
+    if (mount->progress) {
+        fputc('\n', stderr);
+        mount->progress = NULL;
+    }
+}
+
 static void show_progress(void *context, const char *what, uint64_t done, uint64_t total)
 {
-    (void)context;
+    struct riad_mount *mount = context;
+
+    if (mount->progress && strcmp(mount->progress, what) != 0) {
+        end_progress(mount);
+    }
+    mount->progress = what;
     if (total > 0) {
-        fprintf(stderr, "\r%s: %3.0f %%%s", what, 100.0 * (double)done / (double)total,
-                done >= total ? "\n" : "");
+        fprintf(stderr, "\r%s: %3.0f %%", what, 100.0 * (double)done / (double)total);
     } else {
         fprintf(stderr, "\r%s: %llu", what, (unsigned long long)done);
     }
@@ -81,6 +94,7 @@ static void fill_config(const struct riad_host *host, const struct riad_opening 
         .clean = true,
         .runner = host->runner,
         .progress = host->config->progress ? show_progress : NULL,
+        .progress_context = mount,
         .event = riad_host_hear,
         .limit_event = riad_host_hear_limit,
         .event_context = mount,
@@ -215,6 +229,7 @@ int riad_host_open(struct riad_host *host, struct riad_mount *mount,
     }
     fill_config(host, opening, mount, &config);
     code = open_workspace(host, &config, &mount->id, opening->keys, &mount->workspace, ret_reason);
+    end_progress(mount);
     if (code == RIAD_EXIT_DONE && opening->standings) {
         code = guard(host, mount, opening, ret_reason);
     }

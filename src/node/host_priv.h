@@ -30,7 +30,8 @@ struct riad_mount {
     uint32_t owner;                           /* uid: whose it is, where many are served */
     bool shared;                              /* its members are asked, not the owner */
     void *site;                               /* what a site's worker has with it */
-    bool told;                                /* the trail says that it is mounted */
+    const char *progress; /* what of its opening a terminal shows just now; NULL: nothing */
+    bool told;            /* the trail says that it is mounted */
 
     bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
     bool session_seen;              /* somebody whose it is was logged in; main thread */

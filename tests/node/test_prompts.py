@@ -7,7 +7,7 @@ import stat
 import termios
 import time
 
-from harness import DONE, USAGE, WRONG_SECRET
+from harness import DONE, PASSPHRASE, USAGE, WRONG_SECRET
 
 
 class Terminal:
@@ -94,6 +94,22 @@ def test_an_interrupted_prompt_leaves_the_terminal_as_it_was(store):
         time.sleep(0.02)
     assert termios.tcgetattr(terminal.fd)[3] & termios.ECHO
     assert terminal.end() == -signal.SIGINT
+
+
+def test_making_an_index_anew_is_shown(store):
+    """The local state is lost: what is read instead is told while it is read, and what is said next stands on a line of its own."""
+    mount = store.mount()
+    for number in range(4200):  # more changes than are told of at once
+        os.mknod(mount / f"f{number}")
+    store.unmount()
+    store.forget_state()
+    terminal = Terminal(store, "mount", store.path, mount)
+    terminal.answer("Passphrase for", PASSPHRASE)
+    assert terminal.end() == DONE
+    store.pids |= set(store.hosts())
+    assert "bytes of the log read: " in terminal.screen and " %" in terminal.screen, terminal.screen
+    assert terminal.screen.endswith("\n")
+    assert len(os.listdir(mount)) == 4200
 
 
 def test_a_key_file_opens_until_it_is_replaced(store):
