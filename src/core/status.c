@@ -3,17 +3,19 @@
 #include "lifecycle_priv.h"
 #include "references_priv.h"
 
-enum { PATIENCE_SECONDS = 1, STALL_SECONDS = 2 };
+enum { PATIENCE_MS = 1000, STEP_MS = 5, STALL_SECONDS = 2 };
 
 /* The lock is held for microseconds, but for a new log segment, and appends where the store cannot
  * reserve room. */
 static bool lock_soon(struct riad_workspace *workspace)
 {
-    struct timespec until = { 0 };
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PATIENCE_SECONDS;
-    return pthread_mutex_clocklock(&workspace->mutation, CLOCK_MONOTONIC, &until) == 0;
+    for (int waited = 0; pthread_mutex_trylock(&workspace->mutation) != 0; waited += STEP_MS) {
+        if (waited >= PATIENCE_MS) {
+            return false;
+        }
+        riad_sleep_ms(STEP_MS);
+    }
+    return true;
 }
 
 /* With the lock, which it lets go. */
