@@ -30,6 +30,8 @@ int riad_database_run(sqlite3 *database, const char *text) RIAD_MUST_CHECK;
 int riad_database_prepare(sqlite3 *database, const char *text, sqlite3_stmt **ret) RIAD_MUST_CHECK;
 /* Whether tables and indexes are exactly those of riad_schema_text: -EUCLEAN if not. */
 int riad_schema_check(sqlite3 *database) RIAD_MUST_CHECK;
+/* 1: there is no table at all. */
+int riad_schema_is_missing(sqlite3 *database) RIAD_MUST_CHECK;
 int riad_schema_create(sqlite3 *database) RIAD_MUST_CHECK;
 /* Walks to the last row of each b-tree: -EUCLEAN if pages on the way are not what they should be.
  */

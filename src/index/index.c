@@ -26,7 +26,7 @@ static const char file_name[] = "index.db";
 
 /* SQLite makes -wal and -shm with the mode of the database: 0600. The descriptor is closed before
  * SQLite opens the file, as closing any other drops its locks. */
-static int make_file(const char *path, bool *ret_fresh)
+static int make_file(const char *path)
 {
     _cleanup_close_ int fd = -1;
     struct stat st;
@@ -42,7 +42,6 @@ static int make_file(const char *path, bool *ret_fresh)
     if (!S_ISREG(st.st_mode)) {
         return -EUCLEAN;
     }
-    *ret_fresh = st.st_size == 0;
     return 0;
 }
 
@@ -92,7 +91,15 @@ static int note_wal(void *context, sqlite3 *database, const char *name, int page
     return SQLITE_OK;
 }
 
-static int open_connections(struct riad_index *index, bool fresh)
+/* A power cut may leave a database whose first commit is lost: it is as good as an empty file. */
+static int create_if_missing(struct riad_index *index)
+{
+    int r = riad_schema_is_missing(index->database);
+
+    return r == 1 ? create(index) : r;
+}
+
+static int open_connections(struct riad_index *index)
 {
     int r = riad_database_open(
             index->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, CACHE_KIB, &index->database);
@@ -102,8 +109,8 @@ static int open_connections(struct riad_index *index, bool fresh)
     }
     r = riad_database_run(index->database,
             "PRAGMA page_size = 4096; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL");
-    if (r == 0 && fresh) {
-        r = create(index);
+    if (r == 0) {
+        r = create_if_missing(index);
     }
     if (r == 0) {
         r = check(index);
@@ -119,7 +126,6 @@ static int open_connections(struct riad_index *index, bool fresh)
 int riad_index_open(const char *state_path, const struct riad_keys *keys, struct riad_index **ret)
 {
     _cleanup_(riad_index_closep) struct riad_index *index = calloc(1, sizeof *index);
-    bool fresh = false;
     int r;
 
     if (!index || asprintf(&index->path, "%s/%s", state_path, file_name) < 0) {
@@ -128,11 +134,11 @@ int riad_index_open(const char *state_path, const struct riad_keys *keys, struct
     index->keys = keys;
     index->wal_limit = WAL_PAGES_MAX;
     riad_writer_init_growing(&index->batch, BATCH_RESERVE, BATCH_LIMIT);
-    r = make_file(index->path, &fresh);
+    r = make_file(index->path);
     if (r < 0) {
         return r;
     }
-    r = open_connections(index, fresh);
+    r = open_connections(index);
     if (r < 0) {
         return r;
     }

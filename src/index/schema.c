@@ -130,6 +130,18 @@ int riad_schema_check(sqlite3 *database)
     return compare_schemas(database, reference);
 }
 
+int riad_schema_is_missing(sqlite3 *database)
+{
+    _cleanup_finalize_ sqlite3_stmt *statement = NULL;
+    int r = riad_database_prepare(database, "SELECT 1 FROM sqlite_master LIMIT 1", &statement);
+
+    if (r < 0) {
+        return r;
+    }
+    r = riad_statement_step(statement);
+    return r < 0 ? r : r == 0;
+}
+
 int riad_schema_create(sqlite3 *database)
 {
     char text[128];

@@ -165,6 +165,18 @@ static void files_that_are_no_database_are_refused(void **state)
     assert_int_equal(reopen(f, f->keys), 0);
 }
 
+/* As a power cut leaves it that takes the first commit: the mode of its journal is there, no table.
+ */
+static void a_database_whose_first_commit_is_lost_is_as_good_as_new(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_close(f);
+    assert_int_equal(riad_index_discard(f->directory.path), 0);
+    fixture_tamper(f, "PRAGMA journal_mode = WAL");
+    assert_int_equal(reopen(f, f->keys), 0);
+}
+
 static uint8_t pristine[1 << 18];
 
 static size_t read_database(struct fixture *f)
@@ -260,6 +272,7 @@ int main(void)
         TEST(moved_names_are_refused),
         TEST(names_are_sealed_and_padded),
         TEST(files_that_are_no_database_are_refused),
+        TEST(a_database_whose_first_commit_is_lost_is_as_good_as_new),
         TEST(damaged_databases_never_crash),
         TEST(a_broken_index_says_so),
     };
