@@ -1,4 +1,5 @@
 """Power cuts of a recording: where they are, what each leaves of the disk, and what had been acknowledged by then."""
+import bisect
 import json
 import random
 import subprocess
@@ -42,8 +43,7 @@ class Recording:
     def read_markers(self):
         for number, entry in enumerate(self.log.entries):
             if entry.size and not entry.flags & writes.DISCARD and entry.lies_in(layout.MARKERS):
-                marker = markers.read(entry.first, self.log.bytes(entry, 0, layout.SECTOR))
-                if marker:
+                for marker in markers.read(self.log.bytes(entry)):
                     yield number, marker
 
     def known(self, position):
@@ -76,19 +76,22 @@ class Cut:
         return f"cut {self.position} ({behind} entries behind a flush, of the store {ways[0]}, of the state {ways[1]})"
 
 
+def draw(rng, places, count):
+    return list(places) if len(places) <= count else rng.sample(places, count)
+
+
 def choose(recording, count, seed):
-    """Half of them at flushes, all if there are so few; the others anywhere, with what no flush had followed kept by chance.
-    In no order, so that the first are as good as others."""
-    rng = random.Random(f"{seed}/cuts")
-    log, first = recording.log, recording.first
-    flushes = [number + 1 for number in log.flushes if number >= first]
-    at_flushes = flushes if len(flushes) <= count // 2 else rng.sample(flushes, count // 2)
-    chosen = [Cut(position, position, f"{seed}/{position}") for position in at_flushes]
-    between = [(low, high) for low, high in zip(flushes, flushes[1:] + [len(log.entries) + 1]) if high - low > 1]
-    sizes = [high - low for low, high in between]
-    for number in range(count - len(chosen)):
-        low, high = rng.choices(between, sizes)[0]
-        chosen.append(Cut(rng.randrange(low + 1, high), low, f"{seed}/{low}/{number}"))
+    """Two in four of them at flushes; one just when something durable was acknowledged, first of all the store itself; the others
+    anywhere. In no order, so that the first are as good as others."""
+    rng, log = random.Random(f"{seed}/cuts"), recording.log
+    flushes = [number + 1 for number in log.flushes]
+    acknowledged = [number + 1 for number, marker in recording.markers if marker["done"] == marker["sure"] > 0]
+    positions = draw(rng, [position for position in flushes if position >= recording.first], count // 2)
+    positions += [recording.first, *draw(rng, acknowledged, count // 4)]
+    while len(positions) < count:
+        positions.append(rng.randrange(recording.first, len(log.entries) + 1))
+    chosen = [Cut(position, flushes[bisect.bisect_right(flushes, position) - 1], f"{seed}/{position}/{number}")
+              for number, position in enumerate(positions[:count])]
     rng.shuffle(chosen)
     return chosen
 

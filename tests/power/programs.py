@@ -11,7 +11,7 @@ import subprocess
 
 import acts
 
-PAGE, PIECE = 4096, 64 << 10
+PAGE, PIECE = 4096, 320 << 10  # more than 64 KiB at a time goes to a data segment
 
 
 def write(path, data, *, sync=True, flags=os.O_CREAT | os.O_TRUNC):
