@@ -125,6 +125,10 @@ int riad_index_truncate_marks(struct riad_index *index, uint64_t after, uint64_t
  * depends on max alone, not on how many inodes there are, or xattrs of one. */
 int riad_index_xattr_inodes(struct riad_index *index, uint64_t after, uint64_t *ret_inodes,
         size_t max, size_t *ret_count) RIAD_MUST_CHECK;
+/* The first regular file behind an inode number, of those that the last commit has. -ENOENT: there
+ * is none. */
+int riad_index_next_file(
+        struct riad_index *index, uint64_t after, uint64_t *ret_inode) RIAD_MUST_CHECK;
 /* L8: extents of removed inodes are freed in slices after the change: frees up to max rows;
  * *ret_more says whether some are left. Derived, never logged. */
 int riad_index_reap(struct riad_index *index, uint32_t max, bool *ret_more) RIAD_MUST_CHECK;

@@ -99,6 +99,11 @@ int riad_workspace_checkpoint(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* Asks the cleaner for all the space that is to be had, at once and whatever others do: returns at
  * once, riad_workspace_status tells how it goes. Nothing without riad_workspace_config.clean. */
 void riad_workspace_clean(struct riad_workspace *workspace);
+/* Verifies with the key all that files hold, in the background, at most `rate` bytes a second (0:
+ * no bound) beside whoever uses them: begins anew. What cannot be read is an event each;
+ * riad_workspace_status tells how it goes. Only of a workspace that is open for writing, and not
+ * over its closing. */
+void riad_workspace_scrub(struct riad_workspace *workspace, uint64_t rate);
 /* Begins the next epoch (K2): every change that is appended from its return on is sealed under
  * these subkeys, payload and all, those that are under way too. The caller wipes them. *ret_end is
  * where the one before has ended: its last change is durable. The workspace knows of it from now
@@ -130,6 +135,22 @@ struct riad_cleaning {
     uint64_t own_changes;     /* changes that the cleaner made, since the workspace was opened */
 };
 
+enum { RIAD_SCRUB_TOLD = 64 };
+/* What riad_workspace_scrub does, or did last. */
+struct riad_scrubbing {
+    bool running;
+    uint64_t rate;
+    uint64_t bytes, files;            /* verified */
+    uint64_t total;                   /* about what there is: the usage when it began */
+    uint64_t damaged;                 /* files that cannot be read whole, */
+    uint64_t inodes[RIAD_SCRUB_TOLD]; /* and the first of these */
+    uint64_t began, ended;            /* seconds since 1970; 0: not yet */
+    /* Where it is. */
+    uint64_t inode, offset;
+    uint64_t careful; /* up to here it reads in small steps */
+    bool file_damaged;
+};
+
 struct riad_workspace_status {
     enum riad_workspace_state state;
     struct riad_usage usage;
@@ -148,6 +169,7 @@ struct riad_workspace_status {
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;
     struct riad_cleaning cleaning;
+    struct riad_scrubbing scrubbing;
     struct riad_stall
             stall; /* calls of the store, or else of the local state, that do not come back */
     bool stalled_locally; /* of the local state */

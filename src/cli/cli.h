@@ -173,6 +173,12 @@ int ask_mount(const struct riad_state *state, const json_t *mount, const char *o
 /* The same with arguments, which it takes over; *ret: the reply, a new reference. */
 int call_mount(const struct riad_state *state, const json_t *mount, const char *operation,
         json_t *arguments, json_t **ret);
+/* What one mount, whose `key` is value, says of `member`: a new reference; NULL if it is not there.
+ * Exit code; reported. */
+int mount_figures(const struct options *options, const char *key, const char *value,
+        const char *member, json_t **ret);
+/* Has the mount on a directory verify its contents, waits and reports. Exit code; reported. */
+int scrub_mounted(const struct options *options, const char *path, uint64_t rate);
 /* Waits, with progress on a terminal, until the cleaner of the mount whose `key` has this value has
  * done what it was asked for, or `rekey`: sealed all anew that is under keys of before. *ret: its
  * figures as of then, a new reference; NULL: it is not mounted, or no more. What is done goes on if

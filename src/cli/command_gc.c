@@ -10,9 +10,8 @@
 
 enum { POLL_US = 500000 };
 
-/* The figures of one mount, a new reference; NULL if it is not there. Exit code. */
-static int get_figures(
-        const struct options *options, const char *key, const char *value, json_t **ret)
+int mount_figures(const struct options *options, const char *key, const char *value,
+        const char *member, json_t **ret)
 {
     struct riad_state state;
     json_t *mounts, *mount;
@@ -26,7 +25,7 @@ static int get_figures(
     json_array_foreach(mounts, i, mount)
     {
         if (!*ret && strcmp(json_text(mount, key), value) == 0) {
-            *ret = json_incref(json_object_get(mount, "cleaning"));
+            *ret = json_incref(json_object_get(mount, member));
         }
     }
     json_decref(mounts);
@@ -67,7 +66,7 @@ int follow_cleaning(
     int code;
 
     for (;;) {
-        code = get_figures(options, key, value, &figures);
+        code = mount_figures(options, key, value, "cleaning", &figures);
         if (code != RIAD_EXIT_DONE || !figures || is_done(figures, rekey)) {
             break;
         }

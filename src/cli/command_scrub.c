@@ -1,7 +1,9 @@
 /* Whether what is in a store is as it was written, for who runs the storage: no key is needed. */
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "riad/bytes.h"
@@ -115,24 +117,36 @@ static int report(const struct scrubbing *scrubbing)
     return RIAD_EXIT_DONE;
 }
 
+/* No store, and on a file system that a process serves. */
+static bool may_be_mount(const char *path, int error)
+{
+    struct statfs st;
+
+    return (error == -ENOENT || error == -EMEDIUMTYPE) && statfs(path, &st) == 0 &&
+           st.f_type == FUSE_SUPER_MAGIC;
+}
+
 int command_scrub(int argc, char **argv)
 {
     struct options options;
     struct scrubbing scrubbing = { .options = &options };
     struct riad_store store;
     uint64_t rate = 0;
-    int code, r = parse_options(argc, argv, "jqx", &options);
+    int code, r = parse_options(argc, argv, "jqxWs", &options);
 
     if (r != 0) {
         return r < 0 ? RIAD_EXIT_DONE : r;
     }
     if (argc - optind != 1) {
-        return usage_error("name the store");
+        return usage_error("name the store, or where it is mounted");
     }
     if (options.rate && riad_parse_bytes(options.rate, &rate) < 0) {
         return usage_error("`%s` is no rate: bytes a second, as 50M", options.rate);
     }
     r = riad_store_open(argv[optind], &store);
+    if (may_be_mount(argv[optind], r)) {
+        return scrub_mounted(&options, argv[optind], rate);
+    }
     if (r < 0) {
         return fail(riad_exit_of(r == -ENOENT || r == -ENOTDIR ? -EMEDIUMTYPE : r),
                 "cannot open the store %s: %s", argv[optind], strerror(-r));

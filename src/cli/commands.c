@@ -219,12 +219,18 @@ const struct command commands[] = {
             "gone. "
             "Damaged contents are\nleft: reading them gives EIO.\n",
             command_fsck },
-    { "scrub", "STORE",
-            "verify the checksums of a store, mounted or not: exit 15 if damage was found",
-            "  --rate SIZE  read at most so much a second (50M)\n  --json       findings and "
-            "figures "
-            "as JSON\n  -q, --quiet  no progress\nNo key is needed. What was forged with a right "
-            "checksum is seen by fsck, and by who reads it.\n",
+    { "scrub", "STORE|DIR",
+            "verify the checksums of a store, or all contents of a mount: exit 15 if there is "
+            "damage",
+            "  --rate SIZE      read at most so much a second (50M)\n"
+            "  --no-wait        of a mount: come back at once; `riad status --json` shows how it "
+            "goes\n"
+            "  --json           findings and figures as JSON\n  -q, --quiet      no progress\n"
+            "  --state-dir DIR  local state\n"
+            "Of a STORE, mounted or not, no key is needed: what was forged with a right checksum "
+            "is "
+            "not seen. Of DIR,\nwhere it is mounted, the process that has the key reads each file, "
+            "beside who uses them.\n",
             command_scrub },
     { "events", "[STORE]", "what was done to stores from here, and what was found wrong",
             "  --since WHEN          only events since: 90d, 12h, 30m ago, 2026-11-27, "

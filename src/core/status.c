@@ -39,6 +39,7 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     ret->replayed_changes = workspace->replayed_changes;
     ret->checkpoints = workspace->checkpoints;
     ret->cleaning = workspace->cleaning;
+    ret->scrubbing = workspace->scrubbing;
     snprintf(ret->event, sizeof ret->event, "%s", workspace->event);
     pthread_mutex_unlock(&workspace->mutation);
 }

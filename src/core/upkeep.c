@@ -120,4 +120,5 @@ void riad_upkeep_round(struct riad_workspace *workspace)
     if (workspace->clean) {
         riad_cleaner_round(workspace);
     }
+    riad_verify_round(workspace);
 }

@@ -105,6 +105,8 @@ struct riad_workspace {
     bool ship_asked; /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_cleaning cleaning;
+    struct riad_scrubbing scrubbing;
+    uint64_t scrub_begun;        /* ns; tells one scrub from the next */
     bool protected;              /* mutation: callers change nothing */
     uint64_t orphans;            /* inodes without a name that the kernel still held when it went */
     uint64_t orphaned_at;        /* when the last one became so, ns of CLOCK_MONOTONIC */

@@ -211,9 +211,11 @@ int riad_index_truncate_marks(struct riad_index *index, uint64_t after, uint64_t
     return list_inodes(index, RIAD_SQL_INODE_MARKS, after, ret_inodes, max, ret_count);
 }
 
-static int next_with_xattrs(struct riad_index *index, uint64_t after, uint64_t *ret)
+/* By one of the two statements that ask so. */
+static int next_inode(
+        struct riad_index *index, enum riad_statement id, uint64_t after, uint64_t *ret)
 {
-    _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_XATTR_NEXT);
+    _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, id);
     int r;
 
     riad_bind_u64(statement, 1, riad_clamp_offset(after));
@@ -224,6 +226,13 @@ static int next_with_xattrs(struct riad_index *index, uint64_t after, uint64_t *
     return riad_column_u64(statement, 0, ret) ? 0 : -EUCLEAN;
 }
 
+int riad_index_next_file(struct riad_index *index, uint64_t after, uint64_t *ret_inode)
+{
+    int r = riad_index_begin(index);
+
+    return r < 0 ? r : next_inode(index, RIAD_SQL_FILE_NEXT, after, ret_inode);
+}
+
 /* Xattrs are written through: no cache shadows them. */
 int riad_index_xattr_inodes(struct riad_index *index, uint64_t after, uint64_t *ret_inodes,
         size_t max, size_t *ret_count)
@@ -232,7 +241,8 @@ int riad_index_xattr_inodes(struct riad_index *index, uint64_t after, uint64_t *
     int r = riad_index_begin(index);
 
     while (r == 0 && count < max) {
-        r = next_with_xattrs(index, count > 0 ? ret_inodes[count - 1] : after, &ret_inodes[count]);
+        r = next_inode(index, RIAD_SQL_XATTR_NEXT, count > 0 ? ret_inodes[count - 1] : after,
+                &ret_inodes[count]);
         count += r == 0;
     }
     if (r < 0 && r != -ENOENT) {

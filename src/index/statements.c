@@ -56,6 +56,8 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
     [RIAD_SQL_XATTR_REMOVE_ALL] = "DELETE FROM xattr WHERE inode = ?1",
     [RIAD_SQL_XATTR_GET] = "SELECT value FROM xattr WHERE inode = ?1 AND name = ?2",
     [RIAD_SQL_XATTR_LIST] = "SELECT name FROM xattr WHERE inode = ?1 ORDER BY seq",
+    [RIAD_SQL_FILE_NEXT] = "SELECT inode FROM inode WHERE inode > ?1 AND (mode & 61440) = 32768 "
+                           "ORDER BY inode LIMIT 1",
     [RIAD_SQL_XATTR_NEXT] = "SELECT inode FROM xattr WHERE inode > ?1 ORDER BY inode LIMIT 1",
     [RIAD_SQL_SYMLINK_PUT] = "INSERT OR REPLACE INTO symlink(inode, target) VALUES(?1, ?2)",
     [RIAD_SQL_SYMLINK_REMOVE] = "DELETE FROM symlink WHERE inode = ?1",

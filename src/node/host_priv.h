@@ -98,6 +98,9 @@ void riad_host_unmount_all(struct riad_host *host);
  * there is to be had (held). New references. */
 json_t *riad_host_pack_cleaning(const struct riad_workspace_status *status);
 json_t *riad_host_clean(struct riad_mount *mount);
+/* host_scrub.c. */
+json_t *riad_host_pack_scrub(const struct riad_workspace_status *status);
+json_t *riad_host_scrub(struct riad_mount *mount, const json_t *request);
 /* host_recount.c: the answer to who has it counted anew (held). A new reference. */
 json_t *riad_host_recount(struct riad_mount *mount, const json_t *request);
 bool riad_host_hold(struct riad_host *host, struct riad_mount *mount);

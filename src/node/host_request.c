@@ -99,7 +99,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
     }
     riad_hex_encode(&mount->id, sizeof mount->id, id);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
             "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
             mount->directory, "store", host->config->store_path, "state", state_name(status.state),
             "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
@@ -113,7 +113,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             (json_int_t)host->config->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
             pack_log(&status), "cleaning", riad_host_pack_cleaning(&status), "requests",
             pack_requests(mount->session), "soft", pack_soft(&status), "stalled",
-            pack_stalled(&status));
+            pack_stalled(&status), "scrub", riad_host_pack_scrub(&status));
 }
 
 /* Keeps workspace and session alive while a request uses them. */
@@ -322,6 +322,19 @@ static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *req
     return reply;
 }
 
+static json_t *answer_scrub(struct riad_host *host, uid_t uid, const json_t *request)
+{
+    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
+    json_t *reply;
+
+    if (!mount) {
+        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
+    }
+    reply = riad_host_scrub(mount, request);
+    riad_host_unhold(host, mount);
+    return reply;
+}
+
 static json_t *answer_recount(struct riad_host *host, uid_t uid, const json_t *request)
 {
     struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
@@ -446,6 +459,7 @@ json_t *riad_host_request(void *host, uid_t uid, const char *operation, const js
         { "sync", true, answer_sync },
         { "checkpoint", true, answer_checkpoint },
         { "clean", false, answer_clean },
+        { "scrub", false, answer_scrub },
         { "recount", true, answer_recount },
         { "reload", true, answer_reload },
     };

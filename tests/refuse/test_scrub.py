@@ -76,3 +76,33 @@ def test_the_rate_is_kept(known):
 def test_what_is_no_store(store, base):
     scrub(store, "--rate", "fast", code=USAGE)
     assert "cannot open the store" in store.run("scrub", base / "nothing", code=NOT_A_STORE).stderr
+
+
+def test_a_mount_is_verified_by_who_has_its_key(store, mount):
+    """What was forged with a right checksum too: the record of an older version of the file in the place of the newer one."""
+    (mount / "dir").mkdir()
+    (mount / "dir" / "whole").write_bytes(os.urandom(2 << 20))
+    (mount / "dir" / "forged").write_bytes(b"a" * 300_000)
+    assert store.control("sync")["ok"] and store.control("checkpoint")["ok"]
+    found = json.loads(store.run("scrub", mount, "--json", code=DONE).stdout)["scrub"]
+    assert found["damaged"] == 0 and found["files"] == 2 and found["bytes"] == (2 << 20) + 300_000 and not found["running"]
+    assert ": authentic: 2 files" in store.run("scrub", mount, "--rate", "100M", code=DONE).stdout
+    path = max(datas(store), key=lambda path: path.stat().st_size)
+    raw = bytearray(path.read_bytes())
+    at = [at for at in range(0, len(raw) - 64, 8) if raw[at:at + 4] == b"RIAR" and raw[at + 6] == 2]
+    sizes = [b - a for a, b in zip(at, at[1:])]
+    i = next(i for i in range(len(at) - 2) if sizes[i] == sizes[i + 1])
+    first, second = raw[at[i]:at[i + 1]], raw[at[i + 1]:at[i + 2]]
+    raw[at[i]:at[i + 2]] = second + first
+    path.write_bytes(raw)
+    assert told(store)["damage"] == 0  # all checksums are right
+    found = json.loads(store.run("scrub", mount, "--json", code=DAMAGED).stdout)["scrub"]
+    [inode] = found["inodes"]
+    assert found["damaged"] == 1 and inode in {path.stat().st_ino for path in (mount / "dir").iterdir()}
+    text = store.run("scrub", mount, code=DAMAGED).stdout
+    assert f"inode {inode} cannot be read whole: find {mount} -inum {inode}" in text and "DAMAGED" in text
+    assert store.run("scrub", mount, "--no-wait", code=DONE).stdout == ""
+
+
+def test_neither_a_store_nor_a_mount(store, tmp_path):
+    store.run("scrub", tmp_path, code=NOT_A_STORE)
