@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct temporary {
@@ -51,6 +52,16 @@ static inline int temporary_remove(struct temporary *temporary)
     close(temporary->fd);
     temporary->fd = -1;
     return temporary_remove_tree(temporary->path);
+}
+
+/* Whether the file system can be asked for what is cached alone (RWF_NOWAIT): those in memory
+ * cannot. */
+static inline bool temporary_can_read_cached(int fd)
+{
+    char byte;
+    struct iovec to = { &byte, 1 };
+
+    return preadv2(fd, &to, 1, 0, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP;
 }
 
 #endif
