@@ -15,6 +15,7 @@ from markers import Marker
 
 WORK, STORE, STATE = Path("/work"), Path("/store/store"), Path("/state/state")
 SECRET = Path("/tmp/passphrase")
+CLEAN = ("riad", "gc", WORK)  # its progress is for a terminal, which the console is
 
 
 class Worker:
@@ -79,6 +80,8 @@ class Session:
         say("killed")
 
     def unmount(self):
+        run(*CLEAN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        say("cleaned")
         run("riad", "unmount", WORK)
         say("unmounted")
 
@@ -87,6 +90,7 @@ class Session:
         chosen = [worker for worker in self.workers if type(worker.program) in chosen]
         for worker in chosen:
             worker.go.touch()
+        cleaner = subprocess.Popen(CLEAN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.scenario.meanwhile(max(0, end - time.monotonic()))
@@ -94,6 +98,7 @@ class Session:
         for worker in chosen:
             worker.go.unlink()
         wait_until(lambda: all(worker.paused.exists() for worker in chosen), 120, "the programs to pause")
+        assert cleaner.wait(120) == 0, "riad gc has failed"
 
     def run(self):
         self.scenario.start()

@@ -11,14 +11,17 @@ import subprocess
 
 import acts
 
-PAGE, PIECE = 4096, 320 << 10  # more than 64 KiB at a time goes to a data segment
+PAGE = 4096
+PIECE = 48 << 10  # goes to the log; more than 64 KiB at a time to a data segment
+BIG_PIECE = 320 << 10
 
 
-def write(path, data, *, sync=True, flags=os.O_CREAT | os.O_TRUNC):
-    fd = os.open(path, os.O_WRONLY | flags, 0o644)
+def write(path, data, *, sync=True, size=PIECE):
+    """The data in pieces of that size; the last is what is left."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        for start in range(0, len(data), PIECE):
-            piece = data[start:start + PIECE]
+        for start in range(0, len(data), size):
+            piece = data[start:start + size]
             assert os.write(fd, piece) == len(piece)
         if sync:
             os.fsync(fd)
@@ -325,7 +328,8 @@ class Unsynced(Acts):
 
 
 class Big(Program):
-    """Writes three files anew in turn, some MiB each, or removes one; each fourth time an fsync follows."""
+    """Writes three files anew in turn, some MiB each, or removes one; each fourth time an fsync follows. Every other one
+    fills the log."""
     name = "big"
     files = 3
 
@@ -342,7 +346,7 @@ class Big(Program):
         if data is None:
             self.path(number).unlink()
         else:
-            write(self.path(number), data, sync=False)
+            write(self.path(number), data, sync=False, size=BIG_PIECE if number % 2 else PIECE)
         if number % 4 == 0:
             sync_directory(self.place)
         return number % 4 == 0

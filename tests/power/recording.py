@@ -9,7 +9,7 @@ from pathlib import Path
 import layout
 
 LOG_SIZE = 16 << 30  # of a file without blocks
-START_SECONDS = 240  # the guest's, beside its work: it has no processor of its own
+START_SECONDS = 600  # at most, beside its work: it has no processor of its own
 
 
 def make_disk(path):
@@ -65,3 +65,4 @@ def record(kernel, initial, work, settings, shown=lambda text: None):
     told = console.read_text(encoding="utf-8", errors="replace")
     assert process.returncode == 0 and "DONE" in told and "FAILED" not in told, f"the guest failed:\n{told[-4000:]}"
     Path(work, "settings").write_text(json.dumps(settings), encoding="ascii")
+    return told
