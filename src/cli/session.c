@@ -218,7 +218,12 @@ int list_mounts(const struct riad_state *state, json_t **ret)
             json_decref(reply);
         } else if (asked == -EBUSY) {
             r = asked;
-        } /* else: one that does not answer now must not hide the others */
+        } else if (asked == -ETIMEDOUT) { /* it must not hide the others */
+            fail(0,
+                    "process %d does not answer, so what it has mounted is not shown: it waits, "
+                    "maybe for its store; try again",
+                    pids[i]);
+        }
     }
     r = r < 0 ? r : add_site_mounts(list);
     if (r < 0) {

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import trees
-from harness import ALREADY_MOUNTED, OWNED, detach, raises_errno, wait_until
+from harness import ALREADY_MOUNTED, NOT_MOUNTED, OWNED, detach, raises_errno, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +222,18 @@ def test_stopped_process_delays_and_loses_nothing(store, mount):
     os.kill(pid, signal.SIGCONT)
     assert writer.wait(20) == 0
     assert (mount / "file").read_text(encoding="utf-8") == "late"
+
+
+def test_a_process_that_does_not_answer_is_told(store, mount):
+    """As while a store on the network is out of reach: it looked as if nothing were mounted."""
+    pid = store.hosts()[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = store.run("status", mount, code=NOT_MOUNTED)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert f"process {pid} does not answer" in answer.stderr
+    assert "does not answer" not in store.run("status", mount).stderr
 
 
 def test_open_files_are_gone_but_the_tree_is_whole(store, mount):
