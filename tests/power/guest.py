@@ -15,7 +15,8 @@ from markers import Marker
 
 WORK, STORE, STATE = Path("/work"), Path("/store/store"), Path("/state/state")
 SECRET = Path("/tmp/passphrase")
-CLEAN = ("riad", "gc", WORK)  # its progress is for a terminal, which the console is
+# The command does not wait for a riad that waits for its store: then it is asked again.
+CLEAN = ("sh", "-c", f"until riad gc {WORK}; do sleep 1; done")
 
 
 class Worker:
