@@ -83,7 +83,7 @@ class Nfs:
 
 
 class OldNfs(Nfs):
-    """NFS 4.1 cannot reserve room: riad writes each change to the store at once, and spools none."""
+    """An older protocol: files are neither allocated nor copied by the server."""
     options = "vers=4.1,hard,addr=127.0.0.1,clientaddr=127.0.0.1"
 
 
