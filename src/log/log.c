@@ -1,6 +1,8 @@
 /* The log segment: one write appends a change and its payload (L1, L2). */
 #include "riad/log.h"
 
+#include <unistd.h>
+
 #include "riad/error.h"
 #include "riad/fdio.h"
 #include "riad/sysops.h"
@@ -69,6 +71,29 @@ static int prepare_segment(struct riad_log *log)
     return 0;
 }
 
+/* (mutation) Of two segments that were never synced a power cut may keep the later one alone: what
+ * the first one lost, header and all, would not be the torn end of the log then, but damage. */
+static int make_beginning_durable(struct riad_log *log, const struct riad_log_file *file)
+{
+    bool synced;
+    int r = 0;
+
+    pthread_mutex_lock(&log->lock);
+    synced = file->synced;
+    pthread_mutex_unlock(&log->lock);
+    if (synced) {
+        return 0;
+    }
+    if (TEMP_FAILURE_RETRY(riad_sys->fdatasync(file->fd)) < 0) {
+        r = -errno;
+    }
+    r = r < 0 ? r : riad_fsync_dir(log->directories[0]);
+    if (r < 0) {
+        atomic_store(&log->failed, true);
+    }
+    return r;
+}
+
 /* (mutation) The current segment is never appended to again (L1). Nothing of it is left in the
  * spool, or the log has failed. */
 static void retire_current(struct riad_log *log)
@@ -76,6 +101,9 @@ static void retire_current(struct riad_log *log)
     struct riad_log_file *file = log->current;
     int r = riad_log_ship(log);
 
+    if (r == 0) {
+        r = make_beginning_durable(log, file);
+    }
     if (r < 0) {
         riad_log_stop(log); /* as it has failed: no other segment may follow */
     }

@@ -39,6 +39,7 @@ struct riad_log_file {
     unsigned pins;    /* lock; writers and syncs at work on fd */
     bool retired;     /* lock */
     bool used;        /* lock; something that was reported written lies in it */
+    bool synced;      /* lock; once: what it begins with is durable */
     bool whole;       /* lock; retired, and nothing of it is left in the spool */
     bool spooled;     /* immutable once it is appended to: what is appended goes to the spool */
     _Atomic uint64_t reserved; /* the store has room for it up to here; 0: was not asked */

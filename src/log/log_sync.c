@@ -92,6 +92,7 @@ static void unpin(struct riad_log *log, struct riad_log_file *file, bool synced,
 
         file->pins--;
         if (synced) {
+            file->synced = true;
             file->dirty -= file->syncing;
             log->unsynced -= file->syncing;
         }

@@ -193,9 +193,35 @@ static void limits_are_kept(void **state)
     assert_int_equal(fixture_try_append(NULL, "no"), -EROFS);
 }
 
+/* Where neither of two segments was synced, a power cut may keep the header of the later one only:
+ * that would be damage, not a torn end. */
+static void a_segment_that_was_never_synced_is_when_it_ends(void **state)
+{
+    (void)state;
+    fixture_open(0);
+    fixture_append(1);
+    faults_fail(FAULT_NONE, 0, 0);
+    assert_int_equal(riad_log_roll(f.log), 0);
+    assert_int_equal(faults_count(FAULT_FDATASYNC), 1);
+    assert_int_equal(faults_count(FAULT_FSYNC), 1); /* its name */
+    fixture_append(1);
+    assert_int_equal(riad_log_sync(f.log), 0);
+    faults_fail(FAULT_NONE, 0, 0);
+    fixture_append(1);
+    assert_int_equal(riad_log_roll(f.log), 0);
+    assert_int_equal(faults_count(FAULT_FDATASYNC), 0);
+    fixture_append(1);
+    faults_fail(FAULT_FDATASYNC, 1, EIO);
+    assert_int_equal(riad_log_roll(f.log), -EROFS);
+    faults_fail(FAULT_NONE, 0, 0);
+    assert_int_equal(fixture_try_append(NULL, "no more"), -EROFS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+                a_segment_that_was_never_synced_is_when_it_ends, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
                 changes_and_payloads_come_back, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
