@@ -3,6 +3,7 @@
 #ifndef RIAD_TESTS_CORE_CRASH_ACTS_H
 #define RIAD_TESTS_CORE_CRASH_ACTS_H
 
+#include "cleaner_priv.h"
 #include "operations.h"
 
 static uint8_t act_bytes[300000], act_step = 1; /* what is written; how it differs each time */
@@ -142,6 +143,50 @@ static inline int commit_index(struct riad_workspace *workspace)
     return r;
 }
 
+static inline int move_all_of(struct riad_workspace *workspace, uint64_t segment)
+{
+    struct riad_moved moved = { .next = 1 };
+    int r = 0;
+
+    while (r == 0 && moved.next != 0) {
+        r = riad_cleaner_move(workspace, segment, moved.next, &moved);
+    }
+    return r;
+}
+
+static inline int move_everything(struct riad_workspace *workspace)
+{
+    int r = 0;
+
+    for (enum riad_segment_kind kind = RIAD_SEGMENT_LOG; kind <= RIAD_SEGMENT_DATA; kind++) {
+        _cleanup_free_ uint64_t *ids = NULL;
+        size_t count = 0;
+
+        r = r < 0 ? r : riad_segment_list(workspace->workspace_fd, kind, &ids, &count);
+        for (size_t i = 0; i < count && r >= 0; i++) {
+            r = move_all_of(workspace, ids[i]);
+        }
+    }
+    return r;
+}
+
+/* All that the cleaner ever does (L7), by this thread: the log is ended behind two checkpoints,
+ * what is live is moved, and what is not needed then is unlinked. */
+static inline int clean_all(struct riad_workspace *workspace)
+{
+    size_t count;
+    int r, started;
+
+    riad_background_stop(workspace);
+    r = riad_cleaner_roll(workspace);
+    r = r < 0 ? r : move_everything(workspace);
+    r = r < 0 ? r : riad_cleaner_unlink(workspace, &count);
+    riad_retire_round(workspace);
+    riad_retire_round(workspace);
+    started = riad_background_start(workspace, NULL);
+    return r < 0 ? r : started;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct riad_workspace *workspace);
@@ -162,9 +207,16 @@ static const struct {
     /* What riad does by itself, at any time: */
     { "commit", commit_index },
     { "checkpoint", riad_workspace_checkpoint },
+    { "clean", clean_all },
 };
 
-enum { ACTS = sizeof acts / sizeof acts[0], SYNC_ACT = 11, CHECKPOINT_ACT = 14, SINGLE_ACTS = 13 };
+enum {
+    ACTS = sizeof acts / sizeof acts[0],
+    SYNC_ACT = 11,
+    CHECKPOINT_ACT = 14,
+    CLEAN_ACT = 15,
+    SINGLE_ACTS = 13
+};
 
 /* What they are done to: "a" and "b", files, and "d", a directory. */
 static inline void populate(struct riad_workspace *workspace)
