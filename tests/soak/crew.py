@@ -7,9 +7,27 @@ import sqlite3
 import subprocess
 import time
 import traceback
+from pathlib import Path
 
 FORK = multiprocessing.get_context("fork")
 FAILURES = (OSError, sqlite3.Error, subprocess.SubprocessError)
+
+
+def family(pid):
+    """A process and all below it: what they run, their state, and where in the kernel they wait."""
+    lines, wanted = [], {str(pid)}
+    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            name, rest = (entry / "stat").read_text(encoding="utf-8").split("(", 1)[1].rsplit(")", 1)
+            state, parent = rest.split()[:2]
+            if entry.name in wanted or parent in wanted:
+                wanted.add(entry.name)
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:200]
+                where = " ".join((entry / what).read_text(encoding="utf-8").strip() for what in ("wchan", "syscall"))
+                lines.append(f"{entry.name} {name} {state} {where}: {command}")
+        except OSError:
+            pass
+    return "\n".join(lines)
 
 
 class Wrong(Exception):
@@ -32,14 +50,14 @@ class Crew:
         process.start()
         self.members.append((process, idle, acts))
 
-    def rest(self, seconds=900):
+    def rest(self, seconds=600):
         """Waits until all have come to the end of what they are doing."""
         self.resting.set()
         end = time.monotonic() + seconds
         for process, idle, _ in self.members:
             while process.is_alive() and not idle.wait(0.2):
                 if time.monotonic() > end:
-                    self.problems.put(f"{process.name}: has not come to an end in {seconds} s")
+                    self.problems.put(f"{process.name}: has not come to an end in {seconds} s\n{family(process.pid)}")
                     return
 
     def go_on(self):
