@@ -175,8 +175,8 @@ struct riad_workspace_status {
     bool stalled_locally; /* of the local state */
     char event[160];      /* the last event, empty if none */
 };
-/* Waits a second at most: where a call that does not come back keeps the mutation lock, all but
- * `stall` is as it was told last. */
+/* Does not wait for storage: where a call that has not come back for two seconds may keep the
+ * mutation lock, all but `stall` is as it was told last. */
 int riad_workspace_status(
         struct riad_workspace *workspace, struct riad_workspace_status *ret) RIAD_MUST_CHECK;
 const char *riad_workspace_name(const struct riad_workspace *workspace);

@@ -5,12 +5,27 @@
 
 enum { PATIENCE_MS = 1000, STEP_MS = 5, STALL_SECONDS = 2 };
 
-/* The lock is held for microseconds, but for a new log segment, and appends where the store cannot
- * reserve room. */
-static bool lock_soon(struct riad_workspace *workspace)
+static void find_stall(const struct riad_workspace *workspace, struct riad_workspace_status *status)
 {
+    riad_stall_find(workspace->workspace_fd, STALL_SECONDS, &status->stall);
+    status->stalled_locally = status->stall.calls == 0;
+    if (status->stalled_locally) {
+        riad_stall_find(workspace->state_fd, STALL_SECONDS, &status->stall);
+    }
+}
+
+/* The lock is held for microseconds, but for a new log segment, and appends where the store cannot
+ * reserve room: a call of these may not come back. */
+static bool lock_unless_stalled(struct riad_workspace *workspace)
+{
+    struct riad_workspace_status status = { 0 };
+
     for (int waited = 0; pthread_mutex_trylock(&workspace->mutation) != 0; waited += STEP_MS) {
         if (waited >= PATIENCE_MS) {
+            find_stall(workspace, &status);
+            waited = 0;
+        }
+        if (status.stall.calls > 0) {
             return false;
         }
         riad_sleep_ms(STEP_MS);
@@ -44,19 +59,10 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     pthread_mutex_unlock(&workspace->mutation);
 }
 
-static void find_stall(const struct riad_workspace *workspace, struct riad_workspace_status *status)
-{
-    riad_stall_find(workspace->workspace_fd, STALL_SECONDS, &status->stall);
-    status->stalled_locally = status->stall.calls == 0;
-    if (status->stalled_locally) {
-        riad_stall_find(workspace->state_fd, STALL_SECONDS, &status->stall);
-    }
-}
-
 int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspace_status *ret)
 {
     struct riad_workspace_status status = { .term = workspace->term };
-    bool whole = lock_soon(workspace);
+    bool whole = lock_unless_stalled(workspace);
     uint64_t start;
 
     if (whole) {

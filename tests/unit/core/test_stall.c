@@ -75,13 +75,23 @@ static void status_does_not_wait_for_the_lock(void **state)
 {
     struct riad_workspace *workspace = fixture_open(&fixture);
     struct riad_workspace_status before, during;
+    pthread_t thread;
+    int fd = -1, other;
 
     (void)state;
     make_file(workspace, RIAD_ROOT_INODE, "file");
     assert_int_equal(riad_workspace_status(workspace, &before), 0);
+    assert_int_equal(mkfifoat(fixture.workspace_fd, "log/fifo", 0600), 0);
+    assert_int_equal(pthread_create(&thread, NULL, open_fifo, &fd), 0);
     pthread_mutex_lock(&workspace->mutation);
     assert_int_equal(riad_workspace_status(workspace, &during), 0);
     pthread_mutex_unlock(&workspace->mutation);
+    other = openat(fixture.workspace_fd, "log/fifo", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(fd);
+    close(other);
+    assert_int_equal(during.stall.calls, 1);
+    assert_false(during.stalled_locally);
     assert_int_equal(during.usage.inodes, before.usage.inodes);
     assert_int_equal(during.usage.inodes, 2);
     assert_int_equal(during.end.sequence.number, before.end.sequence.number);
