@@ -26,6 +26,9 @@ static uint64_t below(uint64_t bound)
     return chance_next(&chance) % bound;
 }
 
+/* All but cleaning, whose faults are those of test_cleaner.c. */
+enum { FAULT_ACTS = CLEAN_ACT };
+
 enum fault_kind { FAULT_ERROR, FAULT_BROKEN, FAULT_SHORT, FAULT_INDEX, FAULT_MEMORY, FAULT_KINDS };
 
 struct trouble {
@@ -109,7 +112,7 @@ static void assert_picture(const struct trouble *trouble, const char *when, int 
 }
 
 /* As it is without any trouble: before and after each act. */
-static char *before_acts, *after_acts[ACTS];
+static char *before_acts, *after_acts[FAULT_ACTS];
 
 /* The index had no memory for what the log has already: the workspace is read-only, and the answer
  * was EIO. When it is opened again, it was done. */
@@ -125,7 +128,7 @@ static void assert_either(const struct trouble *trouble, struct riad_workspace *
 
 static void look_at_all(void)
 {
-    for (unsigned i = 0; i < ACTS; i++) {
+    for (unsigned i = 0; i < FAULT_ACTS; i++) {
         struct riad_workspace *workspace = begin();
 
         free(before_acts);
@@ -205,7 +208,7 @@ static void try_some(uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         enum fault_kind kind = below(allocations_can_fail ? FAULT_KINDS : FAULT_MEMORY);
         const struct trouble trouble = { .kind = kind,
-            .act = (unsigned)below(ACTS),
+            .act = (unsigned)below(FAULT_ACTS),
             .number = 1 + (unsigned)below(kind == FAULT_SHORT ? 9000
                                           : below(2)          ? 30
                                                               : 5),
@@ -230,7 +233,7 @@ static void try_all(void)
 {
     uint64_t tried = 0;
 
-    for (unsigned i = 0; i < ACTS * 2; i++) {
+    for (unsigned i = 0; i < FAULT_ACTS * 2; i++) {
         struct trouble trouble = { .act = i / 2, .unreserved = i % 2 };
 
         for (unsigned k = 0; k < 3; k++) {
@@ -264,7 +267,7 @@ static void what_fails_changes_nothing(void **state)
     }
     try_some(count);
     free(before_acts);
-    for (unsigned i = 0; i < ACTS; i++) {
+    for (unsigned i = 0; i < FAULT_ACTS; i++) {
         free(after_acts[i]);
     }
 }
