@@ -151,6 +151,8 @@ int named_directory(int argc, char **argv, char **ret);
 /* Every mount of every running process: a JSON array of mount objects of the control protocol, each
  * with "pid". */
 int list_mounts(const struct riad_state *state, json_t **ret);
+/* Whether each process answered when the last list was made; one that does not is reported. */
+bool mounts_are_known(void);
 /* The same for commands: opens the state, too, for riad_state_close; reports what fails. Exit code.
  */
 int open_mounts(const struct options *options, struct riad_state *ret_state, json_t **ret);

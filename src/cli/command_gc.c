@@ -67,6 +67,9 @@ int follow_cleaning(
 
     for (;;) {
         code = mount_figures(options, key, value, "cleaning", &figures);
+        if (code == RIAD_EXIT_DONE && !figures && !mounts_are_known()) {
+            continue; /* it took its time to find that out */
+        }
         if (code != RIAD_EXIT_DONE || !figures || is_done(figures, rekey)) {
             break;
         }

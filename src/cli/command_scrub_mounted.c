@@ -51,6 +51,9 @@ static int follow(const struct options *options, const char *directory, json_t *
 
     for (;;) {
         code = mount_figures(options, "directory", directory, "scrub", &figures);
+        if (code == RIAD_EXIT_DONE && !figures && !mounts_are_known()) {
+            continue; /* it took its time to find that out */
+        }
         if (code != RIAD_EXIT_DONE || !figures ||
                 !json_is_true(json_object_get(figures, "running"))) {
             break;
@@ -116,6 +119,12 @@ int scrub_mounted(const struct options *options, const char *path, uint64_t rate
         return fail(RIAD_EXIT_NOT_MOUNTED, "%s was unmounted before all was verified", directory);
     }
     damaged = json_number(figures, "damaged");
+    if (json_number(figures, "ended") == 0) {
+        json_decref(figures);
+        return fail(RIAD_EXIT_FAILED,
+                "%s cannot be written to any more, so not all was verified: `riad status` says why",
+                directory);
+    }
     code = print_figures(options, directory, figures);
     json_decref(figures);
     return code == RIAD_EXIT_DONE && damaged > 0 ? RIAD_EXIT_DAMAGED : code;

@@ -66,6 +66,8 @@ static int show(const struct options *options, const json_t *mounts, const char 
     }
     if (json_array_size(selected) > 0) {
         print_table(selected);
+    } else if (!mounts_are_known()) {
+        code = RIAD_EXIT_FAILED; /* which was reported */
     } else if (path) {
         code = fail(RIAD_EXIT_NOT_MOUNTED, "nothing of %s is mounted by you", path);
     } else {

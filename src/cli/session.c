@@ -202,6 +202,14 @@ static int add_site_mounts(json_t *list)
     return 0;
 }
 
+/* Of the last list. */
+static bool somebody_is_silent;
+
+bool mounts_are_known(void)
+{
+    return !somebody_is_silent;
+}
+
 int list_mounts(const struct riad_state *state, json_t **ret)
 {
     _cleanup_free_ int *pids = NULL;
@@ -209,6 +217,7 @@ int list_mounts(const struct riad_state *state, json_t **ret)
     json_t *list = json_array();
     int r = state->fd < 0 ? 0 : riad_control_list(state, &pids, &count);
 
+    somebody_is_silent = false;
     for (size_t i = 0; r == 0 && i < count; i++) {
         json_t *reply = NULL;
         int asked = ask_status(state, pids[i], NULL, &reply);
@@ -219,6 +228,7 @@ int list_mounts(const struct riad_state *state, json_t **ret)
         } else if (asked == -EBUSY) {
             r = asked;
         } else if (asked == -ETIMEDOUT) { /* it must not hide the others */
+            somebody_is_silent = true;
             fail(0,
                     "process %d does not answer, so what it has mounted is not shown: it waits, "
                     "maybe for its store; try again",
@@ -275,6 +285,10 @@ const json_t *find_mount(const json_t *mounts, const char *path)
 
 int not_mounted(const char *path, const char *hint)
 {
+    if (!mounts_are_known()) {
+        return fail(RIAD_EXIT_FAILED, "whether a workspace of yours is mounted on %s is not known",
+                path);
+    }
     return fail(
             RIAD_EXIT_NOT_MOUNTED, "no riad workspace of yours is mounted on %s: %s", path, hint);
 }

@@ -193,6 +193,8 @@ void riad_beat_round(struct riad_workspace *workspace);
 void riad_upkeep_round(struct riad_workspace *workspace);
 /* verify.c. As much of what riad_workspace_scrub asked for as one round may do. */
 void riad_verify_round(struct riad_workspace *workspace);
+/* There will be no round any more: what was begun does not end. */
+void riad_verify_stop(struct riad_workspace *workspace);
 void riad_store_measure(struct riad_workspace *workspace);
 /* checkpoint_rows.c. L6: whether the log has grown enough. Starts counting at open with measure. */
 bool riad_checkpoint_due(struct riad_workspace *workspace);

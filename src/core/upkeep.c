@@ -108,6 +108,7 @@ static void checkpoint_rows(struct riad_workspace *workspace)
 void riad_upkeep_round(struct riad_workspace *workspace)
 {
     if (!riad_workspace_running(workspace)) {
+        riad_verify_stop(workspace);
         return;
     }
     if (!workspace->upkeep.cleaned) {

@@ -207,3 +207,10 @@ void riad_verify_round(struct riad_workspace *workspace)
         riad_background_upkeep(workspace);
     }
 }
+
+void riad_verify_stop(struct riad_workspace *workspace)
+{
+    pthread_mutex_lock(&workspace->mutation);
+    workspace->scrubbing.running = false;
+    pthread_mutex_unlock(&workspace->mutation);
+}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import trees
-from harness import ALREADY_MOUNTED, NOT_MOUNTED, OWNED, detach, raises_errno, wait_until
+from harness import ALREADY_MOUNTED, FAILED, OWNED, detach, raises_errno, wait_until
 
 SLOWER = int(os.environ.get("RIAD_TEST_SECONDS", "180")) / 180  # with sanitizers (scripts/nightly --sanitize)
 
@@ -240,7 +240,8 @@ def test_a_process_that_does_not_answer_is_told(store, mount):
     pid = store.hosts()[0]
     os.kill(pid, signal.SIGSTOP)
     try:
-        answer = store.run("status", mount, code=NOT_MOUNTED)
+        answer = store.run("status", mount, code=FAILED)
+        assert "not known" in store.run("gc", mount, code=FAILED).stderr
     finally:
         os.kill(pid, signal.SIGCONT)
     assert f"process {pid} does not answer" in answer.stderr

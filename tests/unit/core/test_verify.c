@@ -119,6 +119,24 @@ static void closing_does_not_wait_for_it(void **state)
     fixture_assert_sound(&fixture);
 }
 
+/* One that turned read-only, or was taken over, says that not all was verified. */
+static void it_stops_with_the_workspace(void **state)
+{
+    struct riad_workspace *workspace = fixture_open(&fixture);
+    struct riad_workspace_status status;
+
+    (void)state;
+    plant(workspace);
+    riad_workspace_scrub(workspace, 1000);
+    riad_workspace_freeze_unlocked(workspace, "as a test wants", -EIO);
+    do {
+        riad_sleep_ms(10);
+        assert_int_equal(riad_workspace_status(workspace, &status), 0);
+    } while (status.scrubbing.running);
+    assert_int_equal(status.scrubbing.ended, 0);
+    fixture_close(workspace);
+}
+
 /* What is deleted, cut and written anew meanwhile is no damage. */
 static void who_uses_it_is_not_in_its_way(void **state)
 {
@@ -152,6 +170,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_is_found_and_hides_none, setup, teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_a_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_does_not_wait_for_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_stops_with_the_workspace, setup, teardown),
         cmocka_unit_test_setup_teardown(who_uses_it_is_not_in_its_way, setup, teardown),
     };
 
