@@ -3,7 +3,7 @@
 #include "lifecycle_priv.h"
 #include "references_priv.h"
 
-enum { PATIENCE_MS = 1000, STEP_MS = 5, STALL_SECONDS = 2 };
+enum { PATIENCE_MS = 1000, STEP_MS = 1, STALL_SECONDS = 2 };
 
 static void find_stall(const struct riad_workspace *workspace, struct riad_workspace_status *status)
 {

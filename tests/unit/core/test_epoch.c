@@ -71,11 +71,12 @@ static void *dig(void *argument)
                     gardener->number, PIECE);
         }
     }
-    while (r >= 0 && !atomic_load(gardener->rotated)) {
-        riad_sleep_ms(1);
-    }
     snprintf(name, sizeof name, "last%d", gardener->number);
     r = r < 0 ? r : riad_mknod(gardener->workspace, &alice, 1, name, S_IFREG | 0644, 0, &row);
+    while (r >= 0 && !atomic_load(gardener->rotated)) {
+        r = fill(gardener->workspace, row.inode, 0, 'l', BULK);
+        riad_sleep_ms(1);
+    }
     gardener->result = r < 0 ? r : fill(gardener->workspace, row.inode, 0, 'l', BULK);
     return NULL;
 }
@@ -103,6 +104,7 @@ static void dig_through_rotations(struct riad_workspace *workspace, struct riad_
     struct gardener gardeners[THREADS];
     pthread_t threads[THREADS];
     atomic_bool rotated = false;
+    uint64_t from = 200;
 
     for (int i = 0; i < THREADS; i++) {
         gardeners[i] =
@@ -110,10 +112,11 @@ static void dig_through_rotations(struct riad_workspace *workspace, struct riad_
         assert_int_equal(pthread_create(&threads[i], NULL, dig, &gardeners[i]), 0);
     }
     for (uint32_t epoch = 2; epoch <= 3; epoch++) {
-        while (status_of(workspace).end.sequence.number < 200 * epoch) {
+        while (status_of(workspace).end.sequence.number < from + 200) {
             sched_yield();
         }
         ends[epoch - 2] = rotate(workspace, epoch);
+        from = ends[epoch - 2].end.sequence.number; /* so each epoch has some bulk data */
     }
     atomic_store(&rotated, true);
     for (int i = 0; i < THREADS; i++) {
