@@ -1,4 +1,6 @@
 """git on a mount."""
+import os
+
 import pytest
 
 from commands import run
@@ -80,5 +82,5 @@ def test_status_reads_no_file_again(work, shared):
     shared.forget_state()
     shared.mount()
     assert stat_dirty(work) == []
-    (work / "changing7").touch()
+    os.utime(work / "changing7", (1, 1))  # git may compare seconds alone, and all this can be done within one
     assert stat_dirty(work) == ["changing7"]
