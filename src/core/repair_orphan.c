@@ -6,6 +6,26 @@
 
 enum { NAMES_TRIED = 1000 };
 
+struct riad_inode riad_repair_new_inode(uint64_t inode, uint32_t mode)
+{
+    bool directory = S_ISDIR(mode);
+    struct riad_inode row = {
+        .inode = inode,
+        .generation = 1,
+        .mode = mode,
+        .nlink = directory ? 2 : 1,
+        .blocks = directory ? 1 : 0,
+        .parent = RIAD_ROOT_INODE,
+        .next_cookie = directory ? RIAD_FIRST_COOKIE : 0,
+        .version = 1,
+        .birth = 1,
+        .truncate_mark = RIAD_NO_TRUNCATE_MARK,
+    };
+
+    row.atime = row.mtime = row.ctime = row.btime = riad_clock_now();
+    return row;
+}
+
 static void name_entry(struct riad_dentry *ret, const char *name, unsigned again)
 {
     int size = again == 0 ? snprintf(ret->name, sizeof ret->name, "%s", name)
@@ -68,21 +88,9 @@ static int make_directory(struct riad_repair *repair, struct riad_dentry *entry)
     if (r < 0) {
         return r;
     }
-    row = (struct riad_inode){
-        .inode = riad_index_next_inode(repair->work.index),
-        .generation = 1,
-        .mode = S_IFDIR | 0700,
-        .nlink = 2,
-        .uid = root.uid,
-        .gid = root.gid,
-        .blocks = 1,
-        .parent = RIAD_ROOT_INODE,
-        .next_cookie = RIAD_FIRST_COOKIE,
-        .version = 1,
-        .birth = 1,
-        .truncate_mark = RIAD_NO_TRUNCATE_MARK,
-    };
-    row.atime = row.mtime = row.ctime = row.btime = riad_clock_now();
+    row = riad_repair_new_inode(riad_index_next_inode(repair->work.index), S_IFDIR | 0700);
+    row.uid = root.uid;
+    row.gid = root.gid;
     r = add_entry(repair, RIAD_ROOT_INODE, entry, &row);
     if (r == 0) {
         repair->lost_and_found = row.inode;

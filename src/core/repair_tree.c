@@ -66,16 +66,7 @@ static int mend_stray(void *context, const struct riad_defect *defect)
     struct riad_repair *repair = context;
     struct riad_index *index = repair->work.index;
     _cleanup_free_ char *target = NULL;
-    struct riad_inode row = {
-        .inode = defect->inode.inode,
-        .generation = 1,
-        .nlink = 1,
-        .mode = S_IFREG | 0600,
-        .parent = RIAD_ROOT_INODE,
-        .version = 1,
-        .birth = 1,
-        .truncate_mark = RIAD_NO_TRUNCATE_MARK,
-    };
+    struct riad_inode row = riad_repair_new_inode(defect->inode.inode, S_IFREG | 0600);
     int r = riad_index_extents(index, row.inode, 0, RIAD_FILE_SIZE_MAX, see_end, &row.size);
 
     if (r == 0) {
@@ -89,7 +80,6 @@ static int mend_stray(void *context, const struct riad_defect *defect)
         row.mode = S_IFLNK | 0777;
         row.size = strlen(target);
     }
-    row.atime = row.mtime = row.ctime = row.btime = riad_clock_now();
     riad_repair_change(repair);
     riad_change_put_inode(&repair->change, &row);
     r = riad_repair_emit(repair);
@@ -186,27 +176,15 @@ static int mend_circles(struct riad_repair *repair)
 static int make_root(struct riad_repair *repair)
 {
     const struct riad_workspace_config *config = repair->fsck.config;
-    struct riad_inode root = {
-        .inode = RIAD_ROOT_INODE,
-        .generation = 1,
-        .mode = S_IFDIR | 0700,
-        .nlink = 2,
-        .uid = config->root_uid,
-        .gid = config->root_gid,
-        .blocks = 1,
-        .parent = RIAD_ROOT_INODE,
-        .next_cookie = RIAD_FIRST_COOKIE,
-        .version = 1,
-        .birth = 1,
-        .truncate_mark = RIAD_NO_TRUNCATE_MARK,
-    };
+    struct riad_inode root = riad_repair_new_inode(RIAD_ROOT_INODE, S_IFDIR | 0700);
     struct riad_inode there;
     int r = riad_index_get_inode(repair->work.index, RIAD_ROOT_INODE, &there);
 
     if (r != -ENOENT) {
         return r;
     }
-    root.atime = root.mtime = root.ctime = root.btime = riad_clock_now();
+    root.uid = config->root_uid;
+    root.gid = config->root_gid;
     riad_repair_change(repair);
     riad_change_put_inode(&repair->change, &root);
     r = riad_repair_emit(repair);

@@ -278,4 +278,23 @@ static inline struct riad_run fixture_run(const struct riad_payload *payload,
         .count = payload->count };
 }
 
+/* A small log of everything: three segments in two terms, payloads among the changes. */
+static inline void fixture_write_history(void)
+{
+    const struct riad_birth birth = { 5, 1, 0 };
+
+    fixture_open(RIAD_CHANGE_LENGTH_MAX + 1200);
+    for (int i = 0; i < 6; i++) {
+        _cleanup_(riad_payload_freep) struct riad_payload *payload =
+                fixture_seal(false, &birth, 4096, "payload", 7);
+
+        assert_int_equal(fixture_try_append(payload, "with a payload"), 0);
+        if (i == 3) {
+            fixture_open_term(fixture_last(), 0, 0);
+        }
+        fixture_append(1);
+    }
+    fixture_close_log();
+}
+
 #endif

@@ -4,25 +4,6 @@
 
 static const struct riad_epoch_ends no_epochs;
 
-/* A small log of everything: three segments in two terms, payloads among the changes. */
-static void write_history(void)
-{
-    const struct riad_birth birth = { 5, 1, 0 };
-
-    fixture_open(RIAD_CHANGE_LENGTH_MAX + 1200);
-    for (int i = 0; i < 6; i++) {
-        _cleanup_(riad_payload_freep) struct riad_payload *payload =
-                fixture_seal(false, &birth, 4096, "payload", 7);
-
-        assert_int_equal(fixture_try_append(payload, "with a payload"), 0);
-        if (i == 3) {
-            fixture_open_term(fixture_last(), 0, 0);
-        }
-        fixture_append(1);
-    }
-    fixture_close_log();
-}
-
 /* Replays once without and once with a mark on every change's end that might still be there. */
 static void assert_prefix_or_damage(const char *what, size_t position)
 {
@@ -49,7 +30,7 @@ static void every_flipped_byte_is_seen(void **state)
     size_t count, kept = 0, damaged = 0;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     assert_int_equal(riad_segment_list(f.directory.fd, RIAD_SEGMENT_LOG, &ids, &count), 0);
     assert_true(count >= 3);
     for (size_t i = 0; i < count; i++) {
@@ -80,7 +61,7 @@ static void a_tail_torn_anywhere_is_an_end(void **state)
     size_t size;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     last = fixture_last()->segment;
     data = fixture_load(RIAD_SEGMENT_LOG, last, &size);
     for (size_t cut = size; cut-- > 0;) {
@@ -213,7 +194,7 @@ static void missing_segments_are_damage(void **state)
     size_t count;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     assert_int_equal(riad_segment_list(f.directory.fd, RIAD_SEGMENT_LOG, &ids, &count), 0);
     for (size_t i = 0; i < count; i++) {
         size_t size;
@@ -288,7 +269,7 @@ static void another_workspaces_log_is_refused(void **state)
 static void replay_goes_on_from_a_position(void **state)
 {
     (void)state;
-    write_history();
+    fixture_write_history();
     for (size_t i = 0; i < f.written.count; i++) {
         struct riad_replay replay = { .workspace_fd = f.directory.fd,
             .keys = f.keys,
@@ -316,7 +297,7 @@ static void positions_are_found_or_not(void **state)
     static const struct riad_end empty;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     assert_int_equal(
             riad_replay_find(f.directory.fd, f.keys, &f.history, &no_epochs, &empty, 0), 0);
     for (size_t i = 0; i < f.written.count; i++) {
@@ -371,7 +352,7 @@ static void what_apply_says_stops_the_replay(void **state)
         .context = &error };
 
     (void)state;
-    write_history();
+    fixture_write_history();
     assert_int_equal(riad_replay_run(&replay, &f.result), -ENOSPC);
     error = -EBADMSG;
     assert_int_equal(riad_replay_run(&replay, &f.result), -EUCLEAN);

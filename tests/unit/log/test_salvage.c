@@ -23,25 +23,6 @@ static int compare(void *context, uint64_t number, const uint8_t *content, size_
     return 0;
 }
 
-/* Three segments in two terms, payloads among the changes. */
-static void write_history(void)
-{
-    const struct riad_birth birth = { 5, 1, 0 };
-
-    fixture_open(RIAD_CHANGE_LENGTH_MAX + 1200);
-    for (int i = 0; i < 6; i++) {
-        _cleanup_(riad_payload_freep) struct riad_payload *payload =
-                fixture_seal(false, &birth, 4096, "payload", 7);
-
-        assert_int_equal(fixture_try_append(payload, "with a payload"), 0);
-        if (i == 3) {
-            fixture_open_term(fixture_last(), 0, 0);
-        }
-        fixture_append(1);
-    }
-    fixture_close_log();
-}
-
 static void a_whole_log_is_found_whole(void **state)
 {
     _cleanup_(riad_salvage_freep) struct riad_salvage *salvage = NULL;
@@ -49,7 +30,7 @@ static void a_whole_log_is_found_whole(void **state)
     size_t count = 0;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     find(0, &salvage, &summary);
     assert_int_equal(summary.found, f.written.count);
     assert_int_equal(summary.last, f.written.count);
@@ -64,7 +45,7 @@ static void only_what_lies_behind_is_looked_for(void **state)
     struct riad_salvage_summary summary;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     find(7, &salvage, &summary);
     assert_int_equal(summary.found, f.written.count - 7);
     riad_salvage_freep(&salvage);
@@ -79,7 +60,7 @@ static void one_flipped_byte_takes_one_change(void **state)
     size_t count, taken = 0;
 
     (void)state;
-    write_history();
+    fixture_write_history();
     assert_int_equal(riad_segment_list(f.directory.fd, RIAD_SEGMENT_LOG, &ids, &count), 0);
     for (size_t i = 0; i < count; i++) {
         _cleanup_close_ int fd = fixture_open_file(RIAD_SEGMENT_LOG, ids[i], O_RDWR);
