@@ -17,11 +17,12 @@ json_t *riad_host_pack_cleaning(const struct riad_workspace_status *status)
             "rekeyed", rekeyed);
 }
 
-json_t *riad_host_clean(struct riad_mount *mount)
+json_t *riad_host_clean(struct riad_mount *mount, const json_t *request)
 {
     struct riad_workspace_status status;
     int r = riad_workspace_status(mount->workspace, &status);
 
+    (void)request;
     if (r == 0 && status.state != RIAD_WORKSPACE_RUNNING) {
         return riad_control_failure(
                 RIAD_EXIT_FAILED, "it is read-only: nothing can be moved, or given back");

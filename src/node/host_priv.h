@@ -97,7 +97,7 @@ void riad_host_unmount_all(struct riad_host *host);
 /* host_clean.c: what the cleaner knows, an object; and the answer to who asks it for all the space
  * there is to be had (held). New references. */
 json_t *riad_host_pack_cleaning(const struct riad_workspace_status *status);
-json_t *riad_host_clean(struct riad_mount *mount);
+json_t *riad_host_clean(struct riad_mount *mount, const json_t *request);
 /* host_scrub.c. */
 json_t *riad_host_pack_scrub(const struct riad_workspace_status *status);
 json_t *riad_host_scrub(struct riad_mount *mount, const json_t *request);

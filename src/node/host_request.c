@@ -309,7 +309,9 @@ static json_t *answer_checkpoint(struct riad_host *host, uid_t uid, const json_t
                  : json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *request)
+/* What those may ask who may write there. */
+static json_t *answer_writer(struct riad_host *host, uid_t uid, const json_t *request,
+        json_t *(*answer)(struct riad_mount *mount, const json_t *request))
 {
     struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
     json_t *reply;
@@ -317,35 +319,24 @@ static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *req
     if (!mount) {
         return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
     }
-    reply = riad_host_clean(mount);
+    reply = answer(mount, request);
     riad_host_unhold(host, mount);
     return reply;
+}
+
+static json_t *answer_clean(struct riad_host *host, uid_t uid, const json_t *request)
+{
+    return answer_writer(host, uid, request, riad_host_clean);
 }
 
 static json_t *answer_scrub(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
-    json_t *reply;
-
-    if (!mount) {
-        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
-    }
-    reply = riad_host_scrub(mount, request);
-    riad_host_unhold(host, mount);
-    return reply;
+    return answer_writer(host, uid, request, riad_host_scrub);
 }
 
 static json_t *answer_recount(struct riad_host *host, uid_t uid, const json_t *request)
 {
-    struct riad_mount *mount = hold_named(host, uid, request, RIAD_STANDING_WRITER);
-    json_t *reply;
-
-    if (!mount) {
-        return riad_control_failure(RIAD_EXIT_NOT_MOUNTED, "nothing is mounted there");
-    }
-    reply = riad_host_recount(mount, request);
-    riad_host_unhold(host, mount);
-    return reply;
+    return answer_writer(host, uid, request, riad_host_recount);
 }
 
 static void apply_entry(struct riad_host *host, struct riad_mount *mount,
