@@ -100,6 +100,23 @@ def test_a_kill_in_the_middle_loses_nothing(mounted):
     mounted.fsck()
 
 
+def test_what_a_killed_process_left_comes_back_soon(mounted):
+    """Nobody has to write, or to wait a minute: who is killed again and again would have no space."""
+    big = mounted.directory / "big"
+    data = bytearray(fill(big, 64 * MIB, 1))
+    with open(big, "r+b", buffering=0) as file:
+        for at in range(0, len(data), 256 * 1024):
+            data[at:at + 128 * 1024] = page = random.Random(at).randbytes(128 * 1024)
+            os.pwrite(file.fileno(), page, at)
+    mounted.kill()
+    assert stored(mounted) > 90 * MIB
+    mounted.mount()
+    wait_until(lambda: stored(mounted) < 1.3 * len(data), 30, "the space to come back")
+    assert big.read_bytes() == data
+    mounted.unmount()
+    mounted.fsck()
+
+
 def test_what_was_just_written_is_in_use(store):
     """Also what is in a segment that more is appended to."""
     root = store.mount()
