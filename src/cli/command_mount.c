@@ -1,6 +1,5 @@
 #include <dirent.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "riad/cleanup.h"
 #include "riad/diag.h"
+#include "riad/memory.h"
 
 #include "cli.h"
 
@@ -233,8 +233,7 @@ int command_mount(int argc, char **argv)
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    mallopt(M_MMAP_THRESHOLD, 4 << 20);  /* buffers of 1 MiB come and go with every large write */
-    mallopt(M_TRIM_THRESHOLD, 32 << 20); /* nor are heaps to shrink and grow with them */
+    riad_memory_prepare();
     config.store_path = store;
     mount = (struct riad_host_mount){ .workspace = options.workspace ? options.workspace : "home",
         .directory = directory };

@@ -9,6 +9,7 @@
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/events.h"
+#include "riad/memory.h"
 
 #include "host_priv.h"
 #include "site_host_priv.h"
@@ -125,6 +126,7 @@ static int look_at_clocks(struct riad_host *host)
     riad_host_expire(host);
     due = sooner(riad_host_lock_idle(host), riad_host_expiry_wait(host));
     due = sooner(due, riad_host_follow_usage(host));
+    due = sooner(due, riad_memory_trim(&host->trimmed_at));
     if (host->site) {
         due = sooner(due, riad_site_lock_sessions(host->site));
         due = sooner(due, riad_site_follow_members(host->site));

@@ -10,6 +10,7 @@
 #include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/memory.h"
 #include "riad/monitor.h"
 #include "riad/sandbox.h"
 #include "riad/thread.h"
@@ -243,6 +244,7 @@ int riad_worker_run(const char *config_path, struct riad_reason *ret_reason)
         free(site);
         return riad_explain(ret_reason, -ENOMEM, "cannot start: %s", strerror(ENOMEM));
     }
+    riad_memory_prepare();
     site->node.state.fd = site->node.store.fd = -1;
     site->keys_fd = RIAD_WORKER_KEYS_FD;
     pthread_mutex_init(&site->lock, NULL);
