@@ -11,10 +11,11 @@
  * synchronous NORMAL, wal_autocheckpoint off: riad_index_wal_checkpoint runs on a connection of its
  * own.
  *
- * Inode rows and live bytes are written back: SQLite sees them when the batch commits. The index is
- * derived from the log, so it need not survive a failure of SQLite half way through a write: then
- * it is broken, every later call gives -EIO, nothing more is committed, and closing and opening it
- * gives the last committed batch.
+ * Inode rows and live bytes are written back: SQLite sees them when the batch commits. Where SQLite
+ * fails half way, for want of memory or room, the batch is torn: each later call first applies its
+ * changes, which are kept in memory, again, and gives the error as long as that fails. Where it
+ * holds what is no change, the index is broken then: every later call gives -EIO, nothing more is
+ * committed, and closing and opening it gives the last committed batch.
  *
  * Errors: -ENOENT no such row; -EIO SQLite failed; -EUCLEAN the database is not what this riad
  * wrote (then: discard and rebuild); -ENOSPC its disk is full. */
@@ -54,6 +55,10 @@ int riad_index_set_end(
 /* Commits the batch, if one is open (reads open one too), and begins the next lazily. -ENOSPC may
  * leave it open: try again. When the WAL is over 256 MiB, it is moved into the database here. */
 int riad_index_commit(struct riad_index *index) RIAD_MUST_CHECK;
+/* 0: it has all that was applied, what is answered from memory (usage, cached rows) too. Else mends
+ * what a failure took of the batch; an error as long as there is no memory or room for that, -EIO
+ * for good where it is broken. */
+int riad_index_ready(struct riad_index *index) RIAD_MUST_CHECK;
 /* Changes applied since the last commit. */
 uint32_t riad_index_pending(const struct riad_index *index);
 /* The last change applied; all zero for an empty index. */

@@ -133,6 +133,9 @@ int riad_log_sync_data(struct riad_log *log) RIAD_MUST_CHECK;
 void riad_log_synced(struct riad_log *log, struct riad_end *ret_end, uint64_t *ret_start);
 /* Bytes written and not synced, log and data together (L5). */
 uint64_t riad_log_unsynced(struct riad_log *log);
+/* -EROFS once it was stopped, or something did not get to the store and never will: no append is
+ * taken any more. Any thread. */
+int riad_log_writable(struct riad_log *log) RIAD_MUST_CHECK;
 /* (mutation) Refuses all further appends with -EROFS. */
 void riad_log_stop(struct riad_log *log);
 /* A fresh segment id of this term, for a checkpoint: greater than all before, of older terms too.

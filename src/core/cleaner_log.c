@@ -114,6 +114,8 @@ static int begin_segment(struct riad_workspace *workspace)
     if (r == 0) {
         r = riad_mutation_commit(workspace, NULL);
         workspace->cleaning.own_changes++;
+    } else {
+        r = riad_mutation_refused(workspace, r);
     }
     riad_mutation_end(workspace);
     return r;

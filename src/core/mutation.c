@@ -84,7 +84,11 @@ static int enter(struct riad_workspace *workspace, bool reading)
     leased = r >= 0;
     r = reading && r == -EROFS ? 0 : r;
     if (r >= 0 && (!leased || riad_clock_boottime() < workspace->lease_until)) {
-        return 0;
+        r = riad_index_ready(workspace->index); /* what is cached is of a torn batch otherwise */
+        if (r < 0) {
+            pthread_mutex_unlock(&workspace->mutation);
+        }
+        return r;
     }
     pthread_mutex_unlock(&workspace->mutation);
     if (r >= 0) {
@@ -137,9 +141,9 @@ int riad_mutation_begin(struct riad_workspace *workspace, const struct riad_call
     return 0;
 }
 
-static int refused_by_log(struct riad_workspace *workspace, int error)
+int riad_mutation_refused(struct riad_workspace *workspace, int error)
 {
-    if (error == -EROFS) {
+    if (riad_log_writable(workspace->log) < 0) {
         riad_workspace_freeze(workspace, "the log takes no more changes", error);
     }
     return error;
@@ -154,7 +158,7 @@ static int append(struct riad_workspace *workspace, const struct riad_payload *p
     riad_log_require(workspace->log, workspace->change.features);
     r = riad_log_place(workspace->log, payload ? payload->size : 0, &place);
     if (r < 0) {
-        return refused_by_log(workspace, r);
+        return riad_mutation_refused(workspace, r);
     }
     riad_change_place_extents(&workspace->change, &place);
     riad_writer_reset(&workspace->content);
@@ -164,7 +168,7 @@ static int append(struct riad_workspace *workspace, const struct riad_payload *p
     }
     r = riad_log_append(workspace->log, payload, workspace->content.data, workspace->content.size,
             ret_end, ret_start);
-    return r < 0 ? refused_by_log(workspace, r) : 0;
+    return r < 0 ? riad_mutation_refused(workspace, r) : 0;
 }
 
 static int apply(struct riad_workspace *workspace, const struct riad_end *end, uint64_t start)

@@ -167,6 +167,9 @@ int riad_mutation_commit(
 /* The same without looking at limits behind it. (mutation) */
 int riad_mutation_record(
         struct riad_workspace *workspace, const struct riad_payload *payload) RIAD_MUST_CHECK;
+/* Of an error of the log: passes it on; where the log takes nothing any more, the workspace is
+ * read-only from now on. (mutation) */
+int riad_mutation_refused(struct riad_workspace *workspace, int error);
 static inline void riad_mutation_end(struct riad_workspace *workspace)
 {
     riad_workspace_unlock(workspace);

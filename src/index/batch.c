@@ -9,7 +9,7 @@ enum {
     WAL_PAGES_STEP = 16384,
 };
 
-static void restore(struct riad_index *index);
+static int restore(struct riad_index *index);
 
 /* With too little memory, or a full disk, SQLite rolls back by itself, also when only reading. */
 static bool is_lost(const struct riad_index *index)
@@ -17,18 +17,19 @@ static bool is_lost(const struct riad_index *index)
     return index->open && sqlite3_get_autocommit(index->database);
 }
 
-/* Not broken, and with all that was applied. */
-static int make_whole(struct riad_index *index)
+int riad_index_ready(struct riad_index *index)
 {
+    int r = 0;
+
     if (!index->broken && (index->torn || is_lost(index))) {
-        restore(index);
+        r = restore(index);
     }
-    return index->broken ? -EIO : 0;
+    return index->broken ? -EIO : r;
 }
 
 int riad_index_begin(struct riad_index *index)
 {
-    int r = make_whole(index);
+    int r = riad_index_ready(index);
 
     if (r < 0 || index->open) {
         return r;
@@ -85,7 +86,7 @@ static void note_commit(struct riad_index *index)
 
 int riad_index_commit(struct riad_index *index)
 {
-    int r = make_whole(index);
+    int r = riad_index_ready(index);
 
     if (r < 0 || !index->open) {
         return r;
@@ -182,7 +183,7 @@ static int apply_change(struct riad_index *index, const struct riad_reader *oper
     return r;
 }
 
-/* Applies the recorded changes again, after a rollback. */
+/* Applies the recorded changes again, after a rollback. -EBADMSG: they do not fit any more. */
 static int repeat_batch(struct riad_index *index)
 {
     struct riad_reader batch;
@@ -205,22 +206,30 @@ static int repeat_batch(struct riad_index *index)
     return r;
 }
 
-/* From the last commit on. */
-static void restore(struct riad_index *index)
+/* From the last commit on. What lacks memory or room now is done by whoever looks next: till then
+ * the index stays torn. */
+static int restore(struct riad_index *index)
 {
+    int r;
+
     index->torn = false;
     index->broken |= index->unrepeatable;
     riad_index_rollback(index);
-    if (!index->broken && (repeat_batch(index) < 0 || index->torn)) {
-        index->broken = true;
+    if (index->broken) {
+        return -EIO;
     }
+    r = repeat_batch(index);
+    index->broken |= r == -EBADMSG;
+    index->torn |= r < 0 && !index->broken;
+    return index->broken || (r == 0 && index->torn) ? -EIO : r;
 }
 
 /* The last change is refused: makes it as if it had never been tried. */
 static int undo(struct riad_index *index)
 {
-    restore(index);
-    return index->broken ? -EIO : -EBADMSG;
+    int r = restore(index);
+
+    return r < 0 ? -EIO : -EBADMSG;
 }
 
 /* Room for the change in the record of the batch. */

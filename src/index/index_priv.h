@@ -111,7 +111,7 @@ struct riad_index {
     bool unrepeatable; /* the same, and they are not made anew by whoever looks again */
     bool torn; /* SQLite failed half way, for want of memory or space: what is open of the batch is
                   to be made anew */
-    bool broken; /* that failed, too: memory and database may differ for ever */
+    bool broken; /* it cannot: memory and database may differ for ever */
 
     uint64_t wal_pages; /* after the last commit */
     uint64_t wal_limit; /* commit checkpoints itself when wal_pages gets there */

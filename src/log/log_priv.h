@@ -102,8 +102,6 @@ struct riad_log {
 
 /* The last id that was given away. Thread-safe. */
 uint64_t riad_log_last_segment_id(struct riad_log *log);
-/* -EROFS once stopped or failed. */
-int riad_log_writable(struct riad_log *log) RIAD_MUST_CHECK;
 /* (lock) Ends appending to all data segments. The result, linked by next, is for
  * riad_log_files_close. */
 struct riad_log_file *riad_log_end_bulk(struct riad_log *log);

@@ -26,8 +26,7 @@ static uint64_t below(uint64_t bound)
     return chance_next(&chance) % bound;
 }
 
-/* All but cleaning, whose faults are those of test_cleaner.c. */
-enum { FAULT_ACTS = CLEAN_ACT };
+enum { FAULT_ACTS = sizeof acts / sizeof acts[0] };
 
 enum fault_kind { FAULT_ERROR, FAULT_BROKEN, FAULT_SHORT, FAULT_INDEX, FAULT_MEMORY, FAULT_KINDS };
 
