@@ -67,12 +67,12 @@ struct riad_host {
                              mount has besides belongs to who opens or closes it, and to all while
                              it is running */
     pthread_cond_t changed;
-    int64_t usage_due; /* main thread: when to look what they use; riad_control_now */
+    int64_t usage_due;   /* main thread: when to look what they use; riad_control_now */
     uint64_t trimmed_at; /* main thread: of riad_memory_trim */
-    bool stopping;     /* main thread: a signal asked for the end */
-    bool reload;       /* main thread: a signal asked for the configuration to be read again */
-    unsigned waiting;  /* lock: control requests that wait for the store */
-    unsigned closers;  /* lock: threads that close mounts */
+    bool stopping;       /* main thread: a signal asked for the end */
+    bool reload;         /* main thread: a signal asked for the configuration to be read again */
+    unsigned waiting;    /* lock: control requests that wait for the store */
+    unsigned closers;    /* lock: threads that close mounts */
 };
 
 /* --- the life of a host, for those who have another start (riadd's worker) --- */
