@@ -9,8 +9,8 @@ enum {
     SURVEY_SECONDS = 10,       /* between two surveys while others write */
     FIRST_SURVEY_SECONDS = 60, /* what earlier terms left is looked at so long after opening */
     LEFT_SURVEY_SECONDS = 10,  /* or so long, where the last one did not end in order */
-    SHORT_OF_ROOM = 8 * RIAD_STORE_RESERVE_BLOCKS,
-    SMALL = 4 << 20,  /* bytes not worth the trouble */
+    SHORT_OF_ROOM = (128 << 20) / RIAD_BLOCK_SIZE, /* besides what is kept for deleting */
+    SMALL = 4 << 20,                               /* bytes not worth the trouble */
     QUIET_ROUNDS = 4, /* more than retire.c takes from death to unlinking */
 };
 
@@ -73,11 +73,16 @@ struct view {
     uint64_t changes;
     uint64_t last_before;
     uint64_t surveyed_before;
-    uint64_t blocks_free;
+    uint64_t blocks_free; /* of the store, but for what is kept for deleting */
     uint64_t checkpoint_bytes;
     bool asked;
     bool left; /* the term before did not end in order */
 };
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
 
 static void look(struct riad_workspace *workspace, struct riad_cleaner *cleaner, struct view *ret)
 {
@@ -93,7 +98,7 @@ static void look(struct riad_workspace *workspace, struct riad_cleaner *cleaner,
     ret->changes = end.sequence.number - workspace->cleaning.own_changes;
     ret->last_before = workspace->last_segment_before;
     ret->surveyed_before = workspace->cleaning.surveyed_before;
-    ret->blocks_free = workspace->store_blocks_free;
+    ret->blocks_free = less(workspace->store_blocks_free, workspace->store_reserve);
     ret->asked = workspace->cleaning.asked;
     ret->left = workspace->left;
     pthread_mutex_unlock(&workspace->mutation);
@@ -108,9 +113,14 @@ static bool is_idle(const struct riad_cleaner *cleaner, const struct view *view)
     return view->now - cleaner->changed_at >= IDLE_SECONDS * RIAD_SECOND_NS;
 }
 
+static bool is_short(const struct view *view)
+{
+    return view->blocks_free < SHORT_OF_ROOM;
+}
+
 static const struct mode *mode_of(const struct riad_cleaner *cleaner, const struct view *view)
 {
-    if (view->asked || view->blocks_free < SHORT_OF_ROOM) {
+    if (view->asked || is_short(view)) {
         return &thorough;
     }
     return is_idle(cleaner, view) ? &idle : &busy;
@@ -126,7 +136,7 @@ static bool is_first_survey_due(const struct riad_cleaner *cleaner, const struct
 {
     uint64_t seconds = view->left ? LEFT_SURVEY_SECONDS : FIRST_SURVEY_SECONDS;
 
-    return view->asked || has_old(cleaner, view) || cleaner->changed_at != 0 ||
+    return view->asked || is_short(view) || has_old(cleaner, view) || cleaner->changed_at != 0 ||
            view->now - cleaner->opened_at >= seconds * RIAD_SECOND_NS;
 }
 
@@ -254,11 +264,6 @@ static struct riad_known_segment *choose(
         item = choose_emptiest(cleaner, mode);
     }
     return item;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
 }
 
 /* What came into the segment while it was moved, or cannot be, the next survey finds. */

@@ -419,7 +419,7 @@ static bool has_room(struct riad_workspace *workspace, uint64_t bytes)
     bool room;
 
     pthread_mutex_lock(&workspace->mutation);
-    room = workspace->store_blocks_free >= RIAD_STORE_RESERVE_BLOCKS / 2 + blocks;
+    room = workspace->store_blocks_free >= workspace->store_reserve / 2 + blocks;
     if (room) {
         workspace->store_blocks_free -= blocks;
     }

@@ -11,8 +11,7 @@
 #include "workspace_priv.h"
 
 enum {
-    RIAD_BATCH_MAX = 4096,            /* changes in a batch; then it is committed inline */
-    RIAD_STORE_RESERVE_BLOCKS = 4096, /* P6: 16 MiB that only deleting may use */
+    RIAD_BATCH_MAX = 4096, /* changes in a batch; then it is committed inline */
     RIAD_LEASE_SECONDS = 20,
     RIAD_KEPT_CHECKPOINTS = 2, /* L6 */
     RIAD_SHIP_SIZE = 1 << 20,  /* of what the spool holds: shipped when it has so much, */
@@ -196,6 +195,9 @@ void riad_verify_round(struct riad_workspace *workspace);
 /* There will be no round any more: what was begun does not end. */
 void riad_verify_stop(struct riad_workspace *workspace);
 void riad_store_measure(struct riad_workspace *workspace);
+/* Bytes of a data segment: on a full store its live records can be copied into half of what is kept
+ * for deleting (P6). */
+uint64_t riad_store_segment_size(int workspace_fd);
 /* checkpoint_rows.c. L6: whether the log has grown enough. Starts counting at open with measure. */
 bool riad_checkpoint_due(struct riad_workspace *workspace);
 int riad_checkpoint_measure(

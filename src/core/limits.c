@@ -83,7 +83,7 @@ int riad_mutation_charge(struct riad_workspace *workspace, const struct riad_ino
         return -EDQUOT;
     }
     if ((grown > 0 || inodes_delta > 0) &&
-            workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + grown) {
+            workspace->store_blocks_free < workspace->store_reserve + grown) {
         return -ENOSPC;
     }
     /* Until the store is measured again, what was charged is taken for gone. */
@@ -93,7 +93,7 @@ int riad_mutation_charge(struct riad_workspace *workspace, const struct riad_ino
 
 int riad_mutation_overwrite(struct riad_workspace *workspace, uint64_t blocks)
 {
-    if (blocks > 0 && workspace->store_blocks_free < RIAD_STORE_RESERVE_BLOCKS + blocks) {
+    if (blocks > 0 && workspace->store_blocks_free < workspace->store_reserve + blocks) {
         return -ENOSPC;
     }
     workspace->store_blocks_free -= blocks;

@@ -185,6 +185,7 @@ static int open_log(struct riad_opening *opening)
         .keys = opening->keys,
         .term = opening->history.taken + 1,
         .spool = &home,
+        .data_segment_size = riad_store_segment_size(opening->config->workspace_fd),
     };
     int r;
 

@@ -18,7 +18,7 @@ int riad_statfs(struct riad_workspace *workspace, struct riad_filesystem_size *r
         return r;
     }
     riad_index_usage(workspace->index, &usage);
-    store = workspace->store_blocks_free;
+    store = left(workspace->store_blocks_free, workspace->store_reserve);
     ret->blocks = workspace->limit.blocks > 0 ? workspace->limit.blocks : usage.blocks + store;
     ret->blocks_free = left(ret->blocks, usage.blocks);
     ret->blocks_available = ret->blocks_free < store ? ret->blocks_free : store;

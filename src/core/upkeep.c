@@ -9,6 +9,14 @@
 
 enum { REAP_ROWS = 256, WAL_LARGE = 4 << 20 };
 
+/* A 64th of the store's file system is kept for deleting (P6), within these. */
+enum {
+    RESERVE_SHARE = 64,
+    RESERVE_MIN = (16 << 20) / RIAD_BLOCK_SIZE,
+    RESERVE_MAX = (352 << 20) / RIAD_BLOCK_SIZE,
+    SEGMENT_SIZE_MAX = 128 << 20,
+};
+
 /* Commits the open batch after one slice of reaping (L8). 1: more is left to reap. */
 static int commit_and_reap(struct riad_workspace *workspace)
 {
@@ -38,17 +46,39 @@ void riad_batch_round(struct riad_workspace *workspace)
     riad_limits_round(workspace);
 }
 
+static uint64_t to_blocks(const struct statvfs *st, uint64_t count)
+{
+    return count * (st->f_frsize ? st->f_frsize : st->f_bsize) / RIAD_BLOCK_SIZE;
+}
+
+static uint64_t reserve_of(const struct statvfs *st)
+{
+    uint64_t blocks = to_blocks(st, st->f_blocks) / RESERVE_SHARE;
+
+    return blocks < RESERVE_MIN ? RESERVE_MIN : blocks > RESERVE_MAX ? RESERVE_MAX : blocks;
+}
+
+uint64_t riad_store_segment_size(int workspace_fd)
+{
+    struct statvfs st;
+    uint64_t size = SEGMENT_SIZE_MAX;
+
+    if (fstatvfs(workspace_fd, &st) == 0) {
+        size = reserve_of(&st) * RIAD_BLOCK_SIZE / 8 * 3;
+    }
+    return size > SEGMENT_SIZE_MAX ? SEGMENT_SIZE_MAX : size;
+}
+
 void riad_store_measure(struct riad_workspace *workspace)
 {
     struct statvfs st;
-    uint64_t blocks;
 
     if (fstatvfs(workspace->workspace_fd, &st) < 0) {
         return;
     }
-    blocks = (uint64_t)st.f_bavail * (st.f_frsize ? st.f_frsize : st.f_bsize) / RIAD_BLOCK_SIZE;
     pthread_mutex_lock(&workspace->mutation);
-    workspace->store_blocks_free = blocks;
+    workspace->store_blocks_free = to_blocks(&st, st.f_bavail);
+    workspace->store_reserve = reserve_of(&st);
     workspace->last_store_check = riad_clock_boottime();
     pthread_mutex_unlock(&workspace->mutation);
 }

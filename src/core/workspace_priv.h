@@ -102,7 +102,8 @@ struct riad_workspace {
     uint64_t lease_until; /* CLOCK_BOOTTIME ns until which the last heartbeat speaks for us (O2) */
     uint64_t last_store_check; /* when statvfs was last asked, ns */
     uint64_t store_blocks_free;
-    bool ship_asked; /* the shipping thread knows that the spool has enough for it */
+    uint64_t store_reserve; /* blocks of it that only deleting may use (P6) */
+    bool ship_asked;        /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_cleaning cleaning;
     struct riad_scrubbing scrubbing;

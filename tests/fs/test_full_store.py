@@ -66,3 +66,26 @@ def test_full_store(small_store):
     assert (mount / "kept").read_bytes() == head and len(head) == 10 * MIB - 1
     small_store.unmount()
     small_store.fsck()
+
+
+@pytest.mark.root
+def test_every_second_file_of_a_full_store(small_store):
+    """No segment is dead then: its live half is copied into what is kept for deleting."""
+    mount, number = small_store.directory, 0
+    while small_store.status()["state"] == "running":
+        try:
+            (mount / f"f{number}").write_bytes(number.to_bytes(4, "little") * (MIB // 4))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+            break
+        number += 1
+    (mount / f"f{number}").unlink(missing_ok=True)
+    assert number > 50
+    free = room(small_store)
+    for gone in range(0, number, 2):
+        (mount / f"f{gone}").unlink()
+    wait_until(lambda: room(small_store) > free + number * MIB // 3, 40, "the space of the deleted files")
+    for kept in range(1, number, 2):
+        assert (mount / f"f{kept}").read_bytes() == kept.to_bytes(4, "little") * (MIB // 4)
+    small_store.unmount()
+    small_store.fsck()

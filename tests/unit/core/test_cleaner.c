@@ -222,7 +222,7 @@ static void a_full_store_is_no_damage(void **state)
     plant_garden(workspace);
     riad_background_stop(workspace);
     assert_int_equal(note(workspace, find_plant(workspace, 16), 0, &written), 0);
-    workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS / 2;
+    workspace->store_blocks_free = workspace->store_reserve / 2;
     assert_int_equal(riad_cleaner_move(workspace, written.segment, 1, &moved), -ENOSPC);
     riad_store_measure(workspace);
     faults_fail_from(FAULT_PWRITE, 1, ENOSPC);

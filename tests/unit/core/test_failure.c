@@ -169,7 +169,7 @@ static int on_a_full_store(const struct scene *scene, int (*operation)(const str
 
     for (int i = 0; i < 5 && r == 0; i++) {
         pthread_mutex_lock(&scene->workspace->mutation);
-        scene->workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS - 1;
+        scene->workspace->store_blocks_free = scene->workspace->store_reserve - 1;
         pthread_mutex_unlock(&scene->workspace->mutation);
         r = operation(scene);
     }
@@ -194,7 +194,7 @@ static void the_reserve_is_kept_for_deleting(void **state)
     assert_int_equal(on_a_full_store(&scene, try_create), -ENOSPC);
     assert_filled(scene.workspace, scene.file, 0, 'a', BIG);
     pthread_mutex_lock(&scene.workspace->mutation);
-    scene.workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS - 1;
+    scene.workspace->store_blocks_free = scene.workspace->store_reserve - 1;
     pthread_mutex_unlock(&scene.workspace->mutation);
     assert_int_equal(try_truncate(&scene), 0);
     assert_int_equal(try_unlink_file(&scene), 0);

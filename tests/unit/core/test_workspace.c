@@ -430,7 +430,7 @@ static void a_full_store_refuses_growth_and_takes_deletions(void **state)
         int r;
 
         assert_int_equal(riad_workspace_lock(workspace), 0);
-        workspace->store_blocks_free = RIAD_STORE_RESERVE_BLOCKS;
+        workspace->store_blocks_free = workspace->store_reserve;
         riad_workspace_unlock(workspace);
         r = riad_mkdir(workspace, &alice, RIAD_ROOT_INODE, "b", 0755, &row);
         if (r == -ENOSPC) {
