@@ -106,8 +106,8 @@ int riad_log_append(struct riad_log *log, const struct riad_payload *payload, co
         size_t size, struct riad_end *ret_end, uint64_t *ret_start) RIAD_MUST_CHECK;
 
 /* (mutation) Ends the log segment, as if it were full: the next append begins one, with a stream of
- * the keys' epoch, which is made here. -EROFS: what the segment had in the spool did not get to the
- * store. */
+ * the keys' epoch, which is made here. -EIO, -EROFS: what the segment had in the spool did not get
+ * to the store. -ENOSPC, -EDQUOT: it is full, and the segment goes on. */
 int riad_log_roll(struct riad_log *log) RIAD_MUST_CHECK;
 /* (mutation) A new epoch has been added to the keys: from here on all is sealed under it. The log
  * segment and the data segments that are open for appending end as when they are full, and no
@@ -117,15 +117,17 @@ int riad_log_roll(struct riad_log *log) RIAD_MUST_CHECK;
  * all, and nothing is lost. */
 int riad_log_turn(struct riad_log *log, uint64_t *ret_segment) RIAD_MUST_CHECK;
 
-/* Writes what the spool holds to the store. A failure ends the log as one of riad_log_sync does;
- * the bytes stay in the spool, for the next opening. Thread-safe, not under the mutation lock.
- * 0 without a spool. */
+/* Writes what the spool holds to the store. -ENOSPC, -EDQUOT: the store, which cannot reserve room,
+ * is full; the bytes stay in the spool: try again. Another failure ends the log as one of
+ * riad_log_sync does; the bytes stay there for the next opening. Thread-safe, not under the
+ * mutation lock. 0 without a spool. */
 int riad_log_ship(struct riad_log *log) RIAD_MUST_CHECK;
 /* Bytes that wait to be shipped. Thread-safe. */
 uint64_t riad_log_unshipped(const struct riad_log *log);
 /* Makes everything durable that was appended, and every bulk payload that was written, before the
  * call: data segments, then the log, then the directories of new files. One sync serves all that
- * wait. After a failed sync the log refuses appends with -EROFS for ever, and this returns -EIO. */
+ * wait. -ENOSPC, -EDQUOT: as riad_log_ship says, and nothing has failed. After a failed sync the
+ * log refuses appends with -EROFS for ever, and this returns -EIO. */
 int riad_log_sync(struct riad_log *log) RIAD_MUST_CHECK;
 /* Syncs dirty data segments only, so that a later fsync is short. For the background thread. */
 int riad_log_sync_data(struct riad_log *log) RIAD_MUST_CHECK;

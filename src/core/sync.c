@@ -33,15 +33,27 @@ static int check_state(struct riad_workspace *workspace)
     return r;
 }
 
-static int sync_log(struct riad_workspace *workspace)
+/* Of what the log said of shipping or syncing: a full store is asked again, and told of once. */
+static int judge(struct riad_workspace *workspace, const char *failure, int r)
 {
-    int r = riad_log_sync(workspace->log);
+    bool full = r == -ENOSPC || r == -EDQUOT;
 
-    if (r < 0) {
-        riad_workspace_freeze_unlocked(workspace, "the store failed to make changes durable", r);
+    if (full && !atomic_exchange(&workspace->store_full, true)) {
+        riad_workspace_event_unlocked(workspace,
+                "the store is full: the last changes are kept on this node until it has room");
+    } else if (r == 0) {
+        atomic_store(&workspace->store_full, false);
+    } else if (r < 0 && !full) {
+        riad_workspace_freeze_unlocked(workspace, failure, r);
         return -EIO;
     }
-    return 0;
+    return r;
+}
+
+static int sync_log(struct riad_workspace *workspace)
+{
+    return judge(
+            workspace, "the store failed to make changes durable", riad_log_sync(workspace->log));
 }
 
 static int check_owner(struct riad_workspace *workspace)
@@ -107,9 +119,7 @@ void riad_ship_round(struct riad_workspace *workspace)
     do {
         r = riad_log_ship(workspace->log);
     } while (r >= 0 && riad_log_unshipped(workspace->log) >= RIAD_SHIP_SIZE / 2);
-    if (r < 0) {
-        riad_workspace_freeze_unlocked(workspace, "the store does not take the log", r);
-    }
+    (void)judge(workspace, "the store does not take the log", r);
 }
 
 void riad_sync_round(struct riad_workspace *workspace)

@@ -103,6 +103,7 @@ struct riad_workspace {
     uint64_t last_store_check; /* when statvfs was last asked, ns */
     uint64_t store_blocks_free;
     uint64_t store_reserve; /* blocks of it that only deleting may use (P6) */
+    atomic_bool store_full; /* it had no room for what is in the spool, as was told */
     bool ship_asked;        /* the shipping thread knows that the spool has enough for it */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_cleaning cleaning;

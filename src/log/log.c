@@ -124,9 +124,7 @@ void riad_log_require(struct riad_log *log, uint32_t features)
     }
     atomic_fetch_or(&log->features, features);
     riad_writer_reset(&log->header);
-    if (log->current) {
-        retire_current(log);
-    }
+    log->outgrown = log->current != NULL;
 }
 
 uint32_t riad_log_features(const struct riad_log *log)
@@ -134,16 +132,31 @@ uint32_t riad_log_features(const struct riad_log *log)
     return atomic_load(&log->features);
 }
 
-int riad_log_roll(struct riad_log *log)
+/* (mutation) The next append begins a segment. A store that is full has no room for what the
+ * current one has in the spool: then that goes on. */
+static int leave_current(struct riad_log *log)
 {
-    int r;
+    int r = log->current ? riad_log_ship(log) : 0;
 
-    riad_writer_reset(&log->header);
+    if (r < 0) {
+        return r;
+    }
     if (log->current) {
         retire_current(log);
     }
-    r = riad_log_writable(log);
-    return r < 0 ? r : prepare_segment(log);
+    log->outgrown = false;
+    return riad_log_writable(log);
+}
+
+int riad_log_roll(struct riad_log *log)
+{
+    int r = leave_current(log);
+
+    if (r < 0) {
+        return r;
+    }
+    riad_writer_reset(&log->header);
+    return prepare_segment(log);
 }
 
 static bool is_full(const struct riad_log *log, size_t size)
@@ -162,9 +175,8 @@ int riad_log_place(struct riad_log *log, size_t size, struct riad_place *ret)
     if (r < 0) {
         return r;
     }
-    if (log->current && log->current->used && is_full(log, size)) {
-        retire_current(log);
-        r = riad_log_writable(log);
+    if (log->outgrown || (log->current && log->current->used && is_full(log, size))) {
+        r = leave_current(log);
         if (r < 0) {
             return r;
         }

@@ -1,5 +1,6 @@
 /* A log segment whose last bytes lie in the spool: room for them is reserved on the store before
- * they are acknowledged (L5), so that shipping cannot meet a full one. */
+ * they are acknowledged (L5), so that shipping does not meet a full one. Where the store cannot
+ * reserve (NFS, CephFS), what it has no room for stays in the spool, and is tried again. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,6 +31,11 @@ static int allocate(struct riad_log_file *file, uint64_t from, uint64_t to)
     return 0;
 }
 
+static bool is_full(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT;
+}
+
 static int reserve(struct riad_log_file *file, uint64_t wanted)
 {
     uint64_t reserved = atomic_load(&file->reserved);
@@ -40,10 +46,15 @@ static int reserve(struct riad_log_file *file, uint64_t wanted)
         return 0;
     }
     r = allocate(file, reserved, reserved + round_up(missing, RESERVE_STEP));
-    if (r == -ENOSPC || r == -EDQUOT) {
+    if (is_full(r)) {
         r = allocate(file, reserved, reserved + round_up(missing, RESERVE_ROUND));
     }
     return r;
+}
+
+static bool cannot_reserve(int error)
+{
+    return error == -EOPNOTSUPP || error == -ENOSYS;
 }
 
 int riad_log_spool_begin(struct riad_log *log, struct riad_log_file *file)
@@ -54,8 +65,10 @@ int riad_log_spool_begin(struct riad_log *log, struct riad_log_file *file)
         return 0;
     }
     r = reserve(file, 1);
-    if (r < 0) {
-        return r == -ENOSPC || r == -EDQUOT || r == -EIO ? r : 0;
+    if (cannot_reserve(r)) {
+        atomic_store(&file->reserved, UINT64_MAX);
+    } else if (r < 0) {
+        return is_full(r) || r == -EIO ? r : 0;
     }
     riad_spool_begin(log->spool, file->segment);
     file->spooled = true;
@@ -122,11 +135,11 @@ int riad_log_ship(struct riad_log *log)
         (void)reserve(file, end + (end < RESERVE_AHEAD ? end : RESERVE_AHEAD));
     }
     unpin(log, file);
-    if (r < 0) {
+    if (r < 0 && !is_full(r)) {
         atomic_store(&log->failed, true);
         return -EIO;
     }
-    return 0;
+    return r;
 }
 
 uint64_t riad_log_unshipped(const struct riad_log *log)

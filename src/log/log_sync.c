@@ -16,6 +16,7 @@ struct round {
             *logs; /* oldest first: a segment must not outlive its predecessor's tail (L1) */
     bool everything;
     bool names[2];
+    bool full; /* the store has no room for what is in the spool: nothing is lost, nothing failed */
     struct riad_end end;
     uint64_t start;
 };
@@ -64,13 +65,14 @@ static int sync_files(const struct riad_log_file *file)
     return 0;
 }
 
-static int sync_round(struct riad_log *log, const struct round *round)
+static int sync_round(struct riad_log *log, struct round *round)
 {
     int r;
 
     r = sync_files(round->data);
     if (r == 0 && round->everything) {
         r = riad_log_ship(log);
+        round->full = r < 0 && riad_log_writable(log) == 0;
     }
     if (r == 0) {
         r = sync_files(round->logs);
@@ -111,7 +113,10 @@ static void end_round(struct riad_log *log, const struct round *round, bool sync
 {
     unpin(log, round->data, synced, closing);
     unpin(log, round->logs, synced, closing);
-    if (!synced) {
+    if (round->full) {
+        log->new_names[0] |= round->names[0];
+        log->new_names[1] |= round->names[1];
+    } else if (!synced) {
         atomic_store(&log->failed, true);
     } else if (round->everything) {
         log->rounds_done = log->rounds_begun;
@@ -124,8 +129,8 @@ static void end_round(struct riad_log *log, const struct round *round, bool sync
     pthread_cond_broadcast(&log->changed);
 }
 
-/* (lock) Released while the disk works. */
-static void run_round(struct riad_log *log, bool everything)
+/* (lock) Released while the disk works. -ENOSPC, -EDQUOT: the store is full. */
+static int run_round(struct riad_log *log, bool everything)
 {
     struct round round = { .everything = everything };
     struct riad_log_file *closing = NULL;
@@ -139,6 +144,7 @@ static void run_round(struct riad_log *log, bool everything)
     pthread_mutex_unlock(&log->lock);
     riad_log_files_close(log, closing);
     pthread_mutex_lock(&log->lock);
+    return round.full ? r : 0;
 }
 
 /* (lock) */
@@ -150,18 +156,18 @@ static bool is_clean(const struct riad_log *log)
 int riad_log_sync(struct riad_log *log)
 {
     uint64_t wanted;
-    int r;
+    int r = 0;
 
     pthread_mutex_lock(&log->lock);
     wanted = log->rounds_begun + 1;
-    while (!atomic_load(&log->failed) && log->rounds_done < wanted && !is_clean(log)) {
+    while (r == 0 && !atomic_load(&log->failed) && log->rounds_done < wanted && !is_clean(log)) {
         if (log->syncing) {
             pthread_cond_wait(&log->changed, &log->lock);
         } else {
-            run_round(log, true);
+            r = run_round(log, true);
         }
     }
-    r = atomic_load(&log->failed) ? -EIO : 0;
+    r = atomic_load(&log->failed) ? -EIO : r;
     pthread_mutex_unlock(&log->lock);
     return r;
 }
@@ -186,7 +192,7 @@ int riad_log_sync_data(struct riad_log *log)
         pthread_cond_wait(&log->changed, &log->lock);
     }
     if (!atomic_load(&log->failed) && has_dirty_data(log)) {
-        run_round(log, false);
+        (void)run_round(log, false);
     }
     r = atomic_load(&log->failed) ? -EIO : 0;
     pthread_mutex_unlock(&log->lock);

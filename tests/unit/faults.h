@@ -56,7 +56,8 @@ struct faults {
     _Atomic int last_call; /* the kind that failed last */
     size_t write_max;      /* bytes that one pwrite or pwritev takes at most; 0: no bound */
     size_t read_max;       /* the same for pread */
-    bool unreserved; /* fallocate is not supported: a log writes each append to the store at once */
+    int unreserved; /* what fallocate fails with: EOPNOTSUPP: a log is spooled though nothing is
+                       reserved; EPERM: it writes each append to the store at once; 0: it works */
 };
 
 static struct faults faults = { .call = FAULT_NONE };
@@ -163,7 +164,7 @@ static inline int faults_fsync(int fd)
 static inline int faults_fallocate(int fd, int mode, off_t offset, off_t length)
 {
     if (faults.unreserved) {
-        errno = EOPNOTSUPP;
+        errno = faults.unreserved;
         return -1;
     }
     return faults_hit(FAULT_FALLOCATE) ? -1 : riad_sysops_real.fallocate(fd, mode, offset, length);
@@ -266,7 +267,7 @@ static inline void faults_shorten(size_t write_max, size_t read_max)
 
 static inline void faults_install(void)
 {
-    faults.unreserved = false;
+    faults.unreserved = 0;
     faults_set(FAULT_NONE, 0, 0, 0);
     faults_shorten(0, 0);
     riad_sys = &faults_table;

@@ -85,7 +85,7 @@ static inline int trace_ftruncate(int fd, off_t length)
     return r;
 }
 
-static bool trace_unreserved; /* fallocate is not supported: the log is not spooled */
+static int trace_unreserved; /* what fallocate fails with, as faults.unreserved; 0: it works */
 
 static inline int trace_fallocate(int fd, int mode, off_t offset, off_t length)
 {
@@ -93,7 +93,7 @@ static inline int trace_fallocate(int fd, int mode, off_t offset, off_t length)
     int r;
 
     if (trace_unreserved) {
-        errno = EOPNOTSUPP;
+        errno = trace_unreserved;
         return -1;
     }
     trace_lock();

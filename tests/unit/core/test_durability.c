@@ -53,6 +53,38 @@ static void a_failed_sync_turns_the_workspace_read_only(void **state)
     fixture_assert_sound(&fixture);
 }
 
+/* Nobody can reserve room there, and others took it. Nothing that was acknowledged is lost, and it
+ * goes on when there is room. */
+static void a_full_store_that_reserves_nothing_is_waited_for(void **state)
+{
+    struct riad_workspace_status status;
+    struct riad_workspace *workspace;
+
+    (void)state;
+    faults.unreserved = EOPNOTSUPP;
+    workspace = fixture_open(&fixture);
+    riad_background_stop(workspace);
+    make_directory(workspace, RIAD_ROOT_INODE, "a");
+    faults_fail_from(FAULT_PWRITE, 1, ENOSPC);
+    assert_int_equal(riad_workspace_sync(workspace), -ENOSPC);
+    make_directory(workspace, RIAD_ROOT_INODE, "b");
+    assert_int_equal(riad_workspace_status(workspace, &status), 0);
+    assert_int_equal(status.state, RIAD_WORKSPACE_RUNNING);
+    assert_non_null(strstr(status.event, "the store is full"));
+    faults_fail(FAULT_NONE, 0, 0);
+    assert_int_equal(riad_workspace_sync(workspace), 0);
+    make_directory(workspace, RIAD_ROOT_INODE, "c");
+    assert_int_equal(riad_background_start(workspace, NULL), 0);
+    fixture_close(workspace);
+    fixture_assert_sound(&fixture);
+    fixture_forget(&fixture);
+    workspace = fixture_open(&fixture);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "a"), 0);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "b"), 0);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "c"), 0);
+    fixture_close(workspace);
+}
+
 static void a_failed_append_changes_nothing(void **state)
 {
     struct riad_workspace *workspace;
@@ -60,7 +92,7 @@ static void a_failed_append_changes_nothing(void **state)
     struct rows before, after;
 
     (void)state;
-    faults.unreserved = true;
+    faults.unreserved = EPERM;
     workspace = fixture_open(&fixture);
     make_directory(workspace, RIAD_ROOT_INODE, "a");
     before = rows_of(workspace);
@@ -247,6 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
                 a_failed_sync_turns_the_workspace_read_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                a_full_store_that_reserves_nothing_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_append_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_survives_a_failure_at_any_call, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_fails_leaves_no_trace, setup, teardown),

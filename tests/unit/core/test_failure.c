@@ -200,11 +200,11 @@ static void the_reserve_is_kept_for_deleting(void **state)
     assert_int_equal(try_unlink_file(&scene), 0);
 }
 
-/* A store that reserves no room hears of every change at once, and can refuse it. */
+/* A store that is written to at once hears of every change, and can refuse it. */
 static int setup_direct(void **state)
 {
     faults_install();
-    faults.unreserved = true;
+    faults.unreserved = EPERM;
     return bench_setup(state);
 }
 

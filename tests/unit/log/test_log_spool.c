@@ -69,25 +69,31 @@ static void a_segment_is_whole_before_the_next_begins(void **state)
     fixture_assert_replays(500);
 }
 
-/* L5: no room is told at the append, and costs nothing but that. */
-static void a_full_store_refuses_the_append(void **state)
+static int append_large(void)
 {
     static const uint8_t data[60000];
     const struct riad_birth birth = { .inode = 5 };
-    _cleanup_(riad_payload_freep) struct riad_payload *payload = NULL;
+    _cleanup_(riad_payload_freep) struct riad_payload *payload =
+            fixture_seal(false, &birth, 65536, data, sizeof data);
+
+    return fixture_try_append(payload, "large");
+}
+
+/* L5: no room is told at the append, and costs nothing but that. */
+static void a_full_store_refuses_the_append(void **state)
+{
     size_t count = 0;
 
     (void)state;
     open_log(0);
-    payload = fixture_seal(false, &birth, 65536, data, sizeof data);
     fixture_append(1);
     faults_fail_from(FAULT_FALLOCATE, 1, ENOSPC);
-    while (fixture_try_append(payload, "more") == 0) {
+    while (append_large() == 0) {
         count++;
         assert_true(count < 20);
     }
     assert_true(count > 10);
-    assert_int_equal(fixture_try_append(payload, "more"), -ENOSPC);
+    assert_int_equal(append_large(), -ENOSPC);
     faults_fail(FAULT_NONE, 0, 0);
     fixture_append(1);
     assert_int_equal(riad_log_sync(f.log), 0);
@@ -98,30 +104,63 @@ static void a_full_store_refuses_the_append(void **state)
 /* Whoever appends ships first, where nobody else does. */
 static void a_full_spool_is_shipped_by_the_append(void **state)
 {
-    static const uint8_t data[60000];
-    const struct riad_birth birth = { .inode = 5 };
-
     (void)state;
     open_log(0);
     for (int i = 0; i < 100; i++) {
-        _cleanup_(riad_payload_freep) struct riad_payload *payload =
-                fixture_seal(false, &birth, 65536, data, sizeof data);
-
-        assert_int_equal(fixture_try_append(payload, "large"), 0);
+        assert_int_equal(append_large(), 0);
     }
     fixture_close_log();
     (void)deliver();
     fixture_assert_replays(100);
 }
 
-static void a_store_that_reserves_nothing_is_written_at_once(void **state)
+static void without_a_spool_the_store_is_written_at_once(void **state)
 {
     (void)state;
-    faults.unreserved = true;
+    faults.unreserved = EPERM;
     open_log(0);
     fixture_append(20);
     assert_int_equal(riad_log_unshipped(f.log), 0);
     fixture_assert_replays(20);
+}
+
+static void a_store_that_reserves_nothing_is_spooled_too(void **state)
+{
+    (void)state;
+    faults.unreserved = EOPNOTSUPP;
+    open_log(0);
+    fixture_append(20);
+    assert_true(riad_log_unshipped(f.log) > 0);
+    assert_int_equal(riad_log_sync(f.log), 0);
+    assert_int_equal(riad_log_unshipped(f.log), 0);
+    fixture_assert_replays(20);
+}
+
+/* Nobody has reserved room: others took it. */
+static void a_full_store_is_tried_again(void **state)
+{
+    unsigned count = 20;
+
+    (void)state;
+    faults.unreserved = EOPNOTSUPP;
+    open_log(0);
+    fixture_append(count);
+    faults_fail_from(FAULT_PWRITE, 1, ENOSPC);
+    assert_int_equal(riad_log_ship(f.log), -ENOSPC);
+    assert_int_equal(riad_log_sync(f.log), -ENOSPC);
+    assert_int_equal(riad_log_roll(f.log), -ENOSPC);
+    while (append_large() == 0) {
+        count++;
+    }
+    assert_in_range(count, 80, 100); /* when the spool is full */
+    assert_int_equal(riad_log_sync(f.log), -ENOSPC);
+    assert_int_equal(riad_log_writable(f.log), 0);
+    faults_fail(FAULT_NONE, 0, 0);
+    assert_int_equal(riad_log_sync(f.log), 0);
+    assert_int_equal(riad_log_roll(f.log), 0);
+    assert_int_equal(fixture_try_append(NULL, "room"), 0);
+    assert_int_equal(riad_log_sync(f.log), 0);
+    fixture_assert_replays(count + 1);
 }
 
 static void a_store_that_fails_ends_the_log_and_loses_nothing(void **state)
@@ -192,7 +231,9 @@ int main(void)
         SPOOLED(a_segment_is_whole_before_the_next_begins),
         SPOOLED(a_full_store_refuses_the_append),
         SPOOLED(a_full_spool_is_shipped_by_the_append),
-        SPOOLED(a_store_that_reserves_nothing_is_written_at_once),
+        SPOOLED(without_a_spool_the_store_is_written_at_once),
+        SPOOLED(a_store_that_reserves_nothing_is_spooled_too),
+        SPOOLED(a_full_store_is_tried_again),
         SPOOLED(a_store_that_fails_ends_the_log_and_loses_nothing),
         SPOOLED(what_was_reserved_is_given_back),
         SPOOLED(appending_and_shipping_go_together),
