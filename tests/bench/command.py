@@ -1,0 +1,89 @@
+"""The command line of scripts/bench."""
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from . import materials, measure, place, system, table, verdict, works
+from . import works_tree, works_data, works_programs, works_many  # noqa: they add themselves, in this order
+from .peers import DEFAULT_PEERS, PEERS, Riad
+from .system import ROOT
+from .works import WORKS
+
+
+def add_options(parser):
+    parser.add_argument("--peers", help="comma-separated: " + ",".join(peer.name for peer in PEERS) + f" ({','.join(DEFAULT_PEERS)})")
+    parser.add_argument("--works", help="comma-separated: " + ",".join(WORKS) + " (all)")
+    parser.add_argument("--rounds", type=int, default=3, help="(3)")
+    parser.add_argument("--store", metavar="DIR", help="directory on the file system for the stores; all else is in a temporary one, as are the stores without this option")
+    parser.add_argument("--riad", help="the riad to measure (default: a release build of this checkout)")
+    parser.add_argument("--rebuild", type=int, nargs="?", const=1_000_000, metavar="FILES", help="instead: how fast riad makes an index anew, of so many files (1000000)")
+    parser.add_argument("--trial", action="store_true", help="small sizes: to see that all of it works here, the figures say nothing")
+    parser.add_argument("--json", action="store_true", help="figures and goals as JSON")
+
+
+def parse(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    options = parser.parse_args()
+    options.peers = options.peers.split(",") if options.peers else DEFAULT_PEERS
+    options.works = options.works.split(",") if options.works else list(WORKS)
+    for given, known in ((options.peers, [peer.name for peer in PEERS]), (options.works, WORKS)):
+        unknown = set(given) - set(known)
+        if unknown:
+            parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return options
+
+
+def rebuild(options):
+    command = [ROOT / "tests/large/rebuild", str(options.rebuild), *(["--json"] if options.json else [])]
+    return subprocess.run(command, env=dict(os.environ, RIAD=str(Riad.binary)), check=False).returncode
+
+
+def measure_peers(options, where):
+    kinds = [kind for kind in PEERS if kind.name in options.peers]
+    missing = [kind.name for kind in kinds if not kind.available()]
+    if missing:
+        print(f"bench: {', '.join(missing)} cannot be measured: not installed", file=sys.stderr)
+    peers = [kind(where) for kind in kinds if kind.available()]
+    names = works.complete(options.works)
+    made = materials.Materials(where.local, works.TRIAL if options.trial else works.Sizes())
+    print("preparing the tree ...", file=sys.stderr)
+    made.make(names)
+    try:
+        return [peer.name for peer in peers], measure.measure(peers, made, names, options.rounds)
+    finally:
+        for peer in peers:
+            peer.abandon()
+
+
+def measure_all(options):
+    with system.ring() as ring, place.prepare(options.store) as where:
+        if ring:
+            print("FUSE over io_uring is on for this run", file=sys.stderr)
+        names, figures = measure_peers(options, where)
+    return {"machine": measure.machine(), "ring": ring, "rig": "", "trial": options.trial, "rounds": options.rounds, "peers": names, "figures": figures}
+
+
+def show(result, as_json):
+    found = verdict.verdicts(result["figures"], result["rig"], result["ring"])
+    if as_json:
+        print(json.dumps({**result, "goals": [one._asdict() for one in found]}, indent=2))
+    else:
+        table.print_all(result, found)
+
+
+def main(description):
+    options = parse(description)
+    if os.geteuid() != 0:
+        sys.exit("bench: run it as root: it drops the kernel's caches between works")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    system.install("--bench")
+    Riad.binary = options.riad or system.build()
+    if options.rebuild:
+        return rebuild(options)
+    show(measure_all(options), options.json)
+    return 0
