@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 
-from . import materials, measure, place, system, table, verdict, works
+from . import materials, measure, place, rigs, sandbox, system, table, verdict, works
 from . import works_tree, works_data, works_programs, works_many  # noqa: they add themselves, in this order
+from .goals import GLUSTER
 from .peers import DEFAULT_PEERS, PEERS, Riad
 from .system import ROOT
 from .works import WORKS
@@ -18,6 +19,7 @@ def add_options(parser):
     parser.add_argument("--works", help="comma-separated: " + ",".join(WORKS) + " (all)")
     parser.add_argument("--rounds", type=int, default=3, help="(3)")
     parser.add_argument("--store", metavar="DIR", help="directory on the file system for the stores; all else is in a temporary one, as are the stores without this option")
+    parser.add_argument("--rig", metavar="NAME[=VALUE]", help="the stores on storage that is far away: latency[=MILLISECONDS] (0.5), gluster[=BRICKS] (1; as many replicas). Fewer peers and works then, if none are given")
     parser.add_argument("--riad", help="the riad to measure (default: a release build of this checkout)")
     parser.add_argument("--rebuild", type=int, nargs="?", const=1_000_000, metavar="FILES", help="instead: how fast riad makes an index anew, of so many files (1000000)")
     parser.add_argument("--trial", action="store_true", help="small sizes: to see that all of it works here, the figures say nothing")
@@ -28,8 +30,12 @@ def parse(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     options = parser.parse_args()
-    options.peers = options.peers.split(",") if options.peers else DEFAULT_PEERS
-    options.works = options.works.split(",") if options.works else list(WORKS)
+    try:
+        rig = rigs.parse(options.rig)[0] if options.rig else ""
+    except ValueError as error:
+        parser.error(str(error))
+    options.peers = options.peers.split(",") if options.peers else rigs.PEERS.get(rig, DEFAULT_PEERS)
+    options.works = options.works.split(",") if options.works else rigs.WORKS if rig else list(WORKS)
     for given, known in ((options.peers, [peer.name for peer in PEERS]), (options.works, WORKS)):
         unknown = set(given) - set(known)
         if unknown:
@@ -53,22 +59,22 @@ def measure_peers(options, where):
     print("preparing the tree ...", file=sys.stderr)
     made.make(names)
     try:
-        return [peer.name for peer in peers], measure.measure(peers, made, names, options.rounds)
+        return {"peers": [peer.name for peer in peers], **measure.measure(peers, made, names, options.rounds)}
     finally:
         for peer in peers:
             peer.abandon()
 
 
 def measure_all(options):
-    with system.ring() as ring, place.prepare(options.store) as where:
+    rig = rigs.start(options.rig) if options.rig else None
+    with system.ring() as ring, place.prepare(options.store, rig) as where:
         if ring:
             print("FUSE over io_uring is on for this run", file=sys.stderr)
-        names, figures = measure_peers(options, where)
-    return {"machine": measure.machine(), "ring": ring, "rig": "", "trial": options.trial, "rounds": options.rounds, "peers": names, "figures": figures}
+        return {"machine": measure.machine(), "ring": ring, "rig": options.rig or "", "trial": options.trial, "rounds": options.rounds, **measure_peers(options, where)}
 
 
 def show(result, as_json):
-    found = verdict.verdicts(result["figures"], result["rig"], result["ring"])
+    found = verdict.verdicts(result["figures"], result["rig"].partition("=")[0], result["ring"])
     if as_json:
         print(json.dumps({**result, "goals": [one._asdict() for one in found]}, indent=2))
     else:
@@ -79,10 +85,15 @@ def main(description):
     options = parse(description)
     if os.geteuid() != 0:
         sys.exit("bench: run it as root: it drops the kernel's caches between works")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    if sandbox.is_inside():
+        sandbox.be_first_process()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    system.install("--bench")
+    if not sandbox.is_inside():
+        system.install("--gluster" if (options.rig or "").startswith(GLUSTER) else "--bench")
     Riad.binary = options.riad or system.build()
+    if options.rig and not sandbox.is_inside():
+        return sandbox.run_again(options.store, Riad.binary)
     if options.rebuild:
         return rebuild(options)
     show(measure_all(options), options.json)

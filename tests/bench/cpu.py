@@ -26,7 +26,9 @@ def of_process(pid):
 
 
 def of_kernel():
-    """Threads of the kernel are the children of process 2. In a pid namespace there are none to see."""
+    """Threads of the kernel are the children of process 2. In a pid namespace, as on a rig, there are none to see."""
+    if Path("/proc/2/comm").read_text(encoding="ascii") != "kthreadd\n":
+        return 0.0
     total = 0
     for entry in Path("/proc").iterdir():
         found = fields(entry.name) if entry.name.isdigit() else None

@@ -153,6 +153,7 @@ class RiadLocal(Riad):
 
     name = "riad-local"
     local = True
+    only = ("unpack", "create_4k", "create_4k_by_4")
 
 
 class Securefs(FusePeer):

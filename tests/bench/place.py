@@ -8,8 +8,8 @@ from pathlib import Path
 class Place:
     """local: mount points, local state, materials. stores: the stores."""
 
-    def __init__(self, local, stores, renew=lambda: None):
-        self.local, self.stores, self.renew = local, stores, renew
+    def __init__(self, local, stores, renew=lambda: None, calls=None):
+        self.local, self.stores, self.renew, self.calls = local, stores, renew, calls
 
 
 @contextlib.contextmanager
@@ -23,13 +23,14 @@ def temporary(parent=None):
 
 @contextlib.contextmanager
 def prepare(store=None, rig=None):
-    """rig: gives, of two directories, a context of (where its mount is, how to drop what its client caches)."""
+    """rig: as rigs.start gives it."""
     with temporary() as local, contextlib.ExitStack() as stack:
         stores = stack.enter_context(temporary(store)) if store else local
         if rig is None:
             yield Place(local, stores)
             return
-        (stores / "rig").mkdir()
-        (local / "rig-state").mkdir(exist_ok=True)
-        mount, renew = stack.enter_context(rig(stores / "rig", local / "rig-state"))
-        yield Place(local, mount, renew)
+        data, state = stores / "rig-data", local / "rig-state"
+        data.mkdir()
+        state.mkdir()
+        started = stack.enter_context(rig(data, state))
+        yield Place(local, started.mount, started.renew, started.calls)

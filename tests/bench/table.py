@@ -38,6 +38,13 @@ def print_ratios(figures, names):
             print(line(title(work), others, [number(ratio(row, name), 2) for name in others]))
 
 
+def print_calls(calls, names):
+    if calls:
+        print("\n" + line("calls of the store", names, names))
+    for work, row in calls.items():
+        print(line(work, names, [number(row.get(name), 0) for name in names]))
+
+
 def print_verdicts(verdicts):
     if not verdicts:
         return
@@ -56,4 +63,5 @@ def print_all(result, verdicts):
         print("A trial with small sizes: that it works is seen, the figures say nothing.\n")
     print_figures(result["figures"], result["peers"])
     print_ratios(result["figures"], result["peers"])
+    print_calls(result["calls"], result["peers"])
     print_verdicts(verdicts)
