@@ -52,8 +52,11 @@ static void shim_create(fuse_req_t req, fuse_ino_t parent, const char *name, mod
         reply_result(req, -1);
         return;
     }
-    int error =
-            fchown(fd, context->uid, context->gid) < 0 ? errno : inode_find(parent, name, &entry);
+    int r = fchown(fd, context->uid, context->gid);
+    if (r == 0 && mode & (S_ISUID | S_ISGID)) {
+        r = fchmod(fd, mode); /* fchown took them away */
+    }
+    int error = r < 0 ? errno : inode_find(parent, name, &entry);
     info->fh = (uint64_t)fd;
     info->keep_cache = 1;
     if (error) {

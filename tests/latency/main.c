@@ -5,8 +5,8 @@
 
 #include "shim.h"
 
-#define THREADS 64 /* as many calls are under way at a time, as with the slots of an NFS session \
-                    */
+/* As many calls are under way at a time, as with the slots of an NFS session. */
+#define THREADS 64
 
 static void shim_init(void *data, struct fuse_conn_info *connection)
 {

@@ -48,12 +48,22 @@ static void shim_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_d
     fuse_reply_none(req);
 }
 
-/* What was made belongs to the caller. r: of the call that made it. */
-static void reply_made(fuse_req_t req, fuse_ino_t parent, const char *name, int r)
+/* What was made belongs to the caller. That takes setuid and setgid away from a file: it gets them
+ * again. */
+static int own(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
     const struct fuse_ctx *context = fuse_req_ctx(req);
-    if (r < 0 ||
-            fchownat(inode_fd(parent), name, context->uid, context->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+    int r = fchownat(inode_fd(parent), name, context->uid, context->gid, AT_SYMLINK_NOFOLLOW);
+    if (r == 0 && mode & (S_ISUID | S_ISGID)) {
+        r = fchmodat(inode_fd(parent), name, mode & ALLPERMS, 0);
+    }
+    return r;
+}
+
+/* r: of the call that made it. */
+static void reply_made(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, int r)
+{
+    if (r < 0 || own(req, parent, name, mode) < 0) {
         reply_result(req, -1);
     } else {
         reply_found(req, parent, name);
@@ -64,19 +74,19 @@ static void shim_mknod(
         fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
     call_begin(CALL_mknod);
-    reply_made(req, parent, name, mknodat(inode_fd(parent), name, mode, device));
+    reply_made(req, parent, name, mode, mknodat(inode_fd(parent), name, mode, device));
 }
 
 static void shim_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
     call_begin(CALL_mkdir);
-    reply_made(req, parent, name, mkdirat(inode_fd(parent), name, mode));
+    reply_made(req, parent, name, 0, mkdirat(inode_fd(parent), name, mode));
 }
 
 static void shim_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
     call_begin(CALL_symlink);
-    reply_made(req, parent, name, symlinkat(target, inode_fd(parent), name));
+    reply_made(req, parent, name, 0, symlinkat(target, inode_fd(parent), name));
 }
 
 static void shim_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)

@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALLS(X)                                                                                 \
-    X(lookup)                                                                                    \
-    X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename)  \
-            X(link) X(open) X(create) X(read) X(write) X(flush) X(release) X(fsync) X(fallocate) \
-                    X(lseek) X(copy_file_range) X(opendir) X(readdir) X(releasedir) X(fsyncdir)  \
-                            X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr)
+/* clang-format off */
+#define CALLS(X) \
+    X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) \
+    X(symlink) X(rename) X(link) X(open) X(create) X(read) X(write) X(flush) \
+    X(release) X(fsync) X(fallocate) X(lseek) X(copy_file_range) X(opendir) X(readdir) X(releasedir) \
+    X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr)
+/* clang-format on */
 
 enum call {
 #define X(name) CALL_##name,
