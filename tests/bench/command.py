@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
-from . import materials, measure, place, rigs, sandbox, system, table, verdict, works
+from . import chart, growth, materials, measure, place, rigs, sandbox, system, table, verdict, works
 from . import works_tree, works_data, works_programs, works_many  # noqa: they add themselves, in this order
 from .goals import GLUSTER
 from .peers import DEFAULT_PEERS, PEERS, Riad
@@ -22,8 +23,11 @@ def add_options(parser):
     parser.add_argument("--rig", metavar="NAME[=VALUE]", help="the stores on storage that is far away: latency[=MILLISECONDS] (0.5), gluster[=BRICKS] (1; as many replicas). Fewer peers and works then, if none are given")
     parser.add_argument("--riad", help="the riad to measure (default: a release build of this checkout)")
     parser.add_argument("--rebuild", type=int, nargs="?", const=1_000_000, metavar="FILES", help="instead: how fast riad makes an index anew, of so many files (1000000)")
+    parser.add_argument("--growth", type=int, nargs="?", const=1_000_000, metavar="FILES", help="instead: riad with so many files (1000000) beside 10,000: its rates, memory, and how soon it is unlocked")
     parser.add_argument("--trial", action="store_true", help="small sizes: to see that all of it works here, the figures say nothing")
     parser.add_argument("--json", action="store_true", help="figures and goals as JSON")
+    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the ratios too, as SVG")
+    parser.add_argument("--from", dest="earlier", metavar="FILE", type=Path, help="measure nothing: show what an earlier run printed with --json")
 
 
 def parse(description):
@@ -73,28 +77,51 @@ def measure_all(options):
         return {"machine": measure.machine(), "ring": ring, "rig": options.rig or "", "trial": options.trial, "rounds": options.rounds, **measure_peers(options, where)}
 
 
-def show(result, as_json):
+def show(result, options):
     found = verdict.verdicts(result["figures"], result["rig"].partition("=")[0], result["ring"])
-    if as_json:
+    if options.chart:
+        options.chart.write_text(chart.draw(result), encoding="utf-8")
+    if options.json:
         print(json.dumps({**result, "goals": [one._asdict() for one in found]}, indent=2))
     else:
         table.print_all(result, found)
 
 
-def main(description):
-    options = parse(description)
-    if os.geteuid() != 0:
-        sys.exit("bench: run it as root: it drops the kernel's caches between works")
+def grow(options):
+    size = works.TRIAL if options.trial else works.Sizes()
+    with system.ring() as ring, place.prepare(options.store) as where:
+        result = {"machine": measure.machine(), "ring": ring, **growth.measure(where, options.growth, size.growth_step)}
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        growth.show(result)
+    return 0
+
+
+def prepare(options):
+    """What has to be there; on a rig it was prepared outside."""
     if sandbox.is_inside():
         sandbox.be_first_process()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     if not sandbox.is_inside():
         system.install("--gluster" if (options.rig or "").startswith(GLUSTER) else "--bench")
-    Riad.binary = options.riad or system.build()
-    if options.rig and not sandbox.is_inside():
-        return sandbox.run_again(options.store, Riad.binary)
+    Riad.binary = Path(options.riad).resolve() if options.riad else system.build()
+
+
+def main(description):
+    options = parse(description)
+    if options.earlier:
+        show(json.loads(options.earlier.read_text(encoding="utf-8")), options)
+        return 0
+    if os.geteuid() != 0:
+        sys.exit("bench: run it as root: it drops the kernel's caches between works")
+    prepare(options)
     if options.rebuild:
         return rebuild(options)
-    show(measure_all(options), options.json)
+    if options.rig and not sandbox.is_inside():
+        return sandbox.run_again(options.store, Riad.binary)
+    if options.growth:
+        return grow(options)
+    show(measure_all(options), options)
     return 0
