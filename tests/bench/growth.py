@@ -12,7 +12,6 @@ import time
 from . import goals, system
 from .peers import Riad
 from .system import timed
-from .works_many import key_seconds
 
 FILES, STEPS = 1000, 3
 OPERATIONS = ("create", "stat", "list", "remove")
@@ -121,7 +120,7 @@ def work(peer, files, step_files):
     unlocks = [unlock(peer, tree.path(tree.directories[0]) / "f0") for _ in range(STEPS)]
     peak = max(used["peak_mib"], memory(peer)["peak_mib"])
     return {"files": files, "few_files": step_files, "few": few, "many": many, "rss_mib": used["rss_mib"], "peak_mib": peak,
-            "unlock_seconds": statistics.median(unlocks), "key_seconds": key_seconds(peer)}
+            "unlock_seconds": statistics.median(unlocks), "key_seconds": peer.key_seconds()}
 
 
 def measure(where, files, step_files):

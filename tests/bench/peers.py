@@ -137,6 +137,10 @@ class Riad(FusePeer):
         self.command("unmount", self.mount_point)
         system.wait_until(lambda: not self.pids(), UNMOUNT_SECONDS, "the end of riad's process")
 
+    def key_seconds(self):
+        """What the making of a key of the passphrase takes alone."""
+        return min(system.timed(lambda: self.command("workspace", "list", self.store)) for _ in range(3))
+
     def counters(self):
         return json.loads(self.command("status", "--json"))["mounts"][0]
 

@@ -28,7 +28,7 @@ def parse(text):
     """NAME[=VALUE]: the name and the value; ValueError."""
     name, _, value = text.partition("=")
     if name not in VALUES:
-        raise ValueError(f"no such rig: {name}")
+        raise ValueError(f"no such rig: {name}; there are {' and '.join(VALUES)}")
     number = float(value) if value else VALUES[name]
     if number < 0 or (name == GLUSTER and number not in (1, 2, 3)):
         raise ValueError(f"not a value for {name}: {value}")

@@ -70,8 +70,8 @@ def with_descriptors(program):
 
 
 def git(*arguments):
-    """Without anybody's settings."""
-    return run("git", "-c", "safe.directory=*", *arguments, env=dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null"))
+    """Without anybody's settings, and without work that goes on behind it."""
+    return run("git", "-c", "safe.directory=*", "-c", "gc.auto=0", "-c", "maintenance.auto=false", *arguments, env=dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null"))
 
 
 def pids_with(argument):

@@ -55,7 +55,8 @@ def print_verdicts(verdicts):
         print(f"{name:24}{one.wanted:16}{one.against:24}{number(one.found, 2):>8}  {answer}")
     if any(one.subject != SUBJECT for one in verdicts):
         print("* by /dev/fuse (riad-device), which may take 1.6 times as long")
-    print(f"{sum(one.is_reached for one in verdicts)} of {len(verdicts)} goals reached")
+    measured = [one for one in verdicts if one.found is not None]
+    print(f"{sum(one.is_reached for one in measured)} of {len(measured)} goals reached" + (f", {len(verdicts) - len(measured)} not measured" if len(measured) < len(verdicts) else ""))
 
 
 def print_all(result, verdicts):

@@ -32,7 +32,7 @@ def judge(goal, subject, row, ring):
     peer = best(row, goal.peers)
     wanted = f"speed >= {goal.limit / factor:.3g}" if goal.relation == FASTER else f"takes <= {goal.limit * factor:.3g}"
     if peer is None or not row.get(subject):
-        return Verdict(subject, goal.work, wanted, peer or " or ".join(goal.peers), None, False)
+        return Verdict(subject, goal.work, wanted, peer or (goal.peers[0] if len(goal.peers) == 1 else f"best of {len(goal.peers)} peers"), None, False)
     ratio = row[subject] / row[peer]
     if goal.relation == FASTER:
         return Verdict(subject, goal.work, wanted, peer, 1 / ratio, 1 / ratio * factor >= goal.limit)

@@ -19,11 +19,6 @@ def for_riad(function):
     return only
 
 
-def key_seconds(peer):
-    """What the key of a passphrase takes alone."""
-    return min(timed(lambda: peer.command("workspace", "list", peer.store)) for _ in range(3))
-
-
 @work()
 @for_riad
 def unlock_100k(peer):
@@ -34,7 +29,7 @@ def unlock_100k(peer):
             (peer.mount_point / f"d{folder}" / f"f{number}").touch()
     peer.unmount()
     system.drop_caches()
-    key = key_seconds(peer)
+    key = peer.key_seconds()
     whole = timed(peer.mount) + timed(lambda: os.stat(peer.mount_point / "d50" / "f500"))
     return whole - key
 
