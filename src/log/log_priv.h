@@ -70,7 +70,7 @@ struct riad_log {
     /* (mutation) */
     struct riad_log_file
             *current; /* NULL: the next append creates one, `header` is sealed for it */
-    bool outgrown;   /* it cannot take what comes next: features that its header does not name */
+    bool outgrown;    /* it cannot take what comes next: features that its header does not name */
     uint64_t next_segment;
     struct riad_writer header;
     struct riad_writer change; /* reused by every append */
