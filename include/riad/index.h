@@ -70,6 +70,14 @@ struct riad_usage {
 };
 /* Sum over the inodes, kept as changes are applied (P7); no query. */
 void riad_index_usage(const struct riad_index *index, struct riad_usage *ret);
+/* Since it was opened. */
+struct riad_index_counters {
+    uint64_t commits;         /* transactions that wrote something */
+    struct riad_hits inodes;  /* rows of inodes, */
+    struct riad_hits names;   /* sealed names, */
+    struct riad_hits extents; /* extents of files made a moment ago; misses: of all others, too */
+};
+void riad_index_count(const struct riad_index *index, struct riad_index_counters *ret);
 /* What inodes of one owner or group add up to in this workspace, and since when that is above a
  * soft limit (by resource: blocks, inodes). Of the workspace itself, id 0, the clocks alone. */
 struct riad_owner {

@@ -152,7 +152,8 @@ void riad_log_end_segment(struct riad_log *log, uint64_t segment);
 
 struct riad_log_counters {
     uint64_t appends, append_bytes, bulk_writes, bulk_bytes, syncs, segments;
-    uint64_t ships; /* writes of the log to the store; without a spool each append is one */
+    uint64_t records; /* data records, with changes and in bulk */
+    uint64_t ships;   /* writes of the log to the store; without a spool each append is one */
 };
 void riad_log_count(struct riad_log *log, struct riad_log_counters *ret);
 

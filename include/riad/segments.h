@@ -69,6 +69,12 @@ void riad_segments_prefetch(struct riad_segments *segments, const struct riad_ru
 typedef int (*riad_segments_missing)(void *context);
 void riad_segments_on_missing(
         struct riad_segments *segments, riad_segments_missing function, void *context);
+/* Since they were made. */
+struct riad_segments_counters {
+    struct riad_hits files; /* segments that were open already, */
+    struct riad_hits keys;  /* keys of streams that were derived already */
+};
+void riad_segments_count(struct riad_segments *segments, struct riad_segments_counters *ret);
 /* Forgets a segment's file descriptor, before it is unlinked. */
 void riad_segments_forget(struct riad_segments *segments, uint64_t segment);
 

@@ -3,12 +3,13 @@
  *
  * log, catalog and core call through riad_sys so that tests can fail, cut or record the Nth call.
  * The table is set before threads start and not changed while they run. Each entry has exactly the
- * contract of its system call (-1 and errno). */
+ * contract of its system call (-1 and errno). The real table counts and notes calls (store_calls.h,
+ * stall.h). */
 #ifndef RIAD_SYSOPS_H
 #define RIAD_SYSOPS_H
 
-#include <dirent.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -29,6 +30,9 @@ struct riad_sysops {
     int (*linkat)(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags);
     int (*renameat)(int olddirfd, const char *oldpath, int newdirfd, const char *newpath);
     int (*unlinkat)(int dirfd, const char *path, int flags);
+    ssize_t (*getdents)(int fd, void *data, size_t size); /* getdents64(2) */
+    int (*fstatvfs)(int fd, struct statvfs *ret);
+    int (*fadvise)(int fd, off_t offset, off_t length, int advice); /* its result is the error */
 };
 
 extern const struct riad_sysops riad_sysops_real;

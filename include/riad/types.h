@@ -22,6 +22,11 @@ struct riad_hash {
     uint8_t bytes[32];
 };
 
+/* How often a cache had what was asked for. */
+struct riad_hits {
+    uint64_t hits, misses;
+};
+
 /* The name of one change: numbers grow by one across terms (L2). */
 struct riad_sequence {
     uint32_t term;

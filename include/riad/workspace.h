@@ -11,6 +11,7 @@
 #include "riad/runner.h"
 #include "riad/segments.h"
 #include "riad/stall.h"
+#include "riad/store_calls.h"
 #include "riad/term.h"
 
 struct riad_workspace;
@@ -168,6 +169,10 @@ struct riad_workspace_status {
     uint64_t references;          /* inodes the kernel holds */
     uint64_t commits, replayed_changes, checkpoints;
     struct riad_log_counters log;
+    struct riad_index_counters index;
+    struct riad_segments_counters segments;
+    uint64_t store_calls[RIAD_CALL_KINDS]; /* since it was opened: of the workspace's directory in
+                                              the store, not of the local state */
     struct riad_cleaning cleaning;
     struct riad_scrubbing scrubbing;
     struct riad_stall

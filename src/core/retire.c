@@ -1,9 +1,9 @@
 /* What nobody needs any more leaves the store: dead data segments, old checkpoints, leftovers. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "riad/fdio.h"
+#include "riad/folder.h"
 #include "riad/sysops.h"
 
 #include "lifecycle_priv.h"
@@ -179,22 +179,15 @@ void riad_retire_round(struct riad_workspace *workspace)
 /* Unlinks the files of a folder whose names begin with prefix; folders are left. */
 static void clear_folder(int parent_fd, const char *path, const char *prefix)
 {
-    _cleanup_closedir_ DIR *folder = NULL;
-    const struct dirent *entry;
-    int fd = riad_open_dir_at(parent_fd, path);
+    _cleanup_(riad_folder_freep) struct riad_folder *folder = NULL;
+    const char *name = NULL;
 
-    if (fd < 0) {
+    if (riad_folder_open(parent_fd, path, &folder) < 0) {
         return;
     }
-    folder = fdopendir(fd);
-    if (!folder) {
-        riad_close_fd(&fd);
-        return;
-    }
-    while ((entry = readdir(folder))) {
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
-                strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            riad_sys->unlinkat(dirfd(folder), entry->d_name, 0);
+    while (riad_folder_next(folder, &name) > 0) {
+        if (strncmp(name, prefix, strlen(prefix)) == 0) {
+            riad_sys->unlinkat(riad_folder_fd(folder), name, 0);
         }
     }
 }
@@ -213,20 +206,14 @@ static void clear_grave(int dead_fd, const char *name, uint32_t term)
 
 static void clear_graves(struct riad_workspace *workspace)
 {
-    _cleanup_closedir_ DIR *folder = NULL;
-    const struct dirent *entry;
-    int fd = riad_open_dir_at(workspace->workspace_fd, "dead");
+    _cleanup_(riad_folder_freep) struct riad_folder *folder = NULL;
+    const char *name = NULL;
 
-    if (fd < 0) {
+    if (riad_folder_open(workspace->workspace_fd, "dead", &folder) < 0) {
         return;
     }
-    folder = fdopendir(fd);
-    if (!folder) {
-        riad_close_fd(&fd);
-        return;
-    }
-    while ((entry = readdir(folder))) {
-        clear_grave(dirfd(folder), entry->d_name, workspace->term);
+    while (riad_folder_next(folder, &name) > 0) {
+        clear_grave(riad_folder_fd(folder), name, workspace->term);
     }
 }
 

@@ -53,6 +53,7 @@ static void copy_guarded(struct riad_workspace *workspace, struct riad_workspace
     ret->commits = workspace->commits;
     ret->replayed_changes = workspace->replayed_changes;
     ret->checkpoints = workspace->checkpoints;
+    riad_index_count(workspace->index, &ret->index);
     ret->cleaning = workspace->cleaning;
     ret->scrubbing = workspace->scrubbing;
     snprintf(ret->event, sizeof ret->event, "%s", workspace->event);
@@ -70,6 +71,8 @@ int riad_workspace_status(struct riad_workspace *workspace, struct riad_workspac
         riad_log_synced(workspace->log, &status.synced, &start);
         status.unsynced_bytes = riad_log_unsynced(workspace->log);
         riad_log_count(workspace->log, &status.log);
+        riad_segments_count(workspace->segments, &status.segments);
+        riad_store_calls_read(workspace->store_calls, status.store_calls);
     }
     pthread_mutex_lock(&workspace->telling);
     if (whole) {

@@ -1,6 +1,5 @@
 /* What the threads of an open workspace do in each round, but for syncing. */
 #include <fcntl.h>
-#include <sys/statvfs.h>
 
 #include "riad/sysops.h"
 
@@ -73,7 +72,7 @@ void riad_store_measure(struct riad_workspace *workspace)
 {
     struct statvfs st;
 
-    if (fstatvfs(workspace->workspace_fd, &st) < 0) {
+    if (riad_sys->fstatvfs(workspace->workspace_fd, &st) < 0) {
         return;
     }
     pthread_mutex_lock(&workspace->mutation);

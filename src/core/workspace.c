@@ -41,6 +41,10 @@ static void close_fds(struct riad_workspace *workspace)
     riad_close_fd(&workspace->workspace_fd);
     riad_close_fd(&workspace->state_fd);
     riad_close_fd(&workspace->mark_fd);
+    if (workspace->store_calls) {
+        riad_store_calls_end(workspace->store_calls);
+    }
+    free(workspace->store_calls);
     riad_close_fd(&workspace->lock_fd); /* last: now another process may open the workspace */
 }
 
@@ -90,6 +94,25 @@ static void copy_values(
     riad_writer_init_growing(&workspace->content, 4096, RIAD_CHANGE_BODY_MAX);
 }
 
+/* What is opened there is counted from here on. */
+static int open_directories(
+        struct riad_workspace *workspace, const struct riad_workspace_config *config)
+{
+    int r = duplicate(config->workspace_fd, &workspace->workspace_fd);
+
+    if (r >= 0) {
+        r = duplicate(config->state_fd, &workspace->state_fd);
+    }
+    if (r >= 0) {
+        workspace->store_calls = calloc(1, sizeof *workspace->store_calls);
+        r = workspace->store_calls ? 0 : -ENOMEM;
+    }
+    if (r >= 0) {
+        riad_store_calls_begin(workspace->workspace_fd, workspace->store_calls);
+    }
+    return r;
+}
+
 /* Everything that needs neither store nor state. */
 static int fill(struct riad_workspace *workspace, const struct riad_workspace_config *config)
 {
@@ -105,10 +128,7 @@ static int fill(struct riad_workspace *workspace, const struct riad_workspace_co
     if (!workspace->name || !workspace->state_path) {
         return -ENOMEM;
     }
-    r = duplicate(config->workspace_fd, &workspace->workspace_fd);
-    if (r >= 0) {
-        r = duplicate(config->state_fd, &workspace->state_fd);
-    }
+    r = open_directories(workspace, config);
     if (r >= 0) {
         r = riad_references_new(&workspace->references);
     }
@@ -312,12 +332,16 @@ static int begin(struct riad_workspace *workspace, struct riad_opening *opening)
 static int open_workspace(struct riad_workspace *workspace,
         const struct riad_workspace_config *config, struct riad_reason *reason)
 {
-    struct riad_opening opening = { .config = config,
+    struct riad_workspace_config own = *config;
+    struct riad_opening opening = { .config = &own,
         .reason = reason,
         .keys = workspace->keys,
         .index_path = workspace->state_path };
-    int r = riad_ownership_lock(config, reason);
+    int r;
 
+    own.workspace_fd = workspace->workspace_fd; /* whose calls are counted */
+    own.state_fd = workspace->state_fd;
+    r = riad_ownership_lock(&own, reason);
     if (r < 0) {
         return r;
     }

@@ -49,6 +49,7 @@ struct riad_workspace {
     /* Fixed between open and close. */
     int workspace_fd;
     int state_fd;
+    struct riad_store_calls *store_calls; /* of workspace_fd and what is opened there */
     int lock_fd;
     int mark_fd;
     char *name;

@@ -74,6 +74,7 @@ static void bound_wal(struct riad_index *index)
 
 static void note_commit(struct riad_index *index)
 {
+    index->counters.commits += index->changed;
     index->open = false;
     index->changed = false;
     index->unrecorded = false;

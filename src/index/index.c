@@ -213,6 +213,11 @@ void riad_index_usage(const struct riad_index *index, struct riad_usage *ret)
     *ret = index->current.usage;
 }
 
+void riad_index_count(const struct riad_index *index, struct riad_index_counters *ret)
+{
+    *ret = index->counters;
+}
+
 uint64_t riad_index_next_inode(const struct riad_index *index)
 {
     return index->current.next_inode;

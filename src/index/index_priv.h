@@ -98,6 +98,7 @@ struct riad_index {
     struct riad_young_file young[RIAD_YOUNG_FILES]; /* by the low bits of the inode's number */
     struct riad_owners owners;
     struct riad_tree tree;
+    struct riad_index_counters counters;
     bool strays; /* there are extents of numbers never given out: damage. Then no file is young */
 
     /* The changes of the open batch: (end, start, b32 operations) each. A refused change is undone

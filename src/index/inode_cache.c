@@ -54,9 +54,11 @@ int riad_cache_get(struct riad_index *index, uint64_t inode, const struct riad_i
     int r;
 
     if (slot->full && slot->row.inode == inode) {
+        index->counters.inodes.hits++;
         *ret = &slot->row;
         return 0;
     }
+    index->counters.inodes.misses++;
     r = read_row(index, inode, &row);
     if (r < 0) {
         return r;

@@ -31,10 +31,14 @@ int riad_index_seal_name(struct riad_index *index, uint64_t parent, const char *
     int r;
 
     if (size > RIAD_CACHED_NAME_MAX) {
+        index->counters.names.misses++;
         return seal(index, parent, name, size, ret, ret_size);
     }
     slot = slot_of(index, parent, name, size);
-    if (slot->parent != parent || slot->size != size || memcmp(slot->name, name, size) != 0) {
+    if (slot->parent == parent && slot->size == size && memcmp(slot->name, name, size) == 0) {
+        index->counters.names.hits++;
+    } else {
+        index->counters.names.misses++;
         slot->parent = 0; /* no inode's number, should sealing fail */
         r = seal(index, parent, name, size, slot->sealed, &slot->sealed_size);
         if (r < 0) {

@@ -17,7 +17,12 @@ struct riad_young_file *riad_young_find(struct riad_index *index, uint64_t inode
 {
     struct riad_young_file *file = slot_of(index, inode);
 
-    return file->inode == inode ? file : NULL;
+    if (file->inode != inode) {
+        index->counters.extents.misses++;
+        return NULL;
+    }
+    index->counters.extents.hits++;
+    return file;
 }
 
 static int clean(struct riad_index *index, struct riad_young_file *file)

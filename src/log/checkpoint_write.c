@@ -258,7 +258,7 @@ static int read_back(struct riad_checkpoint_writer *writer)
     struct riad_checkpoint_manifest manifest;
     _cleanup_close_ int fd = -1;
 
-    (void)posix_fadvise(writer->fd, 0, 0, POSIX_FADV_DONTNEED);
+    (void)riad_sys->fadvise(writer->fd, 0, 0, POSIX_FADV_DONTNEED);
     fd = riad_segment_open_path(writer->directory, writer->temporary);
     if (fd < 0) {
         return fd;

@@ -21,6 +21,7 @@ struct riad_fd_cache {
     pthread_mutex_t lock;
     struct slot slots[SLOTS]; /* lock */
     uint64_t clock;           /* lock */
+    struct riad_hits hits;    /* lock */
 };
 
 int riad_fd_cache_new(int workspace_fd, struct riad_fd_cache **ret)
@@ -117,17 +118,19 @@ static int install(struct riad_fd_cache *cache, uint64_t segment, int fd, struct
 
 int riad_fd_cache_acquire(struct riad_fd_cache *cache, uint64_t segment, struct riad_fd_use *ret)
 {
-    bool hit;
+    bool patient = riad_is_patient(), hit;
     int fd;
 
     pthread_mutex_lock(&cache->lock);
     hit = use_cached(cache, segment, ret);
+    cache->hits.hits += hit;
+    cache->hits.misses += !hit && patient;
     pthread_mutex_unlock(&cache->lock);
     if (hit) {
         return 0;
     }
-    if (!riad_is_patient()) {
-        return RIAD_WOULD_WAIT;
+    if (!patient) {
+        return RIAD_WOULD_WAIT; /* a patient thread comes back for it */
     }
     fd = riad_segment_open(cache->workspace_fd, RIAD_SEGMENT_LOG, segment);
     if (fd == -ENOENT) {
@@ -141,6 +144,13 @@ int riad_fd_cache_acquire(struct riad_fd_cache *cache, uint64_t segment, struct 
     pthread_mutex_unlock(&cache->lock);
     close_quietly(fd);
     return 0;
+}
+
+void riad_fd_cache_count(struct riad_fd_cache *cache, struct riad_hits *ret)
+{
+    pthread_mutex_lock(&cache->lock);
+    *ret = cache->hits;
+    pthread_mutex_unlock(&cache->lock);
 }
 
 void riad_fd_cache_release(struct riad_fd_cache *cache, const struct riad_fd_use *use)

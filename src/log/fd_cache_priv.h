@@ -20,6 +20,8 @@ void riad_fd_cache_free(struct riad_fd_cache *cache);
  * store. */
 int riad_fd_cache_acquire(
         struct riad_fd_cache *cache, uint64_t segment, struct riad_fd_use *ret) RIAD_MUST_CHECK;
+/* Since it was made. */
+void riad_fd_cache_count(struct riad_fd_cache *cache, struct riad_hits *ret);
 void riad_fd_cache_release(struct riad_fd_cache *cache, const struct riad_fd_use *use);
 /* The next acquire opens the file anew. */
 void riad_fd_cache_forget(struct riad_fd_cache *cache, uint64_t segment);

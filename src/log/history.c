@@ -4,6 +4,7 @@
 #include "riad/cleanup.h"
 #include "riad/error.h"
 #include "riad/fdio.h"
+#include "riad/folder.h"
 
 #include "term_priv.h"
 
@@ -47,25 +48,19 @@ static bool parse_name(const char *name, uint32_t *ret)
     return *ret > 0;
 }
 
-static int read_names(DIR *dir, struct number_list *list)
+static int read_names(struct riad_folder *folder, struct number_list *list)
 {
-    for (;;) {
-        const struct dirent *entry;
-        uint32_t number;
+    const char *name = NULL;
+    uint32_t number;
+    int r;
 
-        errno = 0;
-        entry = readdir(dir);
-        if (!entry) {
-            return -errno;
-        }
-        if (parse_name(entry->d_name, &number)) {
-            int r = add_number(list, number);
-
-            if (r < 0) {
-                return r;
-            }
+    while ((r = riad_folder_next(folder, &name)) > 0) {
+        r = parse_name(name, &number) ? add_number(list, number) : 0;
+        if (r < 0) {
+            return r;
         }
     }
+    return r;
 }
 
 static int descending(const void *a, const void *b)
@@ -78,19 +73,13 @@ static int descending(const void *a, const void *b)
 
 static int list_numbers(int workspace_fd, struct number_list *list)
 {
-    _cleanup_closedir_ DIR *dir = NULL;
-    int fd = riad_open_dir_at(workspace_fd, "term");
-    int r;
+    _cleanup_(riad_folder_freep) struct riad_folder *folder = NULL;
+    int r = riad_folder_open(workspace_fd, "term", &folder);
 
-    if (fd < 0) {
-        return fd;
+    if (r < 0) {
+        return r;
     }
-    dir = fdopendir(fd);
-    if (!dir) {
-        riad_close_fd(&fd);
-        return -ENOMEM;
-    }
-    r = read_names(dir, list);
+    r = read_names(folder, list);
     if (r == 0 && list->count > 0) {
         qsort(list->numbers, list->count, sizeof *list->numbers, descending);
     }

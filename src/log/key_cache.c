@@ -23,6 +23,7 @@ struct riad_key_cache {
     struct riad_secret
             *secrets[SECRETS]; /* bytes: lock. Entry i's key is in secret i / KEYS_PER_SECRET */
     uint64_t clock;            /* lock */
+    struct riad_hits hits;     /* lock */
 };
 
 void riad_key_cache_free(struct riad_key_cache *cache)
@@ -104,6 +105,8 @@ static bool look_up(struct riad_key_cache *cache, const struct entry *wanted, ui
         memcpy(ret, key_of(cache, index), RIAD_AEAD_KEY_SIZE);
         cache->entries[index].used = ++cache->clock;
     }
+    cache->hits.hits += hit;
+    cache->hits.misses += !hit;
     pthread_mutex_unlock(&cache->lock);
     return hit;
 }
@@ -120,6 +123,13 @@ static void remember(struct riad_key_cache *cache, const struct entry *wanted, c
         cache->entries[index] = *wanted;
     }
     cache->entries[index].used = ++cache->clock;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void riad_key_cache_count(struct riad_key_cache *cache, struct riad_hits *ret)
+{
+    pthread_mutex_lock(&cache->lock);
+    *ret = cache->hits;
     pthread_mutex_unlock(&cache->lock);
 }
 

@@ -272,7 +272,8 @@ static void abandon_current(struct riad_log *log)
     retire_current(log);
 }
 
-static void publish(struct riad_log *log, struct riad_end *end, size_t size, uint64_t start)
+static void publish(
+        struct riad_log *log, struct riad_end *end, size_t size, uint64_t start, uint32_t records)
 {
     struct riad_log_file *file = log->current;
 
@@ -287,6 +288,7 @@ static void publish(struct riad_log *log, struct riad_end *end, size_t size, uin
     log->start = start;
     log->counters.appends++;
     log->counters.append_bytes += size;
+    log->counters.records += records;
     log->counters.ships += !file->spooled;
     pthread_mutex_unlock(&log->lock);
 }
@@ -340,7 +342,7 @@ int riad_log_append(struct riad_log *log, const struct riad_payload *payload, co
         abandon_current(log);
         return r;
     }
-    publish(log, &end, written, place.position + payload_size);
+    publish(log, &end, written, place.position + payload_size, payload ? payload->count : 0);
     *ret_end = end;
     *ret_start = place.position + payload_size;
     return 0;

@@ -262,7 +262,8 @@ static int reserve(
 }
 
 /* A failed write abandons the segment (L1); writers at work on other ranges of it go on. */
-static void finish(struct riad_log *log, const struct range *range, size_t size, bool written)
+static void finish(struct riad_log *log, const struct range *range,
+        const struct riad_payload *payload, bool written)
 {
     struct riad_log_file *file = range->file;
 
@@ -270,9 +271,10 @@ static void finish(struct riad_log *log, const struct range *range, size_t size,
     file->pins--;
     if (written) {
         file->used = true;
-        riad_log_file_wrote(log, file, size);
+        riad_log_file_wrote(log, file, payload->size);
+        log->counters.records += payload->count;
         log->counters.bulk_writes++;
-        log->counters.bulk_bytes += size;
+        log->counters.bulk_bytes += payload->size;
     } else {
         file->retired = true;
         if (range->slot->file == file) {
@@ -301,7 +303,7 @@ int riad_log_write_bulk(struct riad_log *log, const struct riad_payload *payload
     }
     segment = range.file->segment;
     r = riad_pwrite_all(range.file->fd, payload->bytes, payload->size, range.position);
-    finish(log, &range, payload->size, r == 0);
+    finish(log, &range, payload, r == 0);
     if (r < 0) {
         return r;
     }

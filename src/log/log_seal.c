@@ -137,6 +137,7 @@ int riad_payload_add(struct riad_payload *payload, const struct riad_birth *birt
     }
     *ret_offset = payload->size;
     payload->size += size;
+    payload->count++;
     return 0;
 }
 

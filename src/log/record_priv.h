@@ -36,6 +36,9 @@ int riad_key_cache_get(struct riad_key_cache *cache, enum riad_purpose purpose,
         const struct riad_id *stream, uint32_t epoch,
         uint8_t ret[RIAD_AEAD_KEY_SIZE]) RIAD_MUST_CHECK;
 
+/* Since it was made. */
+void riad_key_cache_count(struct riad_key_cache *cache, struct riad_hits *ret);
+
 /* Opens a whole record of a length-prefixed body. plain has room for header->length bytes; the body
  * borrows from it. -EBADMSG: another workspace, not authentic, or not the canonical length and
  * padding. */

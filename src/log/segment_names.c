@@ -4,6 +4,7 @@
 
 #include "riad/error.h"
 #include "riad/fdio.h"
+#include "riad/folder.h"
 #include "riad/sysops.h"
 
 #include "segment_priv.h"
@@ -115,54 +116,31 @@ static int add_id(struct id_list *list, uint64_t id)
     return 0;
 }
 
-static int read_names(DIR *dir, struct id_list *list)
+static int read_names(struct riad_folder *folder, struct id_list *list)
 {
-    for (;;) {
-        const struct dirent *entry;
-        uint64_t id;
+    const char *name = NULL;
+    uint64_t id;
+    int r;
 
-        errno = 0;
-        entry = readdir(dir);
-        if (!entry) {
-            return -errno;
-        }
-        if (parse_name(entry->d_name, &id)) {
-            int r = add_id(list, id);
-
-            if (r < 0) {
-                return r;
-            }
+    while ((r = riad_folder_next(folder, &name)) > 0) {
+        r = parse_name(name, &id) ? add_id(list, id) : 0;
+        if (r < 0) {
+            return r;
         }
     }
-}
-
-static int open_listing(int workspace_fd, enum riad_segment_kind kind, DIR **ret)
-{
-    _cleanup_close_ int fd = riad_open_dir_at(workspace_fd, directory_of(kind));
-    DIR *dir;
-
-    if (fd < 0) {
-        return fd;
-    }
-    dir = fdopendir(fd);
-    if (!dir) {
-        return -errno;
-    }
-    fd = -1;
-    *ret = dir;
-    return 0;
+    return r;
 }
 
 int riad_segment_list(
         int workspace_fd, enum riad_segment_kind kind, uint64_t **ret_ids, size_t *ret_count)
 {
-    _cleanup_closedir_ DIR *dir = NULL;
+    _cleanup_(riad_folder_freep) struct riad_folder *folder = NULL;
     struct id_list list = { 0 };
     int r;
 
-    r = open_listing(workspace_fd, kind, &dir);
+    r = riad_folder_open(workspace_fd, directory_of(kind), &folder);
     if (r == 0) {
-        r = read_names(dir, &list);
+        r = read_names(folder, &list);
     }
     if (r < 0 && r != -ENOENT) {
         free(list.ids);

@@ -9,6 +9,7 @@
 #include "riad/error.h"
 #include "riad/fdio.h"
 #include "riad/patience.h"
+#include "riad/sysops.h"
 
 #include "fd_cache_priv.h"
 #include "record_priv.h"
@@ -311,9 +312,15 @@ void riad_segments_prefetch(struct riad_segments *segments, const struct riad_ru
     if (!run_is_sane(run) || riad_fd_cache_acquire(segments->files, run->segment, &use) < 0) {
         return;
     }
-    (void)posix_fadvise(use.fd, (off_t)run->position, (off_t)record_offset(run, run->count),
+    (void)riad_sys->fadvise(use.fd, (off_t)run->position, (off_t)record_offset(run, run->count),
             POSIX_FADV_WILLNEED);
     riad_fd_cache_release(segments->files, &use);
+}
+
+void riad_segments_count(struct riad_segments *segments, struct riad_segments_counters *ret)
+{
+    riad_fd_cache_count(segments->files, &ret->files);
+    riad_key_cache_count(segments->keys, &ret->keys);
 }
 
 void riad_segments_forget(struct riad_segments *segments, uint64_t segment)

@@ -99,6 +99,9 @@ void riad_host_unmount_all(struct riad_host *host);
  * there is to be had (held). New references. */
 json_t *riad_host_pack_cleaning(const struct riad_workspace_status *status);
 json_t *riad_host_clean(struct riad_mount *mount, const json_t *request);
+/* host_counters.c: an object, a new reference. */
+json_t *riad_host_pack_counters(
+        const struct riad_session *session, const struct riad_workspace_status *status);
 /* host_scrub.c. */
 json_t *riad_host_pack_scrub(const struct riad_workspace_status *status);
 json_t *riad_host_scrub(struct riad_mount *mount, const json_t *request);

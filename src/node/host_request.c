@@ -99,7 +99,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
     }
     riad_hex_encode(&mount->id, sizeof mount->id, id);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
             "workspace", riad_workspace_name(mount->workspace), "id", id, "directory",
             mount->directory, "store", host->config->store_path, "state", state_name(status.state),
             "transport", riad_session_transport(mount->session), "pid", (int)getpid(), "term",
@@ -112,7 +112,8 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             (json_int_t)status.references, "event", status.event, "lock_idle_seconds",
             (json_int_t)host->config->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
             pack_log(&status), "cleaning", riad_host_pack_cleaning(&status), "requests",
-            pack_requests(mount->session), "soft", pack_soft(&status), "stalled",
+            pack_requests(mount->session), "counters",
+            riad_host_pack_counters(mount->session, &status), "soft", pack_soft(&status), "stalled",
             pack_stalled(&status), "scrub", riad_host_pack_scrub(&status));
 }
 

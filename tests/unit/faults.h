@@ -40,6 +40,7 @@ enum fault_call {
     FAULT_LINKAT,
     FAULT_RENAMEAT,
     FAULT_UNLINKAT,
+    FAULT_GETDENTS,
     FAULT_ANY, /* all of them, but for close */
     FAULT_NONE,
 };
@@ -211,6 +212,22 @@ static inline int faults_unlinkat(int dirfd, const char *path, int flags)
     return faults_hit(FAULT_UNLINKAT) ? -1 : riad_sysops_real.unlinkat(dirfd, path, flags);
 }
 
+static inline ssize_t faults_getdents(int fd, void *data, size_t size)
+{
+    return faults_hit(FAULT_GETDENTS) ? -1 : riad_sysops_real.getdents(fd, data, size);
+}
+
+/* What fails here is passed over: asked for the room there is, and advice. */
+static inline int faults_fstatvfs(int fd, struct statvfs *ret)
+{
+    return riad_sysops_real.fstatvfs(fd, ret);
+}
+
+static inline int faults_fadvise(int fd, off_t offset, off_t length, int advice)
+{
+    return riad_sysops_real.fadvise(fd, offset, length, advice);
+}
+
 static const struct riad_sysops faults_table = {
     .openat = faults_openat,
     .close = faults_close,
@@ -228,6 +245,9 @@ static const struct riad_sysops faults_table = {
     .linkat = faults_linkat,
     .renameat = faults_renameat,
     .unlinkat = faults_unlinkat,
+    .getdents = faults_getdents,
+    .fstatvfs = faults_fstatvfs,
+    .fadvise = faults_fadvise,
 };
 
 static inline unsigned faults_count(enum fault_call call)

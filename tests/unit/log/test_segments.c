@@ -59,6 +59,53 @@ static void every_range_reads_right(void **state)
     riad_segments_prefetch(segments, &run);
 }
 
+/* A file is opened once, a key derived once; each read asks for its file, each record for its key.
+ */
+static void files_and_keys_are_counted(void **state)
+{
+    const struct riad_run run = fixture_run(payload, &birth, &place);
+    struct riad_segments_counters counters;
+
+    (void)state;
+    riad_segments_count(segments, &counters);
+    assert_int_equal(counters.files.hits + counters.files.misses, 0);
+    assert_int_equal(counters.keys.hits + counters.keys.misses, 0);
+    assert_int_equal(read_run(&run, 0, 3 * UNIT), 0);
+    assert_int_equal(read_run(&run, 0, 1), 0);
+    riad_segments_count(segments, &counters);
+    assert_int_equal(counters.files.misses, 1);
+    assert_int_equal(counters.files.hits, 1);
+    assert_int_equal(counters.keys.misses, 1);
+    assert_int_equal(counters.keys.hits, 3);
+    riad_segments_forget(segments, run.segment);
+    assert_int_equal(read_run(&run, 0, 1), 0);
+    riad_segments_count(segments, &counters);
+    assert_int_equal(counters.files.misses, 2);
+}
+
+/* Of changes, of the data records that came with them, and of those in bulk. */
+static void appends_and_data_records_are_counted(void **state)
+{
+    _cleanup_(riad_payload_freep) struct riad_payload *small =
+            fixture_seal(false, &birth, 4096, content, 3 * 4096);
+    struct riad_log_counters before, after;
+    struct riad_place where;
+
+    (void)state;
+    riad_log_count(f.log, &before);
+    assert_int_equal(before.records, payload->count);
+    assert_int_equal(before.bulk_writes, 1);
+    assert_int_equal(before.appends, 0);
+    assert_int_equal(riad_log_place(f.log, small->size, &where), 0);
+    assert_int_equal(fixture_try_append(small, "with data"), 0);
+    assert_int_equal(fixture_try_append(NULL, "without"), 0);
+    riad_log_count(f.log, &after);
+    assert_int_equal(after.appends, 2);
+    assert_int_equal(after.records, payload->count + 3);
+    assert_int_equal(after.append_bytes, fixture_last()->offset);
+    assert_int_equal(after.bulk_bytes, payload->size);
+}
+
 static void hostile_runs_are_refused(void **state)
 {
     struct riad_run run = fixture_run(payload, &birth, &place);
@@ -318,6 +365,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_range_reads_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_and_keys_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(appends_and_data_records_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_runs_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(another_identity_place_or_tag_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_anywhere_in_a_record_is_seen, setup, teardown),
