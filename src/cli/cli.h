@@ -28,6 +28,7 @@ int command_status(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_gc(int argc, char **argv);
 int command_du(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_passwd(int argc, char **argv);
 int command_recovery(int argc, char **argv);
 int command_workspace_create(int argc, char **argv);
