@@ -62,6 +62,17 @@ int riad_segments_end_epoch(
  * used. -EIO and other errno of the store. */
 int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from,
         uint32_t size, uint8_t *ret) RIAD_MUST_CHECK;
+/* One of several reads: bytes [from, from + size) of the run, into ret. */
+struct riad_part {
+    struct riad_run run;
+    uint32_t from, size;
+    uint8_t *ret;
+};
+/* The same as riad_segments_read of each, in turn, with one pread for those that follow each other
+ * in a segment with little between. *ret_failed: which one could not be read; those before it were.
+ */
+int riad_segments_read_parts(struct riad_segments *segments, const struct riad_part *parts,
+        size_t count, size_t *ret_failed) RIAD_MUST_CHECK;
 /* Reads ahead keyless: asks the kernel to have the run's bytes soon. Never fails. */
 void riad_segments_prefetch(struct riad_segments *segments, const struct riad_run *run);
 /* What is called, without locks, before a read that failed is tried once more: what is not in the

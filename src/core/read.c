@@ -62,20 +62,9 @@ static int fill_window(struct riad_workspace *workspace, struct read_window *win
     return r < 0 ? r : 0;
 }
 
-/* The part of an extent in [from, to) goes to ret. */
-static int read_extent(struct riad_workspace *workspace, const struct riad_extent *extent,
-        uint64_t from, uint64_t to, uint8_t *ret)
-{
-    struct riad_run run = riad_extent_run(extent);
-    uint32_t skip = extent->skip + (uint32_t)(from - extent->offset);
-
-    return riad_segments_read(workspace->segments, &run, skip, (uint32_t)(to - from), ret);
-}
-
-/* Fills ret with the window's bytes; holes are zeros. *ret_damaged is the extent that cannot be
- * read. */
-static int read_window(struct riad_workspace *workspace, const struct read_window *window,
-        uint8_t *ret, const struct riad_extent **ret_damaged)
+/* The parts of the extents in the window, which begins at ret; holes are zeros. */
+static void fill_parts(
+        const struct read_window *window, uint8_t *ret, struct riad_part parts[WINDOW_EXTENTS])
 {
     uint64_t done = window->from;
 
@@ -84,20 +73,33 @@ static int read_window(struct riad_workspace *workspace, const struct read_windo
         uint64_t from = extent->offset > window->from ? extent->offset : window->from;
         uint64_t end = riad_extent_end(extent);
         uint64_t to = end < window->to ? end : window->to;
-        int r;
 
         memset(ret + (done - window->from), 0, from - done);
-        r = read_extent(workspace, extent, from, to, ret + (from - window->from));
-        if (r < 0) {
-            *ret_damaged = extent;
-            return r;
-        }
+        parts[i] = (struct riad_part){ .run = riad_extent_run(extent),
+            .from = extent->skip + (uint32_t)(from - extent->offset),
+            .size = (uint32_t)(to - from),
+            .ret = ret + (from - window->from) };
         done = to;
     }
     if (done < window->to) {
         memset(ret + (done - window->from), 0, window->to - done);
     }
-    return 0;
+}
+
+/* Fills ret with the window's bytes. *ret_damaged is the extent that cannot be read. */
+static int read_window(struct riad_workspace *workspace, const struct read_window *window,
+        uint8_t *ret, const struct riad_extent **ret_damaged)
+{
+    struct riad_part parts[WINDOW_EXTENTS];
+    size_t failed = 0;
+    int r;
+
+    fill_parts(window, ret, parts);
+    r = riad_segments_read_parts(workspace->segments, parts, window->count, &failed);
+    if (r < 0) {
+        *ret_damaged = &window->extents[failed];
+    }
+    return r;
 }
 
 static int report_damage(

@@ -1,37 +1,14 @@
 /* Verified positioned reads: one pread for the records a read touches, each opened straight into
  * the caller's memory where it is wanted whole. */
-#include "riad/segments.h"
-
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "riad/error.h"
 #include "riad/fdio.h"
 #include "riad/patience.h"
 #include "riad/sysops.h"
 
-#include "fd_cache_priv.h"
-#include "record_priv.h"
-
-struct riad_segments {
-    struct riad_fd_cache *files;
-    struct riad_key_cache *keys;
-    riad_segments_missing missing; /* NULL: nothing can be missing */
-    void *missing_context;
-    _Atomic size_t end_count; /* stored when its entry is whole: readers need no lock */
-    struct riad_epoch_end ends[RIAD_EPOCHS_MAX];
-};
-
-/* One read: the records first .. last of a run, of which bytes [from, to) are wanted. */
-struct request {
-    const struct riad_run *run;
-    uint32_t from;
-    uint32_t to;
-    uint32_t first;
-    uint32_t last;
-    uint8_t *ret;
-};
+#include "segments_priv.h"
 
 /* A thread's buffer for sealed records, and room for one opened record behind them. */
 struct scratch {
@@ -81,8 +58,7 @@ static int scratch_of_thread(struct scratch **ret)
     return 0;
 }
 
-/* Grows to what is needed now; what is left of an earlier read is not kept. */
-static int scratch_get(size_t size, uint8_t **ret)
+int riad_segments_scratch(size_t size, uint8_t **ret)
 {
     struct scratch *scratch;
     int r;
@@ -170,7 +146,12 @@ static uint64_t record_offset(const struct riad_run *run, uint32_t i)
     return (uint64_t)i * (run->unit + RIAD_DATA_OVERHEAD);
 }
 
-static size_t sealed_size(const struct request *request)
+uint64_t riad_request_position(const struct riad_request *request)
+{
+    return request->run->position + record_offset(request->run, request->first);
+}
+
+size_t riad_request_sealed_size(const struct riad_request *request)
 {
     const struct riad_run *run = request->run;
 
@@ -185,8 +166,8 @@ static bool run_is_sane(const struct riad_run *run)
            (run->length - 1) / run->unit + 1 == run->count && run->position <= INT64_MAX / 2;
 }
 
-static int open_record(struct riad_segments *segments, const struct request *request, uint32_t i,
-        const uint8_t *record, uint8_t *plain)
+static int open_record(struct riad_segments *segments, const struct riad_request *request,
+        uint32_t i, const uint8_t *record, uint8_t *plain)
 {
     const struct riad_run *run = request->run;
     const struct riad_birth birth = { run->birth.inode, run->birth.generation,
@@ -222,18 +203,16 @@ static int read_patiently(int fd, void *data, size_t size, uint64_t offset, size
                              : riad_pread_cached(fd, data, size, offset, ret_size);
 }
 
-static int read_sealed(
-        struct riad_segments *segments, const struct request *request, uint8_t *data, size_t size)
+int riad_segments_fetch(struct riad_segments *segments, uint64_t segment, uint64_t position,
+        size_t size, uint8_t *ret)
 {
-    const struct riad_run *run = request->run;
     struct riad_fd_use use;
     size_t got = 0;
     int r;
 
-    r = riad_fd_cache_acquire(segments->files, run->segment, &use);
+    r = riad_fd_cache_acquire(segments->files, segment, &use);
     if (r == 0) {
-        r = read_patiently(
-                use.fd, data, size, run->position + record_offset(run, request->first), &got);
+        r = read_patiently(use.fd, ret, size, position, &got);
         riad_fd_cache_release(segments->files, &use);
     }
     if (r == -ENOENT || (r == 0 && got < size)) {
@@ -242,58 +221,70 @@ static int read_sealed(
     return r;
 }
 
-static int read_once(struct riad_segments *segments, const struct request *request)
+int riad_request_open(struct riad_segments *segments, const struct riad_request *request,
+        const uint8_t *sealed, uint8_t *plain)
 {
-    size_t size = sealed_size(request);
-    uint8_t *data;
-    int r;
+    uint64_t start = record_offset(request->run, request->first);
+    int r = 0;
 
-    r = scratch_get(size + RIAD_UNIT_MAX, &data);
-    if (r < 0) {
-        return r;
-    }
-    r = read_sealed(segments, request, data, size);
     for (uint32_t i = request->first; i <= request->last && r == 0; i++) {
-        const uint8_t *record =
-                data + record_offset(request->run, i) - record_offset(request->run, request->first);
-
-        r = open_record(segments, request, i, record, data + size);
+        r = open_record(
+                segments, request, i, sealed + (record_offset(request->run, i) - start), plain);
     }
     return r;
 }
 
-static int read_again(struct riad_segments *segments, const struct request *request)
+static int read_once(struct riad_segments *segments, const struct riad_request *request)
 {
-    int r = 0;
+    size_t size = riad_request_sealed_size(request);
+    uint8_t *data;
+    int r;
 
+    r = riad_segments_scratch(size + RIAD_UNIT_MAX, &data);
+    if (r == 0) {
+        r = riad_segments_fetch(
+                segments, request->run->segment, riad_request_position(request), size, data);
+    }
+    return r < 0 ? r : riad_request_open(segments, request, data, data + size);
+}
+
+int riad_segments_mend(struct riad_segments *segments, uint64_t segment)
+{
+    riad_fd_cache_forget(segments->files, segment);
     if (!riad_is_patient()) {
         return RIAD_WOULD_WAIT;
     }
-    if (segments->missing) {
-        r = segments->missing(segments->missing_context);
+    return segments->missing ? segments->missing(segments->missing_context) : 0;
+}
+
+int riad_request_make(const struct riad_run *run, uint32_t from, uint32_t size, uint8_t *target,
+        struct riad_request *ret)
+{
+    if (!run_is_sane(run) || size == 0 || from >= run->length || size > run->length - from) {
+        return -EINVAL;
     }
-    return r < 0 ? r : read_once(segments, request);
+    *ret = (struct riad_request){ .run = run,
+        .from = from,
+        .to = from + size,
+        .first = from / run->unit,
+        .last = (from + size - 1) / run->unit,
+        .ret = target };
+    return 0;
 }
 
 int riad_segments_read(struct riad_segments *segments, const struct riad_run *run, uint32_t from,
         uint32_t size, uint8_t *ret)
 {
-    struct request request;
-    int r;
+    struct riad_request request;
+    int r = riad_request_make(run, from, size, ret, &request);
 
-    if (!run_is_sane(run) || size == 0 || from >= run->length || size > run->length - from) {
-        return -EINVAL;
+    if (r < 0) {
+        return r;
     }
-    request = (struct request){ .run = run,
-        .from = from,
-        .to = from + size,
-        .first = from / run->unit,
-        .last = (from + size - 1) / run->unit,
-        .ret = ret };
     r = read_once(segments, &request);
     if (r == -EBADMSG || r == -ESTALE || r == -EIO) {
-        riad_fd_cache_forget(segments->files, run->segment);
-        r = read_again(segments, &request);
+        r = riad_segments_mend(segments, run->segment);
+        r = r < 0 ? r : read_once(segments, &request);
     }
     return r == -ESTALE ? -EIO : r; /* ESTALE means something else above (O2) */
 }
