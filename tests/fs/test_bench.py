@@ -89,7 +89,9 @@ def test_interrupted_it_takes_its_directory_along(store, number):
 def test_a_limit_that_is_reached_meanwhile(store):
     top = store.mount()
     process = start(store)
+    process.send_signal(signal.SIGSTOP)  # else it may be done before the limit is set
     store.run("quota", "set", store.path, "-B", "1M")
+    process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == OVER_LIMIT and "Disk quota exceeded" in err
     assert os.listdir(top) == []
