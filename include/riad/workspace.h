@@ -145,6 +145,9 @@ struct riad_scrubbing {
     uint64_t total;                   /* about what there is: the usage when it began */
     uint64_t damaged;                 /* files that cannot be read whole, */
     uint64_t inodes[RIAD_SCRUB_TOLD]; /* and the first of these */
+    uint64_t checkpoints, changes;    /* verified, when all files were; */
+    uint64_t history_bytes;           /* and their bytes */
+    uint64_t history_damaged;         /* checkpoints that are not authentic, and the log if so */
     uint64_t began, ended;            /* seconds since 1970; 0: not yet */
     /* Where it is. */
     uint64_t inode, offset;

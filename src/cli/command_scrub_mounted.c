@@ -73,6 +73,11 @@ static int follow(const struct options *options, const char *directory, json_t *
     return code;
 }
 
+static bool is_authentic(const json_t *figures)
+{
+    return json_number(figures, "damaged") + json_number(figures, "history_damaged") == 0;
+}
+
 static int print_figures(
         const struct options *options, const char *directory, const json_t *figures)
 {
@@ -89,13 +94,18 @@ static int print_figures(
                 (long long)json_integer_value(inode), directory,
                 (long long)json_integer_value(inode));
     }
-    printf("%s: %s: %llu files (%s)", directory,
-            json_number(figures, "damaged") == 0 ? "authentic" : "DAMAGED",
+    printf("%s: %s: %llu files, %llu checkpoints, %llu changes (%s)", directory,
+            is_authentic(figures) ? "authentic" : "DAMAGED",
             (unsigned long long)json_number(figures, "files"),
+            (unsigned long long)json_number(figures, "checkpoints"),
+            (unsigned long long)json_number(figures, "changes"),
             show_bytes(json_number(figures, "bytes"), false, bytes));
     if (json_number(figures, "damaged") > 0) {
         printf(", %llu of them cannot be read whole",
                 (unsigned long long)json_number(figures, "damaged"));
+    }
+    if (json_number(figures, "history_damaged") > 0) {
+        printf(", the log or a checkpoint is damaged: `riad events` says where");
     }
     putchar('\n');
     return RIAD_EXIT_DONE;
@@ -105,7 +115,7 @@ int scrub_mounted(const struct options *options, const char *path, uint64_t rate
 {
     _cleanup_free_ char *directory = NULL;
     json_t *figures = NULL;
-    uint64_t damaged;
+    bool authentic;
     int code = ask(options, path, rate, &directory);
 
     if (code != RIAD_EXIT_DONE || options->no_wait) {
@@ -118,7 +128,7 @@ int scrub_mounted(const struct options *options, const char *path, uint64_t rate
     if (!figures) {
         return fail(RIAD_EXIT_NOT_MOUNTED, "%s was unmounted before all was verified", directory);
     }
-    damaged = json_number(figures, "damaged");
+    authentic = is_authentic(figures);
     if (json_number(figures, "ended") == 0) {
         json_decref(figures);
         return fail(RIAD_EXIT_FAILED,
@@ -127,5 +137,5 @@ int scrub_mounted(const struct options *options, const char *path, uint64_t rate
     }
     code = print_figures(options, directory, figures);
     json_decref(figures);
-    return code == RIAD_EXIT_DONE && damaged > 0 ? RIAD_EXIT_DAMAGED : code;
+    return code == RIAD_EXIT_DONE && !authentic ? RIAD_EXIT_DAMAGED : code;
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "lifecycle_priv.h"
+#include "verify_priv.h"
 
 enum {
     READ_BYTES = 1 << 20,   /* in one go, */
@@ -140,15 +141,15 @@ static int verify(struct verifying *verifying)
     return r;
 }
 
-/* What may be read by now, at most a round's. */
-static uint64_t allowance(const struct riad_scrubbing *now, uint64_t begun)
+uint64_t riad_verify_allowance(const struct riad_scrubbing *now, uint64_t begun)
 {
     uint64_t milliseconds = (riad_clock_boottime() - begun) / 1000000;
+    uint64_t read = now->bytes + now->history_bytes;
     uint64_t due, limit = ROUND_BYTES;
 
     if (now->rate > 0) {
         due = now->rate / 1000 * milliseconds;
-        due = due > now->bytes ? due - now->bytes : 0;
+        due = due > read ? due - read : 0;
         limit = due < limit ? due : limit;
     }
     return limit;
@@ -191,7 +192,7 @@ void riad_verify_round(struct riad_workspace *workspace)
     verifying.now = workspace->scrubbing;
     begun = workspace->scrub_begun;
     pthread_mutex_unlock(&workspace->mutation);
-    verifying.allowed = verifying.now.running ? allowance(&verifying.now, begun) : 0;
+    verifying.allowed = verifying.now.running ? riad_verify_allowance(&verifying.now, begun) : 0;
     if (verifying.allowed == 0) {
         return;
     }
@@ -200,10 +201,14 @@ void riad_verify_round(struct riad_workspace *workspace)
         return; /* the next round tries again */
     }
     r = verify(&verifying);
+    if (r > 0) {
+        r = riad_verify_history(workspace, begun, &verifying.now);
+        r = r < 0 ? r : 1;
+    }
     if (publish(&verifying, begun, r > 0) && r > 0) {
         tell_end(workspace, &verifying.now);
     }
-    if (r == 0 && allowance(&verifying.now, begun) > 0) {
+    if (r == 0 && riad_verify_allowance(&verifying.now, begun) > 0) {
         riad_background_upkeep(workspace);
     }
 }

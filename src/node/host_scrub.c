@@ -12,11 +12,13 @@ json_t *riad_host_pack_scrub(const struct riad_workspace_status *status)
     for (size_t i = 0; i < scrub->damaged && i < RIAD_SCRUB_TOLD; i++) {
         json_array_append_new(inodes, json_integer((json_int_t)scrub->inodes[i]));
     }
-    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I}", "running", scrub->running,
-            "rate", (json_int_t)scrub->rate, "bytes", (json_int_t)scrub->bytes, "bytes_total",
-            (json_int_t)scrub->total, "files", (json_int_t)scrub->files, "damaged",
-            (json_int_t)scrub->damaged, "inodes", inodes, "began", (json_int_t)scrub->began,
-            "ended", (json_int_t)scrub->ended);
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "running",
+            scrub->running, "rate", (json_int_t)scrub->rate, "bytes", (json_int_t)scrub->bytes,
+            "bytes_total", (json_int_t)scrub->total, "files", (json_int_t)scrub->files, "damaged",
+            (json_int_t)scrub->damaged, "inodes", inodes, "checkpoints",
+            (json_int_t)scrub->checkpoints, "changes", (json_int_t)scrub->changes,
+            "history_damaged", (json_int_t)scrub->history_damaged, "began",
+            (json_int_t)scrub->began, "ended", (json_int_t)scrub->ended);
 }
 
 json_t *riad_host_scrub(struct riad_mount *mount, const json_t *request)

@@ -86,6 +86,7 @@ def test_a_mount_is_verified_by_who_has_its_key(store, mount):
     assert store.control("sync")["ok"] and store.control("checkpoint")["ok"]
     found = json.loads(store.run("scrub", mount, "--json", code=DONE).stdout)["scrub"]
     assert found["damaged"] == 0 and found["files"] == 2 and found["bytes"] == (2 << 20) + 300_000 and not found["running"]
+    assert found["checkpoints"] == 1 and found["history_damaged"] == 0
     assert ": authentic: 2 files" in store.run("scrub", mount, "--rate", "100M", code=DONE).stdout
     path = max(datas(store), key=lambda path: path.stat().st_size)
     raw = bytearray(path.read_bytes())
@@ -102,6 +103,17 @@ def test_a_mount_is_verified_by_who_has_its_key(store, mount):
     text = store.run("scrub", mount, code=DAMAGED).stdout
     assert f"inode {inode} cannot be read whole: find {mount} -inum {inode}" in text and "DAMAGED" in text
     assert store.run("scrub", mount, "--no-wait", code=DONE).stdout == ""
+
+
+def test_a_checkpoint_of_a_mount_is_verified_too(store, mount):
+    (mount / "file").write_bytes(b"a" * 5000)
+    assert store.control("sync")["ok"] and store.control("checkpoint")["ok"]
+    path, = (store.workspace() / "ckpt").iterdir()
+    flip(path, path.stat().st_size // 2)
+    found = json.loads(store.run("scrub", mount, "--json", code=DAMAGED).stdout)["scrub"]
+    assert found["history_damaged"] == 1 and found["damaged"] == 0
+    assert "the log or a checkpoint is damaged" in store.run("scrub", mount, code=DAMAGED).stdout
+    assert f"ckpt/{path.name} is damaged" in store.run("events", code=DONE).stdout
 
 
 def test_neither_a_store_nor_a_mount(store, tmp_path):

@@ -89,6 +89,41 @@ static void damage_is_found_and_hides_none(void **state)
     fixture_close(workspace);
 }
 
+/* What a lost index would be made from, though nothing reads it now. */
+static void the_history_is_read_too(void **state)
+{
+    struct riad_workspace *workspace = fixture_open(&fixture);
+    struct riad_workspace_status status;
+    struct riad_scrubbing found;
+    char path[32];
+
+    (void)state;
+    plant(workspace);
+    make_directory(workspace, RIAD_ROOT_INODE, "e");
+    make_directory(workspace, RIAD_ROOT_INODE, "f");
+    assert_int_equal(riad_workspace_sync(workspace), 0);
+    found = scrub(workspace, 0);
+    assert_int_equal(found.history_damaged, 0);
+    assert_int_equal(found.checkpoints, 1);
+    assert_int_equal(found.changes, 2);
+    newest_path(&fixture, RIAD_SEGMENT_LOG, path);
+    flip(&fixture, path, size_at(&fixture, path) - 20);
+    found = scrub(workspace, 0);
+    assert_int_equal(found.history_damaged, 1);
+    assert_int_equal(riad_workspace_status(workspace, &status), 0);
+    assert_non_null(strstr(status.event, "scrub: the log ends with change"));
+    flip(&fixture, path, size_at(&fixture, path) - 20);
+    newest_path(&fixture, RIAD_SEGMENT_CHECKPOINT, path);
+    flip(&fixture, path, size_at(&fixture, path) / 2);
+    found = scrub(workspace, 0);
+    assert_int_equal(found.history_damaged, 1);
+    assert_int_equal(found.damaged, 0);
+    assert_true(found.changes > 5); /* from the very first one */
+    assert_int_equal(riad_workspace_status(workspace, &status), 0);
+    assert_non_null(strstr(status.event, "scrub: the checkpoint ckpt/"));
+    fixture_close(workspace);
+}
+
 static void the_rate_is_a_bound(void **state)
 {
     struct riad_workspace *workspace = fixture_open(&fixture);
@@ -168,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_that_is_there_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_found_and_hides_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_history_is_read_too, setup, teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_a_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_does_not_wait_for_it, setup, teardown),
         cmocka_unit_test_setup_teardown(it_stops_with_the_workspace, setup, teardown),
