@@ -7,8 +7,7 @@ enum {
     BUSY_BYTES = 16 << 20,     /* moved in a round while others write */
     IDLE_SECONDS = 5,          /* after the last change of others */
     SURVEY_SECONDS = 10,       /* between two surveys while others write */
-    FIRST_SURVEY_SECONDS = 60, /* what earlier terms left is looked at so long after opening */
-    LEFT_SURVEY_SECONDS = 10,  /* or so long, where the last one did not end in order */
+    FIRST_SURVEY_SECONDS = 15, /* what earlier terms left is looked at so long after opening */
     SHORT_OF_ROOM = (128 << 20) / RIAD_BLOCK_SIZE, /* besides what is kept for deleting */
     SMALL = 4 << 20,                               /* bytes not worth the trouble */
     QUIET_ROUNDS = 4, /* more than retire.c takes from death to unlinking */
@@ -76,7 +75,6 @@ struct view {
     uint64_t blocks_free; /* of the store, but for what is kept for deleting */
     uint64_t checkpoint_bytes;
     bool asked;
-    bool left; /* the term before did not end in order */
 };
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -100,7 +98,6 @@ static void look(struct riad_workspace *workspace, struct riad_cleaner *cleaner,
     ret->surveyed_before = workspace->cleaning.surveyed_before;
     ret->blocks_free = less(workspace->store_blocks_free, workspace->store_reserve);
     ret->asked = workspace->cleaning.asked;
-    ret->left = workspace->left;
     pthread_mutex_unlock(&workspace->mutation);
     if (cleaner->changes != 0 && ret->changes != cleaner->changes) {
         cleaner->changed_at = ret->now;
@@ -134,10 +131,8 @@ static bool has_old(const struct riad_cleaner *cleaner, const struct view *view)
 
 static bool is_first_survey_due(const struct riad_cleaner *cleaner, const struct view *view)
 {
-    uint64_t seconds = view->left ? LEFT_SURVEY_SECONDS : FIRST_SURVEY_SECONDS;
-
     return view->asked || is_short(view) || has_old(cleaner, view) || cleaner->changed_at != 0 ||
-           view->now - cleaner->opened_at >= seconds * RIAD_SECOND_NS;
+           view->now - cleaner->opened_at >= FIRST_SURVEY_SECONDS * RIAD_SECOND_NS;
 }
 
 static bool is_survey_due(const struct riad_cleaner *cleaner, const struct view *view)

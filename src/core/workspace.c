@@ -311,7 +311,6 @@ static int recover(struct riad_workspace *workspace, struct riad_opening *openin
     workspace->log = opening->log;
     workspace->index = opening->index;
     workspace->replayed_changes = opening->replayed;
-    workspace->left = opening->history.count > 0 && opening->closed_number == 0;
     return r < 0 ? r : riad_limits_begin(workspace);
 }
 

@@ -110,7 +110,6 @@ struct riad_workspace {
     struct riad_cleaning cleaning;
     struct riad_scrubbing scrubbing;
     uint64_t scrub_begun;        /* ns; tells one scrub from the next */
-    bool left;                   /* constant: the term before did not end in order */
     bool protected;              /* mutation: callers change nothing */
     uint64_t orphans;            /* inodes without a name that the kernel still held when it went */
     uint64_t orphaned_at;        /* when the last one became so, ns of CLOCK_MONOTONIC */

@@ -100,7 +100,7 @@ def test_a_kill_in_the_middle_loses_nothing(mounted):
     mounted.fsck()
 
 
-def test_what_a_killed_process_left_comes_back_soon(mounted):
+def test_what_a_process_left_comes_back_soon(mounted):
     """Nobody has to write, or to wait a minute: who is killed again and again would have no space."""
     big = mounted.directory / "big"
     data = bytearray(fill(big, 64 * MIB, 1))
