@@ -85,6 +85,25 @@ static void a_full_store_that_reserves_nothing_is_waited_for(void **state)
     fixture_close(workspace);
 }
 
+/* It stays in the spool, and the next opening on this node brings it. */
+static void what_a_full_store_did_not_take_is_not_lost(void **state)
+{
+    struct riad_workspace *workspace;
+
+    (void)state;
+    faults.unreserved = EOPNOTSUPP;
+    workspace = fixture_open(&fixture);
+    riad_background_stop(workspace);
+    make_directory(workspace, RIAD_ROOT_INODE, "a");
+    faults_fail_from(FAULT_PWRITE, 1, ENOSPC);
+    assert_int_equal(riad_workspace_close(workspace), -ENOSPC);
+    faults_fail(FAULT_NONE, 0, 0);
+    workspace = fixture_open(&fixture);
+    assert_int_equal(look_up(workspace, RIAD_ROOT_INODE, "a"), 0);
+    fixture_close(workspace);
+    fixture_assert_sound(&fixture);
+}
+
 static void a_failed_append_changes_nothing(void **state)
 {
     struct riad_workspace *workspace;
@@ -281,6 +300,8 @@ int main(void)
                 a_failed_sync_turns_the_workspace_read_only, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_full_store_that_reserves_nothing_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                what_a_full_store_did_not_take_is_not_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_append_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_survives_a_failure_at_any_call, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_fails_leaves_no_trace, setup, teardown),
