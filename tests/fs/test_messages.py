@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import raises_errno
-from test_transport import offered
+from transports import option  # noqa: F401
 
 FILES, DIRECTORIES = 1400, 70
 MOST_MESSAGES, MOST_STORE_CALLS = 11, 0.1  # a file or directory that is unpacked
@@ -24,13 +24,6 @@ KINDS = {"open": r"openat\((?!.*O_CREAT)", "create": r"openat\(.*O_CREAT", "clos
          "write": r"pwritev?2?(64)?\(", "sync": r"f(data)?sync\(", "resize": r"f(allocate|truncate)\(",
          "stat": r"(newfstatat|fstat|fstatfs|statx)\(", "name": r"(mkdirat|linkat|renameat2?|unlinkat)\(", "list": r"getdents64\(",
          "advise": r"fadvise64\("}
-
-
-@pytest.fixture(params=["uring", "nouring"])
-def option(request):
-    if request.param == "uring" and not offered():
-        pytest.skip("the kernel does not offer FUSE over io_uring")
-    return request.param
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,9 @@ import pytest
 
 import trees
 from harness import is_riad, raises_errno, wait_until
+from transports import offered, option  # noqa: F401
 
-PARAMETER = Path("/sys/module/fuse/parameters/enable_uring")
 SLOW_SECONDS = 3
-
-
-def offered():
-    return PARAMETER.exists() and PARAMETER.read_text(encoding="ascii").strip() == "Y"
-
-
-@pytest.fixture(params=["uring", "nouring"])
-def option(request):
-    if request.param == "uring" and not offered():
-        pytest.skip("the kernel does not offer FUSE over io_uring")
-    return request.param
 
 
 @pytest.fixture(scope="module")

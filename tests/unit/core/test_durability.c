@@ -53,19 +53,26 @@ static void a_failed_sync_turns_the_workspace_read_only(void **state)
     fixture_assert_sound(&fixture);
 }
 
-/* Nobody can reserve room there, and others took it. Nothing that was acknowledged is lost, and it
- * goes on when there is room. */
-static void a_full_store_that_reserves_nothing_is_waited_for(void **state)
+/* Room cannot be reserved, and others took it when "a" had been made. */
+static struct riad_workspace *fill_store(void)
 {
-    struct riad_workspace_status status;
     struct riad_workspace *workspace;
 
-    (void)state;
     faults.unreserved = EOPNOTSUPP;
     workspace = fixture_open(&fixture);
     riad_background_stop(workspace);
     make_directory(workspace, RIAD_ROOT_INODE, "a");
     faults_fail_from(FAULT_PWRITE, 1, ENOSPC);
+    return workspace;
+}
+
+/* Nothing that was acknowledged is lost, and it goes on when there is room. */
+static void a_full_store_that_reserves_nothing_is_waited_for(void **state)
+{
+    struct riad_workspace_status status;
+    struct riad_workspace *workspace = fill_store();
+
+    (void)state;
     assert_int_equal(riad_workspace_sync(workspace), -ENOSPC);
     make_directory(workspace, RIAD_ROOT_INODE, "b");
     assert_int_equal(riad_workspace_status(workspace, &status), 0);
@@ -88,14 +95,9 @@ static void a_full_store_that_reserves_nothing_is_waited_for(void **state)
 /* It stays in the spool, and the next opening on this node brings it. */
 static void what_a_full_store_did_not_take_is_not_lost(void **state)
 {
-    struct riad_workspace *workspace;
+    struct riad_workspace *workspace = fill_store();
 
     (void)state;
-    faults.unreserved = EOPNOTSUPP;
-    workspace = fixture_open(&fixture);
-    riad_background_stop(workspace);
-    make_directory(workspace, RIAD_ROOT_INODE, "a");
-    faults_fail_from(FAULT_PWRITE, 1, ENOSPC);
     assert_int_equal(riad_workspace_close(workspace), -ENOSPC);
     faults_fail(FAULT_NONE, 0, 0);
     workspace = fixture_open(&fixture);
