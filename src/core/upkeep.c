@@ -62,7 +62,7 @@ uint64_t riad_store_segment_size(int workspace_fd)
     struct statvfs st;
     uint64_t size = SEGMENT_SIZE_MAX;
 
-    if (fstatvfs(workspace_fd, &st) == 0) {
+    if (riad_sys->fstatvfs(workspace_fd, &st) == 0) {
         size = reserve_of(&st) * RIAD_BLOCK_SIZE / 8 * 3;
     }
     return size > SEGMENT_SIZE_MAX ? SEGMENT_SIZE_MAX : size;
