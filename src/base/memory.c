@@ -1,8 +1,9 @@
 #include "riad/memory.h"
 
 #include <malloc.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "riad/thread.h"
 
 enum {
     ARENAS_MAX = 8,
@@ -23,17 +24,9 @@ void riad_memory_prepare(void)
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now = { 0 };
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 int riad_memory_trim(uint64_t *looked_at)
 {
-    uint64_t now = now_ms();
+    uint64_t now = riad_now_ns() / 1000000;
 
     if (*looked_at != 0 && now - *looked_at < PAUSE_MS) {
         return PAUSE_MS - (int)(now - *looked_at);
