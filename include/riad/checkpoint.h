@@ -41,4 +41,18 @@ int riad_checkpoint_read(int workspace_fd, const struct riad_keys *keys, uint64_
         struct riad_checkpoint_manifest *ret, riad_checkpoint_function apply,
         void *context) RIAD_MUST_CHECK;
 
+/* The same, piece by piece. The file stays open, though it be unlinked. One thread per object. */
+struct riad_checkpoint_reader;
+/* Opens ckpt/<segment>. -ENOENT; -EBADMSG: its beginning is not authentic; other errno. */
+int riad_checkpoint_open(int workspace_fd, const struct riad_keys *keys, uint64_t segment,
+        struct riad_checkpoint_manifest *ret_manifest,
+        struct riad_checkpoint_reader **ret) RIAD_MUST_CHECK;
+/* 1 and the next frame's operations, borrowed until the next call; 0: there are no more, and the
+ * whole of it is authentic. -EBADMSG and other errno as above; -EIO may be tried again. */
+int riad_checkpoint_next(struct riad_checkpoint_reader *reader, const uint8_t **ret_operations,
+        size_t *ret_size) RIAD_MUST_CHECK;
+/* May be NULL. */
+void riad_checkpoint_reader_free(struct riad_checkpoint_reader *reader);
+RIAD_DEFINE_CLEANUP(struct riad_checkpoint_reader, riad_checkpoint_reader_free);
+
 #endif

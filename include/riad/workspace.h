@@ -150,6 +150,7 @@ struct riad_scrubbing {
     uint64_t history_damaged;         /* checkpoints that are not authentic, and the log if so */
     uint64_t began, ended;            /* seconds since 1970; 0: not yet */
     /* Where it is. */
+    bool files_done;
     uint64_t inode, offset;
     uint64_t careful; /* up to here it reads in small steps */
     bool file_damaged;

@@ -9,14 +9,7 @@ enum {
     READ_BYTES = 1 << 20,   /* in one go, */
     STEP_BYTES = 64 << 10,  /* and where that fails */
     ROUND_BYTES = 32 << 20, /* of one round of the upkeep thread, which has other things to do */
-};
-
-/* One round. */
-struct verifying {
-    struct riad_workspace *workspace;
-    struct riad_scrubbing now; /* as it was when the round began, and what the round adds */
-    uint64_t allowed;          /* bytes that may be read yet */
-    uint8_t *buffer;           /* READ_BYTES */
+    WORTH_BYTES = 2 << 20,  /* for less no round is made before the next that is due */
 };
 
 void riad_workspace_scrub(struct riad_workspace *workspace, uint64_t rate)
@@ -35,7 +28,7 @@ void riad_workspace_scrub(struct riad_workspace *workspace, uint64_t rate)
     riad_background_upkeep(workspace);
 }
 
-static void note_damaged(struct verifying *verifying)
+static void note_damaged(struct riad_verifying *verifying)
 {
     struct riad_scrubbing *now = &verifying->now;
 
@@ -50,7 +43,7 @@ static void note_damaged(struct verifying *verifying)
 }
 
 /* 1: the file ends before its offset, or is gone. */
-static int read_some(struct verifying *verifying, uint32_t size, uint32_t *ret_size)
+static int read_some(struct riad_verifying *verifying, uint32_t size, uint32_t *ret_size)
 {
     struct riad_scrubbing *now = &verifying->now;
     int r = riad_read(
@@ -63,7 +56,7 @@ static int read_some(struct verifying *verifying, uint32_t size, uint32_t *ret_s
 }
 
 /* What cannot be read in one go is read in steps, so that damage does not hide more damage. */
-static int verify_piece(struct verifying *verifying)
+static int verify_piece(struct riad_verifying *verifying)
 {
     struct riad_scrubbing *now = &verifying->now;
     uint32_t size = 0;
@@ -86,7 +79,7 @@ static int verify_piece(struct verifying *verifying)
     return r;
 }
 
-static int skip_hole(struct verifying *verifying)
+static int skip_hole(struct riad_verifying *verifying)
 {
     struct riad_scrubbing *now = &verifying->now;
     uint64_t offset = now->offset;
@@ -102,7 +95,7 @@ static int skip_hole(struct verifying *verifying)
 }
 
 /* The next inode; 1: that was the last. */
-static int next_file(struct verifying *verifying)
+static int next_file(struct riad_verifying *verifying)
 {
     struct riad_workspace *workspace = verifying->workspace;
     struct riad_scrubbing *now = &verifying->now;
@@ -120,11 +113,11 @@ static int next_file(struct verifying *verifying)
     return r == -ENOENT ? 1 : r;
 }
 
-/* 1: all is verified. */
-static int verify(struct verifying *verifying)
+/* 1: all files are verified. */
+static int verify(struct riad_verifying *verifying)
 {
     struct riad_scrubbing *now = &verifying->now;
-    int r = 0;
+    int r = now->files_done;
 
     while (r == 0 && verifying->allowed > 0) {
         if (riad_background_stopping(verifying->workspace)) {
@@ -138,10 +131,11 @@ static int verify(struct verifying *verifying)
             r = next_file(verifying);
         }
     }
+    now->files_done = r > 0;
     return r;
 }
 
-uint64_t riad_verify_allowance(const struct riad_scrubbing *now, uint64_t begun)
+static uint64_t allowance(const struct riad_scrubbing *now, uint64_t begun)
 {
     uint64_t milliseconds = (riad_clock_boottime() - begun) / 1000000;
     uint64_t read = now->bytes + now->history_bytes;
@@ -165,7 +159,7 @@ static void tell_end(struct riad_workspace *workspace, const struct riad_scrubbi
 }
 
 /* Unless it was begun anew meanwhile. */
-static bool publish(struct verifying *verifying, uint64_t begun, bool ended)
+static bool publish(struct riad_verifying *verifying, uint64_t begun, bool ended)
 {
     struct riad_workspace *workspace = verifying->workspace;
     bool current;
@@ -184,7 +178,7 @@ static bool publish(struct verifying *verifying, uint64_t begun, bool ended)
 void riad_verify_round(struct riad_workspace *workspace)
 {
     _cleanup_free_ uint8_t *buffer = NULL;
-    struct verifying verifying = { .workspace = workspace };
+    struct riad_verifying verifying = { .workspace = workspace };
     uint64_t begun;
     int r;
 
@@ -192,7 +186,7 @@ void riad_verify_round(struct riad_workspace *workspace)
     verifying.now = workspace->scrubbing;
     begun = workspace->scrub_begun;
     pthread_mutex_unlock(&workspace->mutation);
-    verifying.allowed = verifying.now.running ? riad_verify_allowance(&verifying.now, begun) : 0;
+    verifying.allowed = verifying.now.running ? allowance(&verifying.now, begun) : 0;
     if (verifying.allowed == 0) {
         return;
     }
@@ -202,13 +196,13 @@ void riad_verify_round(struct riad_workspace *workspace)
     }
     r = verify(&verifying);
     if (r > 0) {
-        r = riad_verify_history(workspace, begun, &verifying.now);
-        r = r < 0 ? r : 1;
+        r = riad_verify_history(&verifying, begun);
+        r = r < 0 ? r : !r;
     }
     if (publish(&verifying, begun, r > 0) && r > 0) {
         tell_end(workspace, &verifying.now);
     }
-    if (r == 0 && riad_verify_allowance(&verifying.now, begun) > 0) {
+    if (r == 0 && allowance(&verifying.now, begun) >= WORTH_BYTES) {
         riad_background_upkeep(workspace);
     }
 }

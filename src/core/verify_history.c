@@ -1,5 +1,6 @@
 /* The end of riad_workspace_scrub: the log and the checkpoints are authentic, so that what was lost
- * with this node could be made anew. */
+ * with this node could be made anew. A round reads what the rate allows and leaves the rest to the
+ * next one, as cleaning and checkpoints wait for the same thread. */
 #include <stdlib.h>
 
 #include "riad/replay.h"
@@ -7,78 +8,148 @@
 #include "lifecycle_priv.h"
 #include "verify_priv.h"
 
-enum { PAUSE_MS = 50 };
+enum { LOG_STEP_BYTES = 2 << 20 }; /* a round of the log begins by reading so much (riad_window) */
 
-/* One look at all of it. */
-struct looking {
-    struct riad_workspace *workspace;
-    struct riad_scrubbing *now;
-    uint64_t begun;
-    struct riad_history history;
-    struct riad_end from;  /* of the oldest checkpoint that counts */
+struct riad_history_look {
+    uint64_t begun; /* of the scrub that it belongs to */
+    uint64_t *checkpoints;
+    size_t count, at;                         /* of checkpoints, and the one that it is at */
+    struct riad_checkpoint_reader *reader;    /* of that; NULL: not yet begun */
+    struct riad_checkpoint_manifest manifest; /* of that */
+    uint64_t cut_below;    /* of the log, as `from` took it into account (riad_upkeep) */
+    struct riad_end from;  /* the last change that was read, or that a checkpoint holds */
     struct riad_end until; /* what was durable when the look began: behind it the log is written */
 };
 
-/* What is read counts towards the rate. -ECANCELED: the workspace is being closed. */
-static int pass(struct looking *looking, size_t size)
+/* One round. */
+struct looking {
+    struct riad_verifying *verifying;
+    struct riad_history_look *look;
+    const struct riad_history *history;
+};
+
+static int tell(struct looking *looking, const char *what)
 {
-    looking->now->history_bytes += size;
-    while (riad_verify_allowance(looking->now, looking->begun) == 0) {
-        if (riad_background_stopping(looking->workspace)) {
-            return -ECANCELED;
-        }
-        riad_sleep_ms(PAUSE_MS);
-    }
-    return riad_background_stopping(looking->workspace) ? -ECANCELED : 0;
-}
-
-static int pass_frame(void *context, const uint8_t *operations, size_t size)
-{
-    (void)operations;
-    return pass(context, size);
-}
-
-static void tell(struct looking *looking, const char *what)
-{
-    looking->now->history_damaged++;
-    riad_workspace_event_unlocked(looking->workspace, "scrub: %s; unmount and run riad fsck", what);
-}
-
-static int look_at_checkpoint(struct looking *looking, uint64_t segment)
-{
-    struct riad_workspace *workspace = looking->workspace;
-    struct riad_checkpoint_manifest manifest;
-    int r = riad_checkpoint_read(
-            workspace->workspace_fd, workspace->keys, segment, &manifest, pass_frame, looking);
-
-    if (r == -EBADMSG || r == -EIO) {
-        char path[32], text[96];
-
-        riad_segment_path(RIAD_SEGMENT_CHECKPOINT, segment, path);
-        snprintf(text, sizeof text, "the checkpoint %s is damaged", path);
-        tell(looking, text);
-        return 0;
-    }
-    if (r < 0) {
-        return r == -ENOENT ? 0 : r;
-    }
-    looking->now->checkpoints++;
-    if (looking->from.sequence.number == 0 &&
-            riad_checkpoint_counts(&manifest, &looking->history, 0)) {
-        looking->from = manifest.end;
-    }
+    looking->verifying->now.history_damaged++;
+    riad_workspace_event_unlocked(
+            looking->verifying->workspace, "scrub: %s; unmount and run riad fsck", what);
     return 0;
+}
+
+/* What is read counts towards the rate. 1: enough for this round; -ECANCELED: the workspace is
+ * being closed. */
+static int pass(struct riad_verifying *verifying, size_t size)
+{
+    verifying->now.history_bytes += size;
+    verifying->allowed -= size < verifying->allowed ? size : verifying->allowed;
+    if (riad_background_stopping(verifying->workspace)) {
+        return -ECANCELED;
+    }
+    return verifying->allowed == 0;
+}
+
+static uint64_t cut_below(struct riad_workspace *workspace)
+{
+    uint64_t segment;
+
+    pthread_mutex_lock(&workspace->checkpointing);
+    segment = workspace->upkeep.cut_below;
+    pthread_mutex_unlock(&workspace->checkpointing);
+    return segment;
+}
+
+/* All of it is authentic. */
+static void end_checkpoint(struct looking *looking)
+{
+    struct riad_history_look *look = looking->look;
+
+    looking->verifying->now.checkpoints++;
+    if (look->from.sequence.number == 0 &&
+            riad_checkpoint_counts(&look->manifest, looking->history, 0)) {
+        look->from = look->manifest.end;
+    }
+}
+
+/* 0: it was read; 1: enough for this round. */
+static int read_checkpoint(struct looking *looking)
+{
+    const struct riad_workspace *workspace = looking->verifying->workspace;
+    struct riad_history_look *look = looking->look;
+    const uint8_t *operations;
+    size_t size;
+    int more = 1, r = 0;
+
+    if (!look->reader) {
+        r = riad_checkpoint_open(workspace->workspace_fd, workspace->keys,
+                look->checkpoints[look->at], &look->manifest, &look->reader);
+    }
+    while (r == 0 && more > 0) {
+        more = riad_checkpoint_next(look->reader, &operations, &size);
+        r = more > 0 ? pass(looking->verifying, size) : more;
+    }
+    if (r == 0) {
+        end_checkpoint(looking);
+    }
+    return r;
 }
 
 static int look_at_checkpoints(struct looking *looking)
 {
+    struct riad_history_look *look = looking->look;
+
+    for (; look->at < look->count; look->at++) {
+        int r = read_checkpoint(looking);
+
+        if (r == -EBADMSG || r == -EIO) {
+            char path[32], text[96];
+
+            riad_segment_path(RIAD_SEGMENT_CHECKPOINT, look->checkpoints[look->at], path);
+            snprintf(text, sizeof text, "the checkpoint %s is damaged", path);
+            tell(looking, text);
+        } else if (r != 0 && r != -ENOENT) {
+            return r;
+        }
+        riad_checkpoint_reader_free(look->reader);
+        look->reader = NULL;
+    }
+    return 0;
+}
+
+/* The end of the oldest checkpoint that counts now. */
+static int find_oldest(const struct looking *looking, struct riad_end *ret)
+{
+    const struct riad_workspace *workspace = looking->verifying->workspace;
     _cleanup_free_ uint64_t *ids = NULL;
+    struct riad_checkpoint_manifest manifest;
     size_t count = 0;
-    int r = riad_segment_list(
-            looking->workspace->workspace_fd, RIAD_SEGMENT_CHECKPOINT, &ids, &count);
+    int r = riad_segment_list(workspace->workspace_fd, RIAD_SEGMENT_CHECKPOINT, &ids, &count);
 
     for (size_t i = 0; i < count && r == 0; i++) {
-        r = look_at_checkpoint(looking, ids[i]);
+        r = riad_checkpoint_read(
+                workspace->workspace_fd, workspace->keys, ids[i], &manifest, NULL, NULL);
+        if (r == 0 && riad_checkpoint_counts(&manifest, looking->history, 0)) {
+            *ret = manifest.end;
+            break;
+        }
+        r = r == -ENOENT || r == -EBADMSG || r == -EIO ? 0 : r;
+    }
+    return r;
+}
+
+/* What was cut off since, before it was read, is needed by nobody. */
+static int skip_cut(struct looking *looking)
+{
+    struct riad_history_look *look = looking->look;
+    uint64_t below = cut_below(looking->verifying->workspace);
+    struct riad_end oldest = look->from;
+    int r = 0;
+
+    if (below != look->cut_below && look->from.segment < below) {
+        r = find_oldest(looking, &oldest);
+    }
+    if (r == 0) {
+        look->cut_below = below;
+        look->from = oldest.sequence.number > look->from.sequence.number ? oldest : look->from;
     }
     return r;
 }
@@ -87,57 +158,114 @@ static int pass_change(void *context, const uint8_t *content, size_t size,
         const struct riad_end *end, uint64_t start, bool settled)
 {
     struct looking *looking = context;
-    int r = pass(looking, size);
+    int r = pass(looking->verifying, size);
 
     (void)content;
     (void)start;
     (void)settled;
-    looking->now->changes++;
-    return r == 0 && end->sequence.number >= looking->until.sequence.number ? -ERANGE : r;
+    looking->verifying->now.changes++;
+    looking->look->from = *end;
+    return r > 0 || end->sequence.number >= looking->look->until.sequence.number ? -ERANGE : r;
 }
 
 static int look_at_log(struct looking *looking)
 {
-    struct riad_workspace *workspace = looking->workspace;
+    const struct riad_workspace *workspace = looking->verifying->workspace;
+    struct riad_history_look *look = looking->look;
     const struct riad_replay replay = { .workspace_fd = workspace->workspace_fd,
         .keys = workspace->keys,
-        .history = &looking->history,
-        .from = looking->from,
-        .mark = looking->until,
+        .history = looking->history,
+        .from = look->from,
+        .mark = look->until,
         .apply = pass_change,
         .context = looking };
     struct riad_replay_result result = { 0 };
-    int r = 0;
+    int r = riad_replay_run(&replay, &result);
 
-    if (looking->from.sequence.number < looking->until.sequence.number) {
-        r = riad_replay_run(&replay, &result);
-    }
     if (r == -EUCLEAN || r == -EIO) {
-        tell(looking, result.damage[0] ? result.damage : "the log cannot be read");
+        return tell(looking, result.damage[0] ? result.damage : "the log cannot be read");
     }
-    return r == -EUCLEAN || r == -EIO || r == -ERANGE ? 0 : r;
+    if (r == -ERANGE) {
+        return look->from.sequence.number < look->until.sequence.number;
+    }
+    return r;
 }
 
-int riad_verify_history(
-        struct riad_workspace *workspace, uint64_t begun, struct riad_scrubbing *now)
+static int look_on(struct looking *looking)
 {
-    struct looking looking = { .workspace = workspace, .now = now, .begun = begun };
-    uint64_t start;
-    int r = riad_history_load(workspace->workspace_fd, &workspace->binding, workspace->signers,
-            &workspace->workspace_id, &looking.history);
+    struct riad_history_look *look = looking->look;
+    struct riad_verifying *verifying = looking->verifying;
+    int r = look_at_checkpoints(looking);
 
-    now->checkpoints = now->changes = now->history_damaged = 0;
+    if (r == 0) {
+        r = skip_cut(looking);
+    }
+    if (r != 0 || look->from.sequence.number >= look->until.sequence.number) {
+        return r;
+    }
+    return verifying->allowed < LOG_STEP_BYTES ? 1 : look_at_log(looking);
+}
+
+void riad_history_look_free(struct riad_history_look *look)
+{
+    if (look) {
+        riad_checkpoint_reader_free(look->reader);
+        free(look->checkpoints);
+        free(look);
+    }
+}
+
+static int begin(struct riad_verifying *verifying, uint64_t begun)
+{
+    struct riad_workspace *workspace = verifying->workspace;
+    _cleanup_(riad_history_look_freep) struct riad_history_look *look = calloc(1, sizeof *look);
+    uint64_t start;
+    int r;
+
+    if (!look) {
+        return -ENOMEM;
+    }
+    look->begun = begun;
+    look->cut_below = cut_below(workspace);
+    riad_log_synced(workspace->log, &look->until, &start);
+    r = riad_segment_list(
+            workspace->workspace_fd, RIAD_SEGMENT_CHECKPOINT, &look->checkpoints, &look->count);
+    if (r == 0) {
+        workspace->upkeep.look = riad_take_pointer(look);
+    }
+    return r;
+}
+
+static void end(struct riad_workspace *workspace)
+{
+    riad_history_look_free(workspace->upkeep.look);
+    workspace->upkeep.look = NULL;
+}
+
+int riad_verify_history(struct riad_verifying *verifying, uint64_t begun)
+{
+    struct riad_workspace *workspace = verifying->workspace;
+    struct riad_history history = { 0 };
+    struct looking looking = { .verifying = verifying, .history = &history };
+    int r = 0;
+
+    if (!workspace->upkeep.look || workspace->upkeep.look->begun != begun) {
+        end(workspace);
+        r = begin(verifying, begun);
+    }
+    if (r == 0) {
+        r = riad_history_load(workspace->workspace_fd, &workspace->binding, workspace->signers,
+                &workspace->workspace_id, &history);
+    }
+    looking.look = workspace->upkeep.look;
     if (r == -EUCLEAN) {
-        tell(&looking, "the terms of the workspace are damaged");
-        return 0;
+        r = tell(&looking, "the terms of the workspace are damaged");
+    } else if (r == 0) {
+        r = look_on(&looking);
     }
-    riad_log_synced(workspace->log, &looking.until, &start);
+    riad_history_done(&history);
     if (r == 0) {
-        r = look_at_checkpoints(&looking);
+        end(workspace);
     }
-    if (r == 0) {
-        r = look_at_log(&looking);
-    }
-    riad_history_done(&looking.history);
     return r;
 }

@@ -9,6 +9,7 @@
 #include "cleaner_priv.h"
 #include "lifecycle_priv.h"
 #include "references_priv.h"
+#include "verify_priv.h"
 
 static int duplicate(int fd, int *ret)
 {
@@ -58,6 +59,7 @@ static void destroy(struct riad_workspace *workspace)
     }
     riad_segments_freep(&workspace->segments);
     riad_cleaner_free(workspace->upkeep.cleaner);
+    riad_history_look_free(workspace->upkeep.look);
     free(workspace->grants);
     riad_references_free(workspace->references);
     riad_members_done(&workspace->members);

@@ -20,8 +20,9 @@ struct riad_upkeep {
     uint64_t wal_commits;       /* commits when the WAL was last folded in */
     uint64_t dead_segments[64]; /* closed and dead before bulk_epoch was last turned */
     size_t dead_count;
-    struct riad_cleaner *cleaner; /* cleaner.c; NULL: it had nothing to do yet */
-    bool beat_failing;            /* the beat thread's */
+    struct riad_cleaner *cleaner;   /* cleaner.c; NULL: it had nothing to do yet */
+    struct riad_history_look *look; /* verify_history.c; NULL: none is under way */
+    bool beat_failing;              /* the beat thread's */
     /* Guarded by checkpointing. */
     uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
     uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */

@@ -3,11 +3,13 @@
 #include <zstd.h>
 
 #include "riad/error.h"
+#include "riad/sysops.h"
 
 #include "checkpoint_priv.h"
 #include "window_priv.h"
 
-struct checkpoint_reader {
+struct riad_checkpoint_reader {
+    int fd; /* owned; -1: the caller's */
     struct riad_key_cache *cache;
     struct riad_window window;
     struct riad_id stream; /* of the header: every frame must be of it, */
@@ -17,8 +19,6 @@ struct checkpoint_reader {
     struct riad_checkpoint_sum sum;
     uint8_t *plain;
     uint8_t *unpacked;
-    riad_checkpoint_function apply; /* may be NULL */
-    void *context;
 };
 
 struct frame {
@@ -27,7 +27,7 @@ struct frame {
     size_t size;
 };
 
-static void release(struct checkpoint_reader *reader)
+static void release(struct riad_checkpoint_reader *reader)
 {
     riad_key_cache_freep(&reader->cache);
     riad_window_done(&reader->window);
@@ -35,7 +35,7 @@ static void release(struct checkpoint_reader *reader)
     free(reader->unpacked);
 }
 
-static int allocate(struct checkpoint_reader *reader, const struct riad_keys *keys)
+static int allocate(struct riad_checkpoint_reader *reader, const struct riad_keys *keys)
 {
     int r;
 
@@ -53,7 +53,7 @@ static int allocate(struct checkpoint_reader *reader, const struct riad_keys *ke
 
 /* The next whole record, of this checkpoint's stream and in its turn: the segment header took
  * counter 0. */
-static int get_record(struct checkpoint_reader *reader, struct riad_record_header *ret_header,
+static int get_record(struct riad_checkpoint_reader *reader, struct riad_record_header *ret_header,
         const uint8_t **ret)
 {
     size_t size, whole;
@@ -79,7 +79,7 @@ static int get_record(struct checkpoint_reader *reader, struct riad_record_heade
     return size < whole ? -EBADMSG : riad_record_check(*ret, whole);
 }
 
-static int unpack(struct checkpoint_reader *reader, uint8_t codec, const uint8_t *payload,
+static int unpack(struct riad_checkpoint_reader *reader, uint8_t codec, const uint8_t *payload,
         size_t payload_size, struct frame *frame)
 {
     size_t size;
@@ -100,7 +100,7 @@ static int unpack(struct checkpoint_reader *reader, uint8_t codec, const uint8_t
 }
 
 static int parse_frame(
-        struct checkpoint_reader *reader, const uint8_t *body, size_t size, struct frame *ret)
+        struct riad_checkpoint_reader *reader, const uint8_t *body, size_t size, struct frame *ret)
 {
     struct riad_reader fields;
     const uint8_t *payload;
@@ -122,7 +122,7 @@ static int parse_frame(
     return unpack(reader, codec, payload, payload_size, ret);
 }
 
-static int read_frame(struct checkpoint_reader *reader, struct frame *ret)
+static int read_frame(struct riad_checkpoint_reader *reader, struct frame *ret)
 {
     struct riad_record_header header;
     const uint8_t *record, *body;
@@ -145,7 +145,7 @@ static int read_frame(struct checkpoint_reader *reader, struct frame *ret)
 }
 
 /* Whole operations only, each counted. */
-static int count_rows(struct checkpoint_reader *reader, const struct frame *frame)
+static int count_rows(struct riad_checkpoint_reader *reader, const struct frame *frame)
 {
     size_t offset = 0;
 
@@ -161,7 +161,7 @@ static int count_rows(struct checkpoint_reader *reader, const struct frame *fram
     return 0;
 }
 
-static int check_final(const struct checkpoint_reader *reader, const struct frame *frame)
+static int check_final(const struct riad_checkpoint_reader *reader, const struct frame *frame)
 {
     struct riad_checkpoint_sum sum;
     struct riad_reader fields;
@@ -176,21 +176,8 @@ static int check_final(const struct checkpoint_reader *reader, const struct fram
     return 0;
 }
 
-static int take_rows(struct checkpoint_reader *reader, const struct frame *frame)
-{
-    int r;
-
-    r = riad_checkpoint_sum_add(&reader->sum, frame->raw, frame->size);
-    if (r == 0) {
-        r = count_rows(reader, frame);
-    }
-    if (r == 0 && reader->apply) {
-        r = reader->apply(reader->context, frame->raw, frame->size);
-    }
-    return r;
-}
-
-static int read_manifest(struct checkpoint_reader *reader, struct riad_checkpoint_manifest *ret)
+static int read_manifest(
+        struct riad_checkpoint_reader *reader, struct riad_checkpoint_manifest *ret)
 {
     struct frame frame;
     int r;
@@ -209,28 +196,14 @@ static int read_manifest(struct checkpoint_reader *reader, struct riad_checkpoin
     return riad_manifest_decode(frame.raw, frame.size, ret);
 }
 
-/* All behind the manifest, and nothing behind that. */
-static int read_rest(struct checkpoint_reader *reader)
+/* The last frame vouches for all before it, and nothing is behind it. */
+static int check_end(struct riad_checkpoint_reader *reader, const struct frame *frame)
 {
-    struct frame frame;
     const uint8_t *data;
     size_t size;
     int r;
 
-    for (;;) {
-        r = read_frame(reader, &frame);
-        if (r < 0) {
-            return r;
-        }
-        if (frame.last) {
-            break;
-        }
-        r = take_rows(reader, &frame);
-        if (r < 0) {
-            return r;
-        }
-    }
-    r = check_final(reader, &frame);
+    r = check_final(reader, frame);
     if (r < 0) {
         return r;
     }
@@ -238,39 +211,114 @@ static int read_rest(struct checkpoint_reader *reader)
     return r == 0 && size > 0 ? -EBADMSG : r;
 }
 
-int riad_checkpoint_read_fd(int fd, const struct riad_keys *keys, uint64_t segment, bool whole,
-        struct riad_checkpoint_manifest *ret, riad_checkpoint_function apply, void *context)
+int riad_checkpoint_next(
+        struct riad_checkpoint_reader *reader, const uint8_t **ret_operations, size_t *ret_size)
 {
-    _cleanup_(release) struct checkpoint_reader reader = { .apply = apply, .context = context };
+    struct frame frame;
+    int r;
+
+    r = read_frame(reader, &frame);
+    if (r < 0) {
+        return r;
+    }
+    if (frame.last) {
+        return check_end(reader, &frame);
+    }
+    r = riad_checkpoint_sum_add(&reader->sum, frame.raw, frame.size);
+    if (r == 0) {
+        r = count_rows(reader, &frame);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret_operations = frame.raw;
+    *ret_size = frame.size;
+    return 1;
+}
+
+/* Up to the manifest. */
+static int begin(struct riad_checkpoint_reader *reader, int fd, const struct riad_keys *keys,
+        uint64_t segment, struct riad_checkpoint_manifest *ret)
+{
     struct riad_checkpoint_manifest manifest;
     struct riad_segment_header header;
     int r;
 
-    r = allocate(&reader, keys);
+    r = allocate(reader, keys);
     if (r < 0) {
         return r;
     }
     r = riad_segment_header_get(
-            fd, reader.cache, RIAD_SEGMENT_CHECKPOINT, segment, &header, &reader.stream);
+            fd, reader->cache, RIAD_SEGMENT_CHECKPOINT, segment, &header, &reader->stream);
     if (r < 0) {
         return r;
     }
-    riad_window_set(&reader.window, fd);
-    reader.offset = header.size;
-    reader.epoch = header.epoch;
-    r = read_manifest(&reader, &manifest);
+    riad_window_set(&reader->window, fd);
+    reader->offset = header.size;
+    reader->epoch = header.epoch;
+    r = read_manifest(reader, &manifest);
     if (r == 0 && manifest.epoch != header.epoch) {
         r = -EBADMSG;
     }
-    if (r == 0 && whole) {
-        r = read_rest(&reader);
+    if (r == 0) {
+        manifest.features = header.features;
+        *ret = manifest;
     }
-    if (r < 0) {
-        return r;
+    return r;
+}
+
+int riad_checkpoint_open(int workspace_fd, const struct riad_keys *keys, uint64_t segment,
+        struct riad_checkpoint_manifest *ret_manifest, struct riad_checkpoint_reader **ret)
+{
+    _cleanup_(riad_checkpoint_reader_freep) struct riad_checkpoint_reader *reader =
+            calloc(1, sizeof *reader);
+    int r;
+
+    if (!reader) {
+        return -ENOMEM;
     }
-    manifest.features = header.features;
-    *ret = manifest;
-    return 0;
+    reader->fd = riad_segment_open(workspace_fd, RIAD_SEGMENT_CHECKPOINT, segment);
+    if (reader->fd < 0) {
+        return reader->fd;
+    }
+    r = begin(reader, reader->fd, keys, segment, ret_manifest);
+    if (r == 0) {
+        *ret = reader;
+        reader = NULL;
+    }
+    return r;
+}
+
+void riad_checkpoint_reader_free(struct riad_checkpoint_reader *reader)
+{
+    if (!reader) {
+        return;
+    }
+    if (reader->fd >= 0) {
+        riad_sys->close(reader->fd);
+    }
+    release(reader);
+    free(reader);
+}
+
+int riad_checkpoint_read_fd(int fd, const struct riad_keys *keys, uint64_t segment, bool whole,
+        struct riad_checkpoint_manifest *ret, riad_checkpoint_function apply, void *context)
+{
+    _cleanup_(release) struct riad_checkpoint_reader reader = { .fd = -1 };
+    struct riad_checkpoint_manifest manifest;
+    const uint8_t *operations;
+    size_t size;
+    int r, more = whole;
+
+    r = begin(&reader, fd, keys, segment, &manifest);
+    while (r == 0 && more > 0) {
+        more = riad_checkpoint_next(&reader, &operations, &size);
+        r = more < 0 ? more : more > 0 && apply ? apply(context, operations, size) : 0;
+    }
+    if (r == 0) {
+        *ret = manifest;
+    }
+    return r;
 }
 
 int riad_checkpoint_read(int workspace_fd, const struct riad_keys *keys, uint64_t segment,

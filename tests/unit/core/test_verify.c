@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "orchard.h"
+#include "scrubbing.h"
 
 static struct fixture fixture;
 
@@ -19,18 +20,6 @@ static int teardown(void **state)
     (void)state;
     fixture_remove(&fixture);
     return 0;
-}
-
-static struct riad_scrubbing scrub(struct riad_workspace *workspace, uint64_t rate)
-{
-    struct riad_workspace_status status;
-
-    riad_workspace_scrub(workspace, rate);
-    do {
-        riad_sleep_ms(10);
-        assert_int_equal(riad_workspace_status(workspace, &status), 0);
-    } while (status.scrubbing.running);
-    return status.scrubbing;
 }
 
 /* A large file with a hole, a small one, an empty one and a directory. */
@@ -86,41 +75,6 @@ static void damage_is_found_and_hides_none(void **state)
     assert_int_equal(found.bytes, (7 << 20) + 1000);
     assert_int_equal(riad_workspace_status(workspace, &status), 0);
     assert_non_null(strstr(status.event, "scrub: 1 files"));
-    fixture_close(workspace);
-}
-
-/* What a lost index would be made from, though nothing reads it now. */
-static void the_history_is_read_too(void **state)
-{
-    struct riad_workspace *workspace = fixture_open(&fixture);
-    struct riad_workspace_status status;
-    struct riad_scrubbing found;
-    char path[32];
-
-    (void)state;
-    plant(workspace);
-    make_directory(workspace, RIAD_ROOT_INODE, "e");
-    make_directory(workspace, RIAD_ROOT_INODE, "f");
-    assert_int_equal(riad_workspace_sync(workspace), 0);
-    found = scrub(workspace, 0);
-    assert_int_equal(found.history_damaged, 0);
-    assert_int_equal(found.checkpoints, 1);
-    assert_int_equal(found.changes, 2);
-    newest_path(&fixture, RIAD_SEGMENT_LOG, path);
-    flip(&fixture, path, size_at(&fixture, path) - 20);
-    found = scrub(workspace, 0);
-    assert_int_equal(found.history_damaged, 1);
-    assert_int_equal(riad_workspace_status(workspace, &status), 0);
-    assert_non_null(strstr(status.event, "scrub: the log ends with change"));
-    flip(&fixture, path, size_at(&fixture, path) - 20);
-    newest_path(&fixture, RIAD_SEGMENT_CHECKPOINT, path);
-    flip(&fixture, path, size_at(&fixture, path) / 2);
-    found = scrub(workspace, 0);
-    assert_int_equal(found.history_damaged, 1);
-    assert_int_equal(found.damaged, 0);
-    assert_true(found.changes > 5); /* from the very first one */
-    assert_int_equal(riad_workspace_status(workspace, &status), 0);
-    assert_non_null(strstr(status.event, "scrub: the checkpoint ckpt/"));
     fixture_close(workspace);
 }
 
@@ -203,7 +157,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_that_is_there_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_found_and_hides_none, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_history_is_read_too, setup, teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_a_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_does_not_wait_for_it, setup, teardown),
         cmocka_unit_test_setup_teardown(it_stops_with_the_workspace, setup, teardown),
