@@ -25,7 +25,9 @@ static int copy_items(const struct riad_signer *items, size_t count, struct riad
     if (!copy) {
         return -ENOMEM;
     }
-    memcpy(copy, items, count * sizeof *copy);
+    if (count > 0) {
+        memcpy(copy, items, count * sizeof *copy); /* items may be NULL without any */
+    }
     *ret = copy;
     return 0;
 }

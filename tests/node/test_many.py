@@ -12,6 +12,7 @@ from harness import FAILED, Store, USAGE, wait_until
 from processes import Child
 
 MANY = int(os.environ.get("RIAD_TEST_MANY", "80"))  # scripts/nightly asks for 200
+SANITIZED = int(os.environ.get("RIAD_TEST_SECONDS", "180")) > 180  # scripts/nightly --sanitize: memory says nothing
 HANGS = 120     # seconds that the store of one workspace does not answer
 
 
@@ -90,7 +91,7 @@ def test_idle_ones_cost_little(mounted):
     threads, resident = figures(pid)
     print(f"{len(mounts)} workspaces: {threads} threads, {resident:.0f} MiB resident")
     assert threads <= 64
-    assert resident < 60 + 2.2 * len(mounts)
+    assert resident < 60 + 2.2 * len(mounts) or SANITIZED
     for mount in mounts:
         assert (Path(mount["directory"]) / "file").read_bytes() == b"x" * 10000
 
