@@ -23,6 +23,10 @@ struct riad_grant {
  * -ENOMEM: nothing changed. Thread-safe. */
 int riad_workspace_set_grants(struct riad_workspace *workspace, const struct riad_grant *grants,
         size_t count) RIAD_MUST_CHECK;
+/* Waits until the space of what was deleted within the last half second is free: it comes back when
+ * the kernel lets go of the inode, a moment after unlink(2). Not longer than until_ns
+ * (riad_now_ns). Thread-safe. */
+void riad_workspace_await_orphans(struct riad_workspace *workspace, uint64_t until_ns);
 /* What inodes of a user or group use here. -EIO. Thread-safe. */
 int riad_workspace_owner_usage(struct riad_workspace *workspace, enum riad_subject subject,
         uint32_t id, struct riad_usage *ret) RIAD_MUST_CHECK;

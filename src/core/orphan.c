@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include "riad/grants.h"
 #include "riad/patience.h"
 #include "riad/thread.h"
 
@@ -67,6 +68,14 @@ static bool await(struct riad_workspace *workspace)
         (void)pthread_cond_timedwait(&workspace->orphan_freed, &workspace->mutation, &until);
     }
     return true;
+}
+
+void riad_workspace_await_orphans(struct riad_workspace *workspace, uint64_t until_ns)
+{
+    pthread_mutex_lock(&workspace->mutation);
+    while (riad_now_ns() < until_ns && await(workspace)) {
+    }
+    pthread_mutex_unlock(&workspace->mutation);
 }
 
 bool riad_orphan_awaited(struct riad_workspace *workspace, int *result)

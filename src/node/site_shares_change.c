@@ -3,10 +3,11 @@
 #include <time.h>
 
 #include "riad/error.h"
+#include "riad/thread.h"
 
 #include "site_shares_priv.h"
 
-enum { TRIES_MAX = 100 };
+enum { TRIES_MAX = 100, ORPHANS_MS = 1000 };
 
 int riad_shares_note(
         struct share_changes *changes, const struct riad_id *workspace, struct amount amount)
@@ -142,12 +143,14 @@ int riad_shares_take_back_all(struct riad_site_host *site, const struct riad_mou
         const struct riad_catalog_subject *subject, struct share_changes *changes)
 {
     struct riad_host *host = &site->host;
+    uint64_t until = riad_now_ns() + (uint64_t)ORPHANS_MS * 1000000;
     int r = 0;
 
     for (size_t i = 0; i < host->mount_count && r == 0; i++) {
         struct riad_mount *mount = &host->mounts[i];
 
         if (mount != but && riad_host_hold(host, mount)) {
+            riad_workspace_await_orphans(mount->workspace, until);
             r = riad_shares_take_back(mount, subject, changes);
             riad_host_unhold(host, mount);
         }

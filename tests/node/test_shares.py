@@ -36,6 +36,17 @@ def test_a_users_limit_spans_her_workspaces(site, daemon, shared, alice, bob, ad
     assert "limit-set" in kinds(site)
 
 
+def test_what_is_deleted_in_one_is_to_be_had_in_the_other(daemon, shared, bob, admin):
+    """The kernel lets go of a deleted file a moment after unlink(2), here as late as a program closes it."""
+    uid = bob.account.uid
+    bob.shell(f"head -c 2M /dev/urandom > {home(daemon, bob)}/one")
+    admin.set("user", uid, bytes_limit=admin.subjects("user")[uid]["bytes_used"] + MIB // 2)
+    bob.shell(f"head -c 1M /dev/urandom > {shared}/two", code=1)
+    bob.shell(f"(exec 3< {home(daemon, bob)}/one; rm {home(daemon, bob)}/one; sleep 0.2) & sleep 0.1; head -c 1M /dev/urandom > {shared}/two; wait")
+    assert (shared / "two").stat().st_size == MIB
+    admin.set("user", uid, bytes_limit=0)
+
+
 def test_a_limit_below_what_is_used(daemon, shared, bob, admin):
     uid = bob.account.uid
     bob.shell(f"head -c 2M /dev/urandom > {shared}/file")
