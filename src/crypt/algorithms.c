@@ -1,4 +1,5 @@
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <pthread.h>
 
@@ -9,6 +10,13 @@
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static struct riad_algorithms all;
 static bool complete; /* written under `fetched`, constant afterwards */
+
+/* Before anything else of OpenSSL: it would free what its threads share when the process ends,
+ * while one that nobody joins may still be letting go of its own. */
+__attribute__((constructor)) static void leave_it_to_the_kernel(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 static EVP_MAC_CTX *fetch_hmac(void)
 {
