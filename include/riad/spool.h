@@ -44,6 +44,13 @@ uint64_t riad_spool_pending(const struct riad_spool *spool);
  * of the store: what was not written stays pending. */
 int riad_spool_ship(struct riad_spool *spool, uint64_t segment, int fd) RIAD_MUST_CHECK;
 
+/* The store has the segment up to here; 0: the spool has moved on to another one. Thread-safe. */
+uint64_t riad_spool_shipped(struct riad_spool *spool, uint64_t segment);
+/* Writes zeros to fd, the file of the segment, from the later of `from` and what was shipped up to
+ * `to`; nothing if the spool has moved on. As riad_spool_ship. */
+int riad_spool_write_zeros(struct riad_spool *spool, uint64_t segment, int fd, uint64_t from,
+        uint64_t to) RIAD_MUST_CHECK;
+
 /* What became of the bytes that a process left behind. */
 struct riad_delivery {
     uint64_t bytes;   /* that were pending */

@@ -42,6 +42,7 @@ struct riad_log_file {
     bool synced;      /* lock; once: what it begins with is durable */
     bool whole;       /* lock; retired, and nothing of it is left in the spool */
     bool spooled;     /* immutable once it is appended to: what is appended goes to the spool */
+    uint64_t zeros;   /* the running sync's own; up to here there are, or were, zeros */
     _Atomic uint64_t reserved; /* the store has room for it up to here; 0: was not asked */
 };
 
@@ -93,6 +94,7 @@ struct riad_log {
     uint64_t unsynced;           /* lock */
     bool new_names[2];           /* lock; files created since the directory was synced */
     bool syncing;                /* lock */
+    uint64_t synced_at;          /* the running sync's own; ns of riad_now_ns */
     uint64_t rounds_begun;       /* lock; full syncs */
     uint64_t rounds_done;        /* lock */
     struct riad_bulk_slot slots[RIAD_BULK_SLOTS]; /* lock */
@@ -125,6 +127,9 @@ int riad_log_spool_begin(struct riad_log *log, struct riad_log_file *file) RIAD_
  * spool is full. -ENOSPC: the store has no room; nothing was put. */
 int riad_log_spool_append(
         struct riad_log *log, struct iovec *pieces, int count, size_t size) RIAD_MUST_CHECK;
+/* For who syncs the file, before that; now: riad_now_ns. Where syncs of little follow each other,
+ * writes zeros behind what was shipped, so that the next ones need not make the file grow. */
+void riad_log_write_zeros(struct riad_log *log, struct riad_log_file *file, uint64_t now);
 /* Makes durable what earlier owners left in the page cache of this node: a new segment's header
  * will vouch for all before it (L1). */
 int riad_log_settle(struct riad_log *log) RIAD_MUST_CHECK;

@@ -15,6 +15,13 @@ enum {
     RESERVE_AHEAD = 8 << 20, /* at most, by who ships: no appender waits for it then */
 };
 
+enum {
+    ZEROS_BYTES = 256 << 10, /* so much is written behind the end in one go, */
+    ZEROS_LEFT = 32 << 10,   /* when less is left of it, */
+    ZEROS_ROUND = 64 << 10,  /* in rounds that sync less than this, and follow each other */
+    ZEROS_PAUSE_MS = 250,    /* as closely as this */
+};
+
 static uint64_t round_up(uint64_t size, uint64_t step)
 {
     return (size + step - 1) / step * step;
@@ -140,6 +147,31 @@ int riad_log_ship(struct riad_log *log)
         return -EIO;
     }
     return r;
+}
+
+/* To sync a file that grows, ext4 and XFS commit their journal. One whose size and blocks stay as
+ * they are is written over, and costs half. A reader takes the zeros for the log's end; they are
+ * cut off with the room that was reserved. */
+void riad_log_write_zeros(struct riad_log *log, struct riad_log_file *file, uint64_t now)
+{
+    bool often = now - log->synced_at < (uint64_t)ZEROS_PAUSE_MS * 1000000;
+    uint64_t reserved = atomic_load(&file->reserved);
+    uint64_t shipped;
+
+    log->synced_at = now;
+    if (!often || !file->spooled || reserved == UINT64_MAX || file->syncing > ZEROS_ROUND) {
+        return;
+    }
+    shipped = riad_spool_shipped(log->spool, file->segment);
+    if (shipped == 0 || file->zeros >= shipped + ZEROS_LEFT) {
+        return;
+    }
+    if (reserved > shipped + ZEROS_BYTES) {
+        reserved = shipped + ZEROS_BYTES;
+    }
+    if (riad_spool_write_zeros(log->spool, file->segment, file->fd, file->zeros, reserved) == 0) {
+        file->zeros = reserved;
+    }
 }
 
 uint64_t riad_log_unshipped(const struct riad_log *log)

@@ -6,6 +6,7 @@
 #include "riad/error.h"
 #include "riad/fdio.h"
 #include "riad/sysops.h"
+#include "riad/thread.h"
 
 #include "log_priv.h"
 
@@ -65,6 +66,19 @@ static int sync_files(const struct riad_log_file *file)
     return 0;
 }
 
+/* The last of the round's log segments is the one that is appended to. */
+static void write_zeros(struct riad_log *log, const struct round *round)
+{
+    struct riad_log_file *last = round->logs;
+
+    while (last && last->next_sync) {
+        last = last->next_sync;
+    }
+    if (last && last->spooled) {
+        riad_log_write_zeros(log, last, riad_now_ns());
+    }
+}
+
 static int sync_round(struct riad_log *log, struct round *round)
 {
     int r;
@@ -75,6 +89,7 @@ static int sync_round(struct riad_log *log, struct round *round)
         round->full = r < 0 && riad_log_writable(log) == 0;
     }
     if (r == 0) {
+        write_zeros(log, round);
         r = sync_files(round->logs);
     }
     for (int i = 0; i < 2 && r == 0; i++) {

@@ -209,3 +209,37 @@ int riad_spool_ship(struct riad_spool *spool, uint64_t segment, int fd)
     pthread_mutex_unlock(&spool->shipping);
     return r;
 }
+
+uint64_t riad_spool_shipped(struct riad_spool *spool, uint64_t segment)
+{
+    uint64_t shipped;
+
+    pthread_mutex_lock(&spool->shipping);
+    shipped = atomic_load(&spool->header->segment) == segment ? atomic_load(&spool->header->shipped)
+                                                              : 0;
+    pthread_mutex_unlock(&spool->shipping);
+    return shipped;
+}
+
+int riad_spool_write_zeros(
+        struct riad_spool *spool, uint64_t segment, int fd, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[1 << 16];
+    uint64_t shipped;
+    int r = 0;
+
+    pthread_mutex_lock(&spool->shipping);
+    shipped = atomic_load(&spool->header->shipped);
+    from = from < shipped ? shipped : from;
+    if (atomic_load(&spool->header->segment) != segment) {
+        from = to;
+    }
+    while (from < to && r == 0) {
+        size_t size = to - from < sizeof zeros ? to - from : sizeof zeros;
+
+        r = riad_pwrite_all(fd, zeros, size, from);
+        from += size;
+    }
+    pthread_mutex_unlock(&spool->shipping);
+    return r;
+}

@@ -12,6 +12,8 @@
 #include "segment_priv.h"
 #include "spool_priv.h"
 
+enum { ZEROS_MAX = 1 << 20 }; /* behind the log's end (riad_spool_write_zeros) */
+
 struct left {
     const struct riad_spool_home *home;
     struct riad_spool_header *header; /* mapped with the ring behind it */
@@ -61,8 +63,32 @@ static int open_segment(int workspace_fd, uint64_t segment)
 
     riad_segment_path(RIAD_SEGMENT_LOG, segment, path);
     fd = TEMP_FAILURE_RETRY(riad_sys->openat(
-            workspace_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0));
+            workspace_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0));
     return fd < 0 ? -errno : fd;
+}
+
+/* Where what the file has ends; behind it are the zeros that were written ahead, if any. Of more
+ * than those can be, all counts as written. */
+static int find_written(const struct left *left, int fd, uint64_t size, uint64_t *ret)
+{
+    uint8_t buffer[4096];
+    uint64_t written = left->shipped;
+    uint64_t offset = left->shipped;
+
+    while (offset < size && size <= left->end + ZEROS_MAX) {
+        size_t got = 0;
+        int r = riad_pread_all(fd, buffer, sizeof buffer, offset, &got);
+
+        if (r < 0) {
+            return r;
+        }
+        for (size_t i = 0; i < got; i++) {
+            written = buffer[i] ? offset + i + 1 : written;
+        }
+        offset = got == 0 ? size : offset + got;
+    }
+    *ret = offset < size ? size : written;
+    return 0;
 }
 
 /* What the file has is right, or damaged: neither is ours to write over. Room that was reserved
@@ -70,6 +96,7 @@ static int open_segment(int workspace_fd, uint64_t segment)
 static int extend(const struct left *left, int fd)
 {
     const uint8_t *ring = (const uint8_t *)left->header + RIAD_SPOOL_HEADER_SIZE;
+    uint64_t written = 0;
     struct stat st;
     int r = 0;
 
@@ -79,12 +106,12 @@ static int extend(const struct left *left, int fd)
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < left->shipped) {
         return 1;
     }
-    if ((uint64_t)st.st_size < left->end) {
-        r = riad_spool_write_out(ring, (uint64_t)st.st_size, left->end, fd, &left->header->shipped);
+    r = find_written(left, fd, (uint64_t)st.st_size, &written);
+    if (r == 0 && written < left->end) {
+        r = riad_spool_write_out(ring, written, left->end, fd, &left->header->shipped);
     }
     if (r == 0) {
-        (void)riad_sys->ftruncate(
-                fd, (off_t)left->end > st.st_size ? (off_t)left->end : st.st_size);
+        (void)riad_sys->ftruncate(fd, (off_t)(left->end > written ? left->end : written));
         atomic_store(&left->header->shipped, left->end);
     }
     return r;

@@ -114,6 +114,31 @@ static void a_full_spool_is_shipped_by_the_append(void **state)
     fixture_assert_replays(100);
 }
 
+static uint64_t size_of_first(void)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(f.directory.fd, "log/0000000100000001", &st, 0), 0);
+    return (uint64_t)st.st_size;
+}
+
+static struct riad_end synced_end(void)
+{
+    struct riad_end end;
+    uint64_t start;
+
+    riad_log_synced(f.log, &end, &start);
+    return end;
+}
+
+static void append_and_sync(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        fixture_append(1);
+        assert_int_equal(riad_log_sync(f.log), 0);
+    }
+}
+
 static void without_a_spool_the_store_is_written_at_once(void **state)
 {
     (void)state;
@@ -122,6 +147,8 @@ static void without_a_spool_the_store_is_written_at_once(void **state)
     fixture_append(20);
     assert_int_equal(riad_log_unshipped(f.log), 0);
     fixture_assert_replays(20);
+    append_and_sync(3);
+    assert_int_equal(size_of_first(), synced_end().offset);
 }
 
 static void a_store_that_reserves_nothing_is_spooled_too(void **state)
@@ -134,6 +161,8 @@ static void a_store_that_reserves_nothing_is_spooled_too(void **state)
     assert_int_equal(riad_log_sync(f.log), 0);
     assert_int_equal(riad_log_unshipped(f.log), 0);
     fixture_assert_replays(20);
+    append_and_sync(3);
+    assert_int_equal(size_of_first(), synced_end().offset); /* over a network it would not pay */
 }
 
 /* Nobody has reserved room: others took it. */
@@ -191,6 +220,44 @@ static void what_was_reserved_is_given_back(void **state)
     assert_true(st.st_blocks * 512 < 64 << 10);
 }
 
+/* Zeros are written ahead: readers take them for the end, also of a log whose node is gone. */
+static void syncs_in_a_row_do_not_make_the_file_grow(void **state)
+{
+    uint64_t size;
+
+    (void)state;
+    open_log(0);
+    append_and_sync(1);
+    assert_int_equal(size_of_first(), synced_end().offset); /* one alone is not worth it */
+    append_and_sync(1);
+    size = size_of_first();
+    assert_true(size > synced_end().offset + (100 << 10));
+    append_and_sync(20);
+    assert_int_equal(size_of_first(), size);
+    fixture_assert_replays(22);
+    while (size_of_first() == size) {
+        assert_true(synced_end().offset + (32 << 10) < size);
+        append_and_sync(1);
+    }
+    assert_true(size_of_first() > size + (100 << 10));
+}
+
+static void what_was_written_ahead_is_cut_off(void **state)
+{
+    uint64_t end;
+
+    (void)state;
+    open_log(0);
+    append_and_sync(3);
+    end = synced_end().offset;
+    assert_true(size_of_first() > end);
+    assert_int_equal(riad_log_roll(f.log), 0);
+    assert_int_equal(size_of_first(), end);
+    fixture_append(1);
+    assert_int_equal(riad_log_sync(f.log), 0);
+    fixture_assert_replays(4);
+}
+
 static void *ship_always(void *argument)
 {
     atomic_bool *stop = argument;
@@ -236,6 +303,8 @@ int main(void)
         SPOOLED(a_full_store_is_tried_again),
         SPOOLED(a_store_that_fails_ends_the_log_and_loses_nothing),
         SPOOLED(what_was_reserved_is_given_back),
+        SPOOLED(syncs_in_a_row_do_not_make_the_file_grow),
+        SPOOLED(what_was_written_ahead_is_cut_off),
         SPOOLED(appending_and_shipping_go_together),
     };
 
