@@ -17,7 +17,7 @@ int riad_pwritev_all(int fd, struct iovec *vector, int count, uint64_t offset) R
 int riad_pread_all(
         int fd, void *data, size_t size, uint64_t offset, size_t *ret_size) RIAD_MUST_CHECK;
 /* The same for a thread that must not wait (riad/patience.h): RIAD_WOULD_WAIT where a byte would
- * have to be fetched, or where the file system cannot tell. */
+ * have to be fetched (riad_wait_note), or where the file system cannot tell. */
 int riad_pread_cached(
         int fd, void *data, size_t size, uint64_t offset, size_t *ret_size) RIAD_MUST_CHECK;
 /* Reads a whole regular file of at most max bytes into the heap (caller frees; one byte more is

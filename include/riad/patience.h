@@ -19,4 +19,19 @@
 bool riad_is_patient(void);
 void riad_set_patient(bool patient);
 
+enum { RIAD_WAIT_MAX = 256 << 10 };
+
+/* Bytes of a file that are not in memory, RIAD_WAIT_MAX at most. */
+struct riad_wait {
+    int fd;
+    uint64_t offset;
+    size_t size;
+};
+/* By who returns RIAD_WOULD_WAIT for these: the thread may have them fetched, and make its call
+ * again. The descriptor is duplicated. The first ones since the thread became impatient are kept;
+ * more bytes than that are better read by a patient thread. */
+void riad_wait_note(int fd, uint64_t offset, size_t size);
+/* What the calling thread was told; the descriptor is the caller's to close. False: nothing. */
+bool riad_wait_take(struct riad_wait *ret);
+
 #endif

@@ -17,4 +17,10 @@ struct riad_stall {
  * thread; does not wait. Of 128 calls at once, no more are known. */
 void riad_stall_find(int directory_fd, unsigned at_least_seconds, struct riad_stall *ret);
 
+/* For calls that are made otherwise. name is a constant. The place is for riad_stall_end, by any
+ * thread; NULL: there is none left. */
+struct riad_stall_place;
+struct riad_stall_place *riad_stall_begin(const char *name, int fd);
+void riad_stall_end(struct riad_stall_place *place); /* leaves errno as it is */
+
 #endif

@@ -123,6 +123,9 @@ int riad_pread_cached(int fd, void *data, size_t size, uint64_t offset, size_t *
 {
     int r = read_all(fd, data, size, offset, true, ret_size);
 
+    if (r == -EAGAIN) {
+        riad_wait_note(fd, offset, size);
+    }
     return r == -EAGAIN || r == -EOPNOTSUPP ? RIAD_WOULD_WAIT : r;
 }
 

@@ -9,8 +9,6 @@
 
 #include "riad/thread.h"
 
-#include "stall_priv.h"
-
 enum { PLACES = 128, PATH_SIZE = 4096 };
 #define SECOND_NS ((uint64_t)1000000000)
 

@@ -1,3 +1,4 @@
+#include "riad/stall.h"
 #include "riad/sysops.h"
 
 #include <dirent.h>
@@ -5,7 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "stall_priv.h"
 #include "store_calls_priv.h"
 
 /* Calls are counted (riad/store_calls.h); those that may wait for storage are noted while they are

@@ -18,6 +18,11 @@ struct riad_ring_entry {
     struct iovec memory[2]; /* both, as the kernel wants them */
     int device;
     uint16_t queue;
+
+    /* Of a fetch; its thread's. */
+    unsigned fetches; /* since the request came */
+    int fetching;     /* what is read from */
+    struct riad_stall_place *stall;
 };
 
 /* Memory for `count` entries, touched when used: a page of headers and front room, then the

@@ -10,6 +10,7 @@
 
 #include <sys/uio.h>
 
+#include "riad/patience.h"
 #include "riad/types.h"
 
 struct riad_ring;
@@ -54,6 +55,12 @@ uint8_t *riad_ring_payload(struct riad_ring_entry *entry);
 /* Stores the reply (a fuse_out_header, then the body); the entry is sent when serve returns true or
  * by riad_ring_return. The size, or -1 and errno, as writev(2). */
 ssize_t riad_ring_reply(struct riad_ring_entry *entry, const struct iovec *pieces, int count);
+/* In the ring's thread, while it serves the entry: has the bytes fetched into memory, and the entry
+ * served again then; false: it has waited for some already, and is not to do so again. Takes over
+ * the descriptor if it returns true. Serving returns false, as for another thread. */
+bool riad_ring_fetch(struct riad_ring_entry *entry, const struct riad_wait *wait);
+/* Whether it is served again. */
+bool riad_ring_is_again(const struct riad_ring_entry *entry);
 /* Any other thread: sends what was replied. */
 void riad_ring_return(struct riad_ring_entry *entry);
 

@@ -1,8 +1,12 @@
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
+#include "riad/stall.h"
 #include "riad/thread.h"
 
 #include "ring_thread_priv.h"
@@ -13,7 +17,9 @@ enum {
     COMPLETIONS = 4096,
     LINGER_NANOSECONDS = 50 * 1000,
     MISSES_MAX = 8,
-    RETRY_EVERY = 32
+    RETRY_EVERY = 32,
+    FETCHES_MAX = 3, /* of a request: then a thread of the pool waits for it */
+    FETCHED = 1,     /* in a completion's data, beside the entry: it is a fetch's */
 };
 
 static void report(struct riad_ring *ring, int result)
@@ -75,8 +81,9 @@ static int check_registered(struct ring_thread *thread, const struct riad_ring_m
     io_uring_for_each_cqe(&thread->io, head, cqe)
     {
         const struct riad_ring_entry *entry = io_uring_cqe_get_data(cqe);
+        bool fetched = (cqe->user_data & FETCHED) != 0;
 
-        if (entry && entry->mount == mount) {
+        if (entry && !fetched && entry->mount == mount) {
             r = cqe->res < 0 ? cqe->res : r;
         }
     }
@@ -125,12 +132,54 @@ static void take_messages(struct ring_thread *thread)
     await_messages(thread);
 }
 
-/* An entry that completes with an error has left the kernel: the connection is gone. */
-static void handle(struct ring_thread *thread, struct riad_ring_entry *entry, int result)
+bool riad_ring_fetch(struct riad_ring_entry *entry, const struct riad_wait *wait)
 {
+    struct ring_thread *thread = entry->thread;
+    struct io_uring_sqe *sqe;
+
+    if (entry->fetches >= FETCHES_MAX) {
+        return false;
+    }
+    sqe = submission(thread);
+    io_uring_prep_read(sqe, wait->fd, thread->fetched, (unsigned)wait->size, wait->offset);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)entry | FETCHED);
+    entry->fetches++;
+    entry->fetching = wait->fd;
+    entry->stall = riad_stall_begin("pread", wait->fd);
+    return true;
+}
+
+bool riad_ring_is_again(const struct riad_ring_entry *entry)
+{
+    return entry->fetches > 0;
+}
+
+/* What failed is for who waits to find out. */
+static void end_fetch(struct riad_ring_entry *entry, int result)
+{
+    riad_stall_end(entry->stall);
+    (void)close(entry->fetching);
+    if (result <= 0) {
+        entry->fetches = FETCHES_MAX;
+    }
+}
+
+/* An entry that completes with an error has left the kernel: the connection is gone. */
+static void handle(struct ring_thread *thread, uint64_t data, int result)
+{
+    struct riad_ring_entry *entry = (void *)(uintptr_t)(data & ~(uint64_t)FETCHED);
+    bool fetched = (data & FETCHED) != 0;
+
     if (!entry) {
         take_messages(thread);
-    } else if (result < 0) {
+        return;
+    }
+    if (fetched) {
+        end_fetch(entry, result);
+    } else {
+        entry->fetches = 0;
+    }
+    if (result < 0 && !fetched) {
         riad_ring_mount_lost(entry->mount);
     } else if (entry->mount->config.serve(entry->mount->config.context, entry)) {
         commit(thread, entry);
@@ -143,11 +192,11 @@ static void handle_completed(struct ring_thread *thread)
     struct io_uring_cqe *cqe;
 
     while (io_uring_peek_cqe(&thread->io, &cqe) == 0) {
-        struct riad_ring_entry *entry = io_uring_cqe_get_data(cqe);
+        uint64_t data = io_uring_cqe_get_data64(cqe);
         int result = cqe->res;
 
         io_uring_cqe_seen(&thread->io, cqe);
-        handle(thread, entry, result);
+        handle(thread, data, result);
         if (io_uring_cq_ready(&thread->io) > 0) {
             io_uring_submit(&thread->io);
         }
@@ -220,9 +269,11 @@ static void serve(struct ring_thread *thread)
 void *riad_ring_thread_run(void *argument)
 {
     struct ring_thread *thread = argument;
+    _cleanup_free_ uint8_t *fetched = malloc(RIAD_WAIT_MAX);
     int r;
 
-    r = prepare_io(thread);
+    thread->fetched = fetched;
+    r = fetched ? prepare_io(thread) : -ENOMEM;
     report(thread->ring, r);
     if (r >= 0) {
         serve(thread);

@@ -26,6 +26,7 @@ struct ring_thread {
     int wake;                 /* eventfd: there are orders, or entries were returned, or the end */
     uint64_t wake_count;      /* where its value is read to */
     unsigned misses, skipped; /* of lingering; the thread's own */
+    uint8_t *fetched; /* RIAD_WAIT_MAX bytes that nobody looks at: they are in memory then */
 
     pthread_mutex_t lock; /* guards what follows */
     struct riad_ring_entry *returned;

@@ -1,5 +1,6 @@
 /* Requests that come by the ring. */
 #include <linux/fuse.h>
+#include <unistd.h>
 
 #include "riad/diag.h"
 #include "riad/error.h"
@@ -61,6 +62,45 @@ static bool serve_impatiently(struct riad_transport *transport, struct riad_ring
     return !riad_worker.put_off;
 }
 
+/* What a read would have waited for comes while this thread goes on; then the read is made again,
+ * without waking another thread. */
+static bool await(struct riad_ring_entry *entry)
+{
+    struct riad_wait wait;
+
+    if (riad_worker.request.opcode != FUSE_READ || !riad_wait_take(&wait)) {
+        return false;
+    }
+    if (!riad_ring_fetch(entry, &wait)) {
+        (void)close(wait.fd);
+        return false;
+    }
+    return true;
+}
+
+/* A request that is made again was counted. */
+static void note(struct riad_transport *transport, const struct riad_ring_entry *entry,
+        const uint8_t *message, size_t size)
+{
+    if (riad_ring_is_again(entry)) {
+        (void)riad_worker_note(message, size);
+    } else {
+        riad_transport_note(transport, message, size);
+    }
+}
+
+/* False: somebody else does it, or this thread does later. */
+static bool hand_on(struct riad_transport *transport, struct riad_ring_entry *entry,
+        uint8_t *message, size_t size)
+{
+    if (await(entry) || riad_pool_put(transport->pool, entry) >= 0) {
+        return false;
+    }
+    riad_worker.put_off = false;
+    process_entry(transport, entry, message, size);
+    return true;
+}
+
 /* In a thread of the ring. */
 static bool serve_entry(void *context, struct riad_ring_entry *entry)
 {
@@ -71,13 +111,9 @@ static bool serve_entry(void *context, struct riad_ring_entry *entry)
 
     riad_worker.transport = transport;
     if (riad_ring_message(entry, &message, &size) >= 0) {
-        riad_transport_note(transport, message, size);
-        done = serve_impatiently(transport, entry, message, size);
-        if (!done && riad_pool_put(transport->pool, entry) < 0) {
-            riad_worker.put_off = false;
-            process_entry(transport, entry, message, size);
-            done = true;
-        }
+        note(transport, entry, message, size);
+        done = serve_impatiently(transport, entry, message, size) ||
+               hand_on(transport, entry, message, size);
         done = done && !riad_worker.held;
     }
     riad_worker_done();
