@@ -1,10 +1,11 @@
-#include "riad/stall.h"
 #include "riad/sysops.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "riad/stall.h"
 
 #include "store_calls_priv.h"
 
