@@ -17,6 +17,9 @@ int riad_thread_start(const char *name, void *(*run)(void *argument), void *argu
 
 /* ns of CLOCK_MONOTONIC. */
 uint64_t riad_now_ns(void);
+/* A lock that is held for microseconds at a time, by threads of several processors: who waits spins
+ * for a moment before it sleeps. -ENOMEM, -EAGAIN. */
+int riad_spinning_lock_init(pthread_mutex_t *lock) RIAD_MUST_CHECK;
 /* A condition whose timed waits go by CLOCK_MONOTONIC. -ENOMEM, -EAGAIN. */
 int riad_condition_init(pthread_cond_t *condition) RIAD_MUST_CHECK;
 

@@ -98,3 +98,16 @@ int riad_condition_init(pthread_cond_t *condition)
     }
     return -r;
 }
+
+int riad_spinning_lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    int r = pthread_mutexattr_init(&attributes);
+
+    if (r == 0) {
+        (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+        r = pthread_mutex_init(lock, &attributes);
+        pthread_mutexattr_destroy(&attributes);
+    }
+    return -r;
+}

@@ -24,9 +24,9 @@ static int duplicate(int fd, int *ret)
 
 static int init_locks(struct riad_workspace *workspace)
 {
-    pthread_mutex_t *locks[] = { &workspace->mutation, &workspace->beat, &workspace->marking,
-        &workspace->telling, &workspace->checkpointing };
-    int r = 0;
+    pthread_mutex_t *locks[] = { &workspace->beat, &workspace->marking, &workspace->telling,
+        &workspace->checkpointing };
+    int r = riad_spinning_lock_init(&workspace->mutation);
 
     for (size_t i = 0; i < sizeof locks / sizeof locks[0] && r >= 0; i++) {
         r = -pthread_mutex_init(locks[i], NULL);
