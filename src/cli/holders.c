@@ -147,8 +147,10 @@ json_t *list_holders(const char *directory)
     const struct dirent *entry;
     struct statx stx;
 
+    /* Where it is not mounted any more, the device is that of what lies below. */
     if (!processes || !search.found ||
-            statx(AT_FDCWD, directory, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &stx) < 0) {
+            statx(AT_FDCWD, directory, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &stx) < 0 ||
+            !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
         return search.found;
     }
     search.major = stx.stx_dev_major;
