@@ -397,3 +397,36 @@ def test_root_is_bound_too(limited):
     fill_up(limited.directory / "file", 1 << 20)
     size = os.statvfs(limited.directory)
     assert size.f_bfree == size.f_bavail == 0
+
+
+def over_since(store):
+    return store.status()["soft"]["bytes_over_since"]
+
+
+def test_a_soft_limit(make_store):
+    """It may be passed for a while, then it holds as a hard one does, also after a kill, until usage is below."""
+    store = make_store()
+    mount = store.mount()
+    store.run("quota", "set", store.path, "-b", "1M", "-B", "16M", "-t", "5s")
+    (mount / "one").write_bytes(os.urandom(1 << 19))
+    assert over_since(store) == 0
+    begin = time.time()
+    (mount / "two").write_bytes(os.urandom(1 << 20))
+    assert int(begin) <= over_since(store) <= time.time()
+    (mount / "three").write_bytes(os.urandom(4 << 20))  # as if there were none
+    assert time.time() < begin + 4, "this machine is too slow for this test"
+    time.sleep(max(0, begin + 6 - time.time()))
+    with raises_errno(errno.EDQUOT):
+        (mount / "four").write_bytes(b"x")
+    store.run("sync", mount)
+    since = over_since(store)
+    store.kill()
+    store.mount()
+    assert over_since(store) == since
+    (mount / "three").unlink()  # half a MiB too much still
+    with raises_errno(errno.EDQUOT):
+        (mount / "four").write_bytes(b"x")
+    (mount / "two").unlink()
+    wait_until(lambda: over_since(store) == 0, 10, "the clock to end")
+    (mount / "four").write_bytes(os.urandom(1 << 20))  # passed anew
+    assert over_since(store) >= begin + 5
