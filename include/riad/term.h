@@ -47,6 +47,12 @@ int riad_term_check(int workspace_fd, const struct riad_store_binding *binding,
         struct riad_signers *signers, const struct riad_id *workspace,
         uint32_t term) RIAD_MUST_CHECK;
 
+/* 1 if the number's file is there and a node signed it, though it may be one whose later terms do
+ * not count any more; 0 if it is missing or damaged. */
+int riad_term_is_whole(int workspace_fd, const struct riad_store_binding *binding,
+        struct riad_signers *signers, const struct riad_id *workspace,
+        uint32_t number) RIAD_MUST_CHECK;
+
 struct riad_beat {
     uint64_t count;
     bool closed;

@@ -148,6 +148,43 @@ static int check_nothing_there(struct riad_opening *opening)
     return 0;
 }
 
+/* A heartbeat is of a term that was claimed: if that is missing or damaged, what was done in it
+ * would be left out, and the history before it taken for all there is. */
+static int check_successor(struct riad_opening *opening, uint32_t term)
+{
+    const struct riad_workspace_config *config = opening->config;
+    const struct riad_epoch_ends epochs = riad_workspace_epochs(config);
+    struct riad_beat beat;
+    int r = read_beat(opening, term, &beat);
+
+    if (r < 0 || beat.count == 0 || beat.epoch < riad_epoch_open(&epochs)) {
+        return r;
+    }
+    r = riad_term_is_whole(config->workspace_fd, &config->binding, config->signers,
+            riad_keys_workspace(opening->keys), term);
+    if (r < 0) {
+        return riad_reason_set(opening->reason, r, "cannot read term %u of %s: %s", term,
+                config->name, strerror(-r));
+    }
+    return r > 0 ? 0
+                 : riad_reason_set(opening->reason, -EUCLEAN,
+                           "term %u of %s is damaged or missing (term/%08x), but its heartbeat is "
+                           "there: restore it from a backup, or delete term/%08x.beat to go on "
+                           "with what was there before it",
+                           term, config->name, term, term);
+}
+
+static int check_successors(struct riad_opening *opening, uint32_t last)
+{
+    uint32_t highest = opening->history.taken < UINT32_MAX ? opening->history.taken + 1 : 0;
+    int r = 0;
+
+    for (uint32_t term = last + 1; term <= highest && r == 0; term++) {
+        r = check_successor(opening, term);
+    }
+    return r;
+}
+
 int riad_ownership_wait(struct riad_opening *opening)
 {
     const struct riad_workspace_config *config = opening->config;
@@ -163,6 +200,10 @@ int riad_ownership_wait(struct riad_opening *opening)
         return check_nothing_there(opening);
     }
     last = &opening->history.terms[opening->history.count - 1];
+    r = check_successors(opening, last->number);
+    if (r < 0) {
+        return r;
+    }
     r = read_beat(opening, last->number, &opening->seen);
     if (r < 0) {
         return r;

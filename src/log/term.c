@@ -56,9 +56,10 @@ static int decode_body(const uint8_t *body, size_t size, struct riad_term *ret)
     return 0;
 }
 
-int riad_term_read(int directory, const struct riad_store_binding *binding,
+/* signed_as: the number that the signer must be allowed to sign. */
+static int read_signed(int directory, const struct riad_store_binding *binding,
         struct riad_signers *signers, const struct riad_id *workspace, uint32_t number,
-        struct riad_term *ret)
+        uint64_t signed_as, struct riad_term *ret)
 {
     _cleanup_free_ uint8_t *data = NULL;
     char name[RIAD_TERM_NAME_SIZE];
@@ -76,7 +77,7 @@ int riad_term_read(int directory, const struct riad_store_binding *binding,
         return r;
     }
     r = riad_signers_verify(
-            signers, RIAD_ENVELOPE_TERM, binding, number, data, size, &body, &body_size);
+            signers, RIAD_ENVELOPE_TERM, binding, signed_as, data, size, &body, &body_size);
     if (r == 0) {
         r = decode_body(body, body_size, &term);
     }
@@ -88,6 +89,27 @@ int riad_term_read(int directory, const struct riad_store_binding *binding,
     }
     *ret = term;
     return 0;
+}
+
+int riad_term_read(int directory, const struct riad_store_binding *binding,
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t number,
+        struct riad_term *ret)
+{
+    return read_signed(directory, binding, signers, workspace, number, number, ret);
+}
+
+int riad_term_is_whole(int workspace_fd, const struct riad_store_binding *binding,
+        struct riad_signers *signers, const struct riad_id *workspace, uint32_t number)
+{
+    _cleanup_close_ int directory = riad_open_dir_at(workspace_fd, "term");
+    struct riad_term term;
+    int r;
+
+    if (directory < 0) {
+        return directory;
+    }
+    r = read_signed(directory, binding, signers, workspace, number, 0, &term);
+    return r == 0 ? 1 : r == -EBADMSG || r == -ENOENT ? 0 : r;
 }
 
 int riad_term_claim(int workspace_fd, const struct riad_store_binding *binding,

@@ -1,7 +1,7 @@
 """Promise P5, cell by cell: each kind of object in the store times each thing that whoever owns the storage can do to it. A cell is
 refused with a reason, or the files show their own bytes, or EIO; never other bytes, never older ones, never a crash; and of the other
-files all can be read. With the node's state, and without it. (The heartbeat only decides who
-waits, O2: test_tamper.py.)"""
+files all can be read. With the node's state, and without it; what only the log has also without it and without checkpoints, or nobody
+would read it. (The heartbeat only decides who waits, O2: test_tamper.py.)"""
 import os
 import random
 import shutil
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import pytest
 
 from harness import DAMAGED, DONE, NOT_A_STORE, OWNED, TOO_NEW, WRONG_SECRET
-from tampering import BULK, KNOWN, Verdict, find_all, known  # noqa: F401
+from tampering import BULK, KNOWN, OLDER, Verdict, find_all, known  # noqa: F401
 
 REFUSED = (DAMAGED, NOT_A_STORE, TOO_NEW, WRONG_SECRET, OWNED)
 CHANGE, DATA, OVERHEAD = 1, 2, 88
+IN_THE_LOG = ("change record", "segment header", "segment tail")
+SIGNED = ("roster", "term", "user", "catalog")
+LAST = ("dir/small13", "dir/sub/middle2")
 
 
 @dataclass
@@ -98,8 +101,9 @@ OBJECTS = {
 class Cell:
     """A store to damage, at the place; older: the same store as it was, strange: another workspace's."""
 
-    def __init__(self, store, find, older, strange):
-        self.store, self.places, self.older, self.strange = store, find(store), older, strange
+    def __init__(self, store, kind, older, strange):
+        find = OBJECTS[kind]
+        self.kind, self.store, self.places, self.older, self.strange = kind, store, find(store), older, strange
         self.place, self.other = self.places[-1], self.places[0]
         self.strange_places = find(strange)
         self.rng = random.Random(str(self.place))
@@ -196,14 +200,30 @@ def extend(cell):
         file.write(cell.place.read(cell.store)[:4096])
 
 
+@attack
+def spoil_the_signature(cell):
+    """All else is right: only who verifies it can tell."""
+    if cell.kind not in SIGNED:
+        pytest.skip("nobody signed it")
+    data = bytearray(cell.place.read(cell.store))
+    data[-1 - cell.rng.randrange(64)] ^= 1 << cell.rng.randrange(8)
+    cell.place.write(cell.store, bytes(data))
+
+
 @pytest.fixture(scope="module")
 def older(known):
-    """The store as it was before its last session."""
+    """The store as it was before its last session, in which some files became what they are: so an end that is too early shows."""
     with_more = known.copy()
-    shutil.copytree(known.path, known.base / "older")
     top = with_more.mount()
-    (top / "dir" / "later").write_bytes(b"later" * 30000)
-    (top / "dir" / "more").write_bytes(b"more" * 100)
+    for name in LAST:
+        (top / name).unlink()
+    (top / "rewritten").write_bytes(OLDER["rewritten"])
+    with_more.unmount()
+    shutil.copytree(with_more.path, known.base / "older")
+    with_more.mount()
+    for name in LAST:
+        (top / name).write_bytes(KNOWN[name])
+    (top / "rewritten").write_bytes(KNOWN["rewritten"])
     with_more.run("quota", "set", with_more.path, "-B", "1G")
     assert with_more.control("checkpoint")["ok"]
     with_more.unmount()
@@ -227,20 +247,41 @@ def strange(make_store_in_session):
     return store
 
 
-@pytest.mark.parametrize("state", ["kept", "lost"])
-@pytest.mark.parametrize("attack_name", ATTACKS)
-@pytest.mark.parametrize("kind", OBJECTS)
+CELLS = [(kind, name, state) for kind in OBJECTS for name in ATTACKS for state in ("kept", "lost", "lost, no checkpoint")
+         if kind in IN_THE_LOG or "," not in state]
+
+
+def lose(store, state):
+    if state != "kept":
+        store.forget_state()
+    if state == "lost, no checkpoint":
+        for path in (store.workspace() / "ckpt").iterdir():
+            path.unlink()
+
+
+def test_all_is_there_in_each_state(older):
+    for state in "kept", "lost", "lost, no checkpoint":
+        twin = older[0].copy()
+        try:
+            lose(twin, state)
+            verdict = Verdict(twin, state)
+            assert verdict.code == DONE and not verdict.rolled_back and not verdict.unreadable, verdict
+        finally:
+            twin.remove()
+
+
+@pytest.mark.parametrize("kind, attack_name, state", CELLS, ids=map("-".join, CELLS))
 def test_cell(older, strange, kind, attack_name, state):
     newest, before = older
     twin = newest.copy()
     try:
-        ATTACKS[attack_name](Cell(twin, OBJECTS[kind], before, strange))
-        if state == "lost":
-            twin.forget_state()
+        ATTACKS[attack_name](Cell(twin, kind, before, strange))
+        lose(twin, state)
         verdict = Verdict(twin, (kind, attack_name, state))
         assert verdict.code in (DONE, *REFUSED), verdict
+        assert verdict.code != DONE or attack_name != "spoil the signature", verdict
         assert not verdict.rolled_back, verdict
-        if kind in ("change record", "segment header", "segment tail"):
+        if kind in IN_THE_LOG:
             assert not set(verdict.unreadable) & BULK, verdict  # the log has the contents of small files
         else:
             assert set(verdict.unreadable) <= (BULK if "data" in kind else set()), verdict

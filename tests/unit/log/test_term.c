@@ -280,6 +280,30 @@ static void a_removed_nodes_later_terms_are_void(void **state)
     assert_int_equal(check(2), 0);
 }
 
+static int is_whole(uint32_t term)
+{
+    return riad_term_is_whole(f.directory.fd, &binding, signers, &f.workspace, term);
+}
+
+/* Void is not damaged: a removed node's term is as it wrote it. */
+static void a_term_is_whole_missing_or_damaged(void **state)
+{
+    const struct riad_signer some[] = { riad_signer_always(&signer.sign_key),
+        { stranger.sign_key, 2 } };
+
+    (void)state;
+    assert_int_equal(riad_signers_replace(signers, some, 2), 0);
+    assert_int_equal(claim(&signer, 1, 0), 0);
+    assert_int_equal(claim(&stranger, 2, 1), 0);
+    put_file("term/00000003", "junk", 4);
+    assert_int_equal(is_whole(1), 1);
+    assert_int_equal(is_whole(2), 1);
+    assert_int_equal(is_whole(3), 0);
+    assert_int_equal(is_whole(4), 0);
+    assert_int_equal(renameat(f.directory.fd, "term/00000001", f.directory.fd, "term/00000004"), 0);
+    assert_int_equal(is_whole(4), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_removed_nodes_later_terms_are_void, setup, teardown),
         cmocka_unit_test_setup_teardown(
                 a_term_cannot_begin_before_its_predecessor, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_term_is_whole_missing_or_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(a_check_is_one_stat, setup, teardown),
         cmocka_unit_test_setup_teardown(heartbeats_are_authentic_or_none, setup, teardown),
     };
