@@ -105,6 +105,14 @@ def test_a_mount_is_verified_by_who_has_its_key(store, mount):
     assert store.run("scrub", mount, "--no-wait", code=DONE).stdout == ""
 
 
+def test_the_rate_of_a_mount_is_kept(store, mount):
+    (mount / "file").write_bytes(os.urandom(6 << 20))
+    assert store.control("sync")["ok"]
+    start = time.monotonic()
+    assert json.loads(store.run("scrub", mount, "--rate", "3M", "--json").stdout)["scrub"]["bytes"] == 6 << 20
+    assert time.monotonic() - start > 1.5
+
+
 def test_a_checkpoint_of_a_mount_is_verified_too(store, mount):
     (mount / "file").write_bytes(b"a" * 5000)
     assert store.control("sync")["ok"] and store.control("checkpoint")["ok"]
