@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from harness import DONE, raises_errno
+from harness import DAMAGED, DONE, raises_errno
 from tampering import BULK, KNOWN, Verdict
 from test_matrix import DATA, OBJECTS, REFUSED, Place, below, records
 
@@ -51,6 +51,26 @@ def test_older_bytes_of_the_same_range(store, mount, state):
                 os.pread(file.fileno(), 4096, offset)
         assert os.pread(file.fileno(), 4 * UNIT, 0) == contents[:4 * UNIT]
         assert os.pread(file.fileno(), 4 * UNIT, 8 * UNIT) == contents[8 * UNIT:12 * UNIT]
+
+
+def test_another_history_that_is_longer(store, mount):
+    """It went on from an older copy, elsewhere: no number is missing, but it is not what this node has synced."""
+    (mount / "file").write_bytes(b"of both")
+    store.unmount()
+    branch = store.copy()
+    try:
+        store.mount()
+        (mount / "file").write_bytes(b"ours")
+        store.unmount()
+        branch.mount()
+        for number in range(50):
+            (branch.directory / f"file{number}").write_bytes(b"theirs")
+        branch.unmount()
+        shutil.rmtree(store.path)
+        shutil.copytree(branch.path, store.path)
+    finally:
+        branch.remove()
+    assert "synced" in store.mount(code=DAMAGED).stderr
 
 
 class Part:
