@@ -153,7 +153,7 @@ def test_who_is_removed_is_out_at_once(site, shared, alice, bob, carol):
     assert roles(alice) == {alice.account.name: "manager", carol.account.name: "reader"}
     assert project(bob) is None
     bob.run("lock", "acme", code=NOT_MOUNTED)
-    assert bob.json("status")["mounts"] == [mount for mount in bob.json("status")["mounts"] if mount["workspace"] == "home"]
+    assert [mount["workspace"] for mount in bob.json("status")["mounts"]] == ["home"]
     wraps = list((site.store / "ws" / project(alice)["id"] / "wrap").iterdir())
     assert len(wraps) == 2
     shown = subprocess.run(["getfacl", "-npR", shared], capture_output=True, text=True, check=True).stdout
