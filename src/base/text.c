@@ -72,3 +72,13 @@ void riad_text_append(char *ret, size_t room, const char *bytes, size_t size)
         i += length > 0 ? length : 1;
     }
 }
+
+size_t riad_text_control(const char *text)
+{
+    uint8_t first = (uint8_t)text[0];
+
+    if (first == 0xc2) {
+        return ((uint8_t)text[1] & 0xe0) == 0x80 ? 2 : 0;
+    }
+    return (first > 0 && first < ' ') || first == 0x7f;
+}

@@ -1,5 +1,6 @@
 /* Users of a site, as its nodes sign them (FORMAT 3.5, kind 4). */
 #include "riad/error.h"
+#include "riad/text.h"
 
 #include "catalog_priv.h"
 
@@ -10,9 +11,7 @@ bool riad_catalog_is_user_name(const char *name)
     size_t size = strnlen(name, RIAD_USER_NAME_MAX + 1);
 
     for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)name[i];
-
-        if (byte <= ' ' || byte == 127 || byte == '/' || byte == ':') {
+        if (riad_text_control(name + i) || strchr(" /:", name[i])) {
             return false;
         }
     }

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "riad/cleanup.h"
+#include "riad/text.h"
 
 #include "site_client.h"
 
@@ -15,7 +16,7 @@ static bool is_good_name(const char *name)
         return false;
     }
     for (const char *c = name; *c; c++) {
-        if ((unsigned char)*c <= ' ' || *c == '/' || *c == 127) {
+        if (riad_text_control(c) || *c == ' ' || *c == '/') {
             return false;
         }
     }
@@ -25,7 +26,8 @@ static bool is_good_name(const char *name)
 static int bad_name(const char *name)
 {
     return fail(RIAD_EXIT_USAGE,
-            "`%s` is no good name: 1 to 64 bytes, no spaces or `/`, not beginning with `.` or "
+            "`%s` is no good name: 1 to 64 bytes, no spaces, control characters or `/`, not "
+            "beginning with `.` or "
             "`-`",
             name);
 }

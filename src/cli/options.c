@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "riad/cleanup.h"
+#include "riad/text.h"
+
 #include "cli.h"
 
 enum { OPTION_HELP = 'h', OPTION_PASSPHRASE_FD = 'P', OPTION_STATE_DIR = '/' };
@@ -121,14 +124,29 @@ int usage_error(const char *format, ...)
     return RIAD_EXIT_USAGE;
 }
 
+/* With names in it that are anybody's: what a terminal obeys is shown as "?". */
+static void print_message(const char *text)
+{
+    while (*text) {
+        size_t control = *text == '\n' ? 0 : riad_text_control(text);
+
+        fputc(control ? '?' : *text, stderr);
+        text += control ? control : 1;
+    }
+}
+
 int fail(int code, const char *format, ...)
 {
+    _cleanup_free_ char *text = NULL;
     va_list arguments;
+    int r;
 
-    fputs("riad: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    r = vasprintf(&text, format, arguments);
     va_end(arguments);
+    text = r < 0 ? NULL : text;
+    fputs("riad: ", stderr);
+    print_message(text ? text : format);
     fputc('\n', stderr);
     return code;
 }

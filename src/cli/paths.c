@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "riad/cleanup.h"
+#include "riad/text.h"
 
 #include "cli.h"
 
@@ -35,14 +36,13 @@ json_t *json_path(const char *path)
     return text ? text : json_string(copy ? copy : "");
 }
 
-/* What a terminal obeys is shown as "?": C0, DEL, and C1 as UTF-8 writes it (0xc2 0x80..0x9f). */
+/* What a terminal obeys is shown as "?". */
 void print_path(const char *path)
 {
-    for (; *path; path++) {
-        unsigned char byte = (unsigned char)*path;
-        bool wide = byte == 0xc2 && ((unsigned char)path[1] & 0xe0) == 0x80;
+    while (*path) {
+        size_t control = riad_text_control(path);
 
-        putchar(wide || byte < ' ' || byte == 0x7f ? '?' : byte);
-        path += wide;
+        putchar(control ? '?' : *path);
+        path += control ? control : 1;
     }
 }

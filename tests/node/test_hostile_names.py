@@ -1,11 +1,12 @@
 """Names are anybody's: what riad prints of them moves no terminal (escape sequences, also the one-character ones of C1, line ends)."""
+import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from harness import DAMAGED, FAILED, wait_until
+from harness import DAMAGED, FAILED, USAGE, wait_until
 from tampering import datas, flip
 
 NAME = os.fsdecode(b"a\x1b]0;title\x07\x1b[2J\x7f\r\n\xc2\x9b2J\xc3\xa9")
@@ -25,6 +26,12 @@ def hostile(store):
     top.mkdir()
     (top / NAME).write_bytes(os.urandom(3 << 20))
     return top
+
+
+@pytest.mark.parametrize("name", ["a\x9b2J", "a\x1b[2J", "a\x7f", "a\nb"])
+def test_a_workspace_is_not_named_so(store, name):
+    assert "is no good name" in calm(store.run("workspace", "create", store.path, name, code=USAGE).stderr)
+    assert [item["workspace"] for item in json.loads(store.run("workspace", "list", store.path, "--json").stdout)["workspaces"]] == ["home"]
 
 
 def test_du(store, hostile):

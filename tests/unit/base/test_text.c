@@ -62,6 +62,21 @@ static void what_does_not_fit_is_cut_between_characters(void **state)
     }
 }
 
+static void what_a_terminal_obeys_is_known(void **state)
+{
+    (void)state;
+    for (int byte = 1; byte < 256; byte++) {
+        const char text[] = { (char)byte, 'x', '\0' };
+
+        assert_int_equal(riad_text_control(text), byte < ' ' || byte == 0x7f);
+    }
+    assert_int_equal(riad_text_control(""), 0);
+    assert_int_equal(riad_text_control("\xc2\x80"), 2);
+    assert_int_equal(riad_text_control("\xc2\x9b"), 2); /* CSI */
+    assert_int_equal(riad_text_control("\xc2\xa0"), 0);
+    assert_int_equal(riad_text_control("\xc2"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +84,7 @@ int main(void)
         cmocka_unit_test(what_moves_a_terminal_is_escaped),
         cmocka_unit_test(what_is_no_utf8_is_escaped),
         cmocka_unit_test(what_does_not_fit_is_cut_between_characters),
+        cmocka_unit_test(what_a_terminal_obeys_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
