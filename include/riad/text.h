@@ -9,8 +9,9 @@
  * UTF-8 as \xNN. What does not fit is cut, not within a character. */
 void riad_text_append(char *ret, size_t room, const char *bytes, size_t size);
 
-/* Bytes of the control character that zero-terminated text begins with: 1 for those of ASCII (C0 and
- * DEL), 2 for those that UTF-8 writes as 0xc2 0x80..0x9f (C1), which terminals obey too; 0: none. */
+/* Bytes of the control character that zero-terminated text begins with: 1 for those of ASCII (C0
+ * and DEL), 2 for those that UTF-8 writes as 0xc2 0x80..0x9f (C1), which terminals obey too; 0:
+ * none. */
 size_t riad_text_control(const char *text);
 
 #endif
