@@ -59,18 +59,20 @@ static void print_table(const json_t *mounts)
 static int show(const struct options *options, const json_t *mounts, const char *path)
 {
     json_t *selected = select_mounts(mounts, path);
-    int code = RIAD_EXIT_DONE;
+    bool found = json_array_size(selected) > 0;
+    bool whole = mounts_are_known() || (path && found);
+    int code = whole ? RIAD_EXIT_DONE : RIAD_EXIT_FAILED; /* which was reported */
 
     if (options->json) {
-        return print_json(json_pack("{s:o}", "mounts", selected));
+        int r = print_json(json_pack("{s:o}", "mounts", selected));
+
+        return r == RIAD_EXIT_DONE ? code : r;
     }
-    if (json_array_size(selected) > 0) {
+    if (found) {
         print_table(selected);
-    } else if (!mounts_are_known()) {
-        code = RIAD_EXIT_FAILED; /* which was reported */
-    } else if (path) {
+    } else if (whole && path) {
         code = fail(RIAD_EXIT_NOT_MOUNTED, "nothing of %s is mounted by you", path);
-    } else {
+    } else if (whole) {
         puts(has_site(options)
                         ? "Nothing is mounted. `riad unlock` opens what is yours at this site."
                         : "Nothing is mounted. `riad mount STORE DIR` mounts a workspace.");

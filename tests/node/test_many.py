@@ -193,3 +193,22 @@ def test_one_that_hangs_holds_up_no_other(mounted, slow_store):
     for child in [*children, *workers]:
         child.end()
     assert {mount["state"] for mount in mounted.mounts()} == {"running"}
+
+
+def test_a_process_that_does_not_answer_is_told_of(store):
+    """What it has mounted is not known: for a table, for JSON, and for who asks for its directory; others are shown, with exit 1."""
+    store.run("workspace", "create", store.path, "second")
+    store.mount()
+    other = store.mount("-w", "second", directory=store.make_directory(store.base / "second"))
+    stopped = next(mount for mount in store.mounts() if mount["workspace"] == "home")
+    os.kill(stopped["pid"], signal.SIGSTOP)
+    try:
+        for arguments in ([], ["--json"]):
+            result = store.run("status", *arguments, code=FAILED)
+            assert f"process {stopped['pid']} does not answer" in result.stderr and str(other) in result.stdout
+        result = store.run("status", other, "--json")
+        assert [mount["workspace"] for mount in json.loads(result.stdout)["mounts"]] == ["second"]
+        store.run("status", stopped["directory"], code=FAILED)
+    finally:
+        os.kill(stopped["pid"], signal.SIGCONT)
+    assert len(store.mounts()) == 2
