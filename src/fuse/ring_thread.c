@@ -1,9 +1,7 @@
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/stall.h"
@@ -141,7 +139,8 @@ bool riad_ring_fetch(struct riad_ring_entry *entry, const struct riad_wait *wait
         return false;
     }
     sqe = submission(thread);
-    io_uring_prep_read(sqe, wait->fd, thread->fetched, (unsigned)wait->size, wait->offset);
+    /* The last byte: all before it was asked of the disk by the call that did not wait. */
+    io_uring_prep_read(sqe, wait->fd, &thread->fetched, 1, wait->offset + wait->size - 1);
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)entry | FETCHED);
     entry->fetches++;
     entry->fetching = wait->fd;
@@ -269,11 +268,9 @@ static void serve(struct ring_thread *thread)
 void *riad_ring_thread_run(void *argument)
 {
     struct ring_thread *thread = argument;
-    _cleanup_free_ uint8_t *fetched = malloc(RIAD_WAIT_MAX);
     int r;
 
-    thread->fetched = fetched;
-    r = fetched ? prepare_io(thread) : -ENOMEM;
+    r = prepare_io(thread);
     report(thread->ring, r);
     if (r >= 0) {
         serve(thread);
