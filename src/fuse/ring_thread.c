@@ -1,7 +1,9 @@
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "riad/cleanup.h"
 #include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/stall.h"
@@ -134,13 +136,17 @@ bool riad_ring_fetch(struct riad_ring_entry *entry, const struct riad_wait *wait
 {
     struct ring_thread *thread = entry->thread;
     struct io_uring_sqe *sqe;
+    size_t passed;
 
     if (entry->fetches >= FETCHES_MAX) {
         return false;
     }
     sqe = submission(thread);
-    /* The last byte: all before it was asked of the disk by the call that did not wait. */
-    io_uring_prep_read(sqe, wait->fd, &thread->fetched, 1, wait->offset + wait->size - 1);
+    /* All of it was asked of the disk by the call that did not wait, so when the last byte has come
+     * the rest mostly has, too; if not, all is waited for. */
+    passed = entry->fetches == 0 ? wait->size - 1 : 0;
+    io_uring_prep_read(
+            sqe, wait->fd, thread->fetched, (unsigned)(wait->size - passed), wait->offset + passed);
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)entry | FETCHED);
     entry->fetches++;
     entry->fetching = wait->fd;
@@ -268,9 +274,11 @@ static void serve(struct ring_thread *thread)
 void *riad_ring_thread_run(void *argument)
 {
     struct ring_thread *thread = argument;
+    _cleanup_free_ uint8_t *fetched = malloc(RIAD_WAIT_MAX);
     int r;
 
-    r = prepare_io(thread);
+    thread->fetched = fetched;
+    r = fetched ? prepare_io(thread) : -ENOMEM;
     report(thread->ring, r);
     if (r >= 0) {
         serve(thread);
