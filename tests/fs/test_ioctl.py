@@ -55,7 +55,7 @@ def test_cp_clones(place, shared, options):
     took = time.monotonic() - begin
     assert shared.usage()[0] == used + (64 << 20) // 4096  # charged like every file
     shared.run("sync", place)
-    assert stored(shared) - before < 256 << 10
+    assert stored(shared) - before < 1 << 20  # of that 256 KiB are zeros that are written ahead of the log
     assert took < 2
     assert subprocess.run(["cmp", place / "a", place / "b"], check=False).returncode == 0
     with open(place / "b", "r+b") as file:
