@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #include "riad/error.h"
 #include "riad/events.h"
@@ -243,6 +244,8 @@ int print_json(json_t *object);
 json_t *json_path(const char *path);
 /* To stdout, `?` for control characters: names of others do not speak to the terminal. */
 void print_path(const char *path);
+/* The same for any text; lines: line ends are kept. */
+void print_calmly(FILE *file, const char *text, bool lines);
 /* The directories that an event of a limit names by inode, those of them that are found in a mount
  * of its workspace by who may list it: a JSON array of paths below the mount, largest first if
  * nothing was changed since; empty for all other events. mounts: of list_mounts. New reference. */

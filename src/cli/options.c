@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "riad/cleanup.h"
-#include "riad/text.h"
 
 #include "cli.h"
 
@@ -124,17 +123,6 @@ int usage_error(const char *format, ...)
     return RIAD_EXIT_USAGE;
 }
 
-/* With names in it that are anybody's: what a terminal obeys is shown as "?". */
-static void print_message(const char *text)
-{
-    while (*text) {
-        size_t control = *text == '\n' ? 0 : riad_text_control(text);
-
-        fputc(control ? '?' : *text, stderr);
-        text += control ? control : 1;
-    }
-}
-
 int fail(int code, const char *format, ...)
 {
     _cleanup_free_ char *text = NULL;
@@ -146,7 +134,7 @@ int fail(int code, const char *format, ...)
     va_end(arguments);
     text = r < 0 ? NULL : text;
     fputs("riad: ", stderr);
-    print_message(text ? text : format);
+    print_calmly(stderr, text ? text : format, true);
     fputc('\n', stderr);
     return code;
 }

@@ -36,13 +36,17 @@ json_t *json_path(const char *path)
     return text ? text : json_string(copy ? copy : "");
 }
 
-/* What a terminal obeys is shown as "?". */
+void print_calmly(FILE *file, const char *text, bool lines)
+{
+    while (*text) {
+        size_t control = lines && *text == '\n' ? 0 : riad_text_control(text);
+
+        fputc(control ? '?' : *text, file);
+        text += control ? control : 1;
+    }
+}
+
 void print_path(const char *path)
 {
-    while (*path) {
-        size_t control = riad_text_control(path);
-
-        putchar(control ? '?' : *path);
-        path += control ? control : 1;
-    }
+    print_calmly(stdout, path, false);
 }

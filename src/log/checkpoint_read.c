@@ -3,7 +3,6 @@
 #include <zstd.h>
 
 #include "riad/error.h"
-#include "riad/sysops.h"
 
 #include "checkpoint_priv.h"
 #include "window_priv.h"
@@ -176,24 +175,26 @@ static int check_final(const struct riad_checkpoint_reader *reader, const struct
     return 0;
 }
 
+/* The next frame; all but the last one go into the sum that it vouches for. */
+static int take_frame(struct riad_checkpoint_reader *reader, struct frame *ret)
+{
+    int r;
+
+    r = read_frame(reader, ret);
+    return r < 0 || ret->last ? r : riad_checkpoint_sum_add(&reader->sum, ret->raw, ret->size);
+}
+
 static int read_manifest(
         struct riad_checkpoint_reader *reader, struct riad_checkpoint_manifest *ret)
 {
     struct frame frame;
     int r;
 
-    r = read_frame(reader, &frame);
+    r = take_frame(reader, &frame);
     if (r < 0) {
         return r;
     }
-    if (frame.last) {
-        return -EBADMSG;
-    }
-    r = riad_checkpoint_sum_add(&reader->sum, frame.raw, frame.size);
-    if (r < 0) {
-        return r;
-    }
-    return riad_manifest_decode(frame.raw, frame.size, ret);
+    return frame.last ? -EBADMSG : riad_manifest_decode(frame.raw, frame.size, ret);
 }
 
 /* The last frame vouches for all before it, and nothing is behind it. */
@@ -217,18 +218,11 @@ int riad_checkpoint_next(
     struct frame frame;
     int r;
 
-    r = read_frame(reader, &frame);
-    if (r < 0) {
-        return r;
-    }
-    if (frame.last) {
-        return check_end(reader, &frame);
-    }
-    r = riad_checkpoint_sum_add(&reader->sum, frame.raw, frame.size);
+    r = take_frame(reader, &frame);
     if (r == 0) {
-        r = count_rows(reader, &frame);
+        r = frame.last ? check_end(reader, &frame) : count_rows(reader, &frame);
     }
-    if (r < 0) {
+    if (r < 0 || frame.last) {
         return r;
     }
     *ret_operations = frame.raw;
@@ -294,9 +288,7 @@ void riad_checkpoint_reader_free(struct riad_checkpoint_reader *reader)
     if (!reader) {
         return;
     }
-    if (reader->fd >= 0) {
-        riad_sys->close(reader->fd);
-    }
+    riad_close_fd(&reader->fd);
     release(reader);
     free(reader);
 }
