@@ -121,8 +121,8 @@ class Account:
 class Daemon:
     """riadd on a node, all in the node's directory."""
 
-    def __init__(self, node, program, *settings):
-        self.node, self.program, self.process = node, program, None
+    def __init__(self, node, program, *settings, prefix=()):
+        self.node, self.program, self.process, self.prefix = node, program, None, prefix
         self.home = node.directory / "mnt" / "home"
         self.project = node.directory / "mnt" / "project"
         self.log = node.directory / "riadd.log"
@@ -133,7 +133,7 @@ class Daemon:
         """Until it serves; code: it is to end at once, with this."""
         self.log.write_bytes(b"")
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.program, "--foreground", "--config", self.node.config], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*self.prefix, self.program, "--foreground", "--config", self.node.config], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, cwd="/", env=self.node.environment())
         if code is not None:
             assert self.process.wait(60) == code, self.log.read_text()

@@ -37,6 +37,10 @@ int riad_control_call_path(const char *path, const char *operation, json_t *argu
         int timeout_ms, json_t **ret) RIAD_MUST_CHECK;
 /* Waits for one reply on a connection on which something else was sent. As riad_control_call. */
 int riad_control_read_reply(int fd, int timeout_ms, json_t **ret) RIAD_MUST_CHECK;
+/* The same where lines come before it, which are heard one by one, as long as that takes. fd: taken
+ * over. -ECONNRESET: the other end is gone, and has not answered. */
+int riad_control_read_lines(int fd, void (*hear)(void *context, const json_t *line), void *context,
+        json_t **ret) RIAD_MUST_CHECK;
 /* Connects to it; fd or negative errno (-ECONNREFUSED: nobody listens, or there is none). */
 int riad_control_connect(const char *path) RIAD_MUST_CHECK;
 /* Bytes as messages have them: lower-case hexadecimal digits. NULL if memory is short. */

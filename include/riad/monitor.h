@@ -12,9 +12,16 @@
 enum { RIAD_WORKER_SERVICE_FD = 3, RIAD_WORKER_KEYS_FD, RIAD_WORKER_CONTROL_FD };
 
 /* What the socket for keys takes: one message a connection, this and the workspace's root keys, of
- * 32 bytes each, of all epochs to the present one, epoch 1 first. Answered by a JSON line as those
- * of the control socket are, with "directory" if it went well. */
+ * 32 bytes each, of all epochs to the present one, epoch 1 first. The magic says what for.
+ *
+ * To open it: answered by a JSON line as those of the control socket are, with "directory" if it
+ * went well. To check it, or check and repair it: JSON lines as long as that takes, each with
+ * "step" (of riad_checking_names) and "finding"; "progress", "done" and "total"; or "result", the
+ * numbers of a step that is done. The last one has "ok", and, where that is true, "exit": whether
+ * all is whole (0) or not (15). Who goes away before ends it. */
 #define RIAD_UNLOCK_MAGIC "RIAK"
+#define RIAD_CHECK_MAGIC "RIAC"
+#define RIAD_REPAIR_MAGIC "RIAR"
 enum { RIAD_UNLOCK_VERSION = 1, RIAD_UNLOCK_ROOT_SIZE = 32 };
 struct riad_unlock_request {
     uint8_t magic[4];

@@ -64,6 +64,9 @@ struct riad_workspace_config {
     void (*progress)(
             void *context, const char *what, uint64_t done, uint64_t total); /* NULL: silent */
     void *progress_context;
+    /* NULL, or what tells a check or a repair (riad/fsck.h, riad/repair.h) that nobody wants it any
+     * more: it ends with -ECANCELED. Looked at where progress is told. */
+    const _Atomic bool *stop;
     /* Hears each event, which has no names in it, under the mutation lock: it must not wait. NULL
      */
     void (*event)(void *context, const char *text);

@@ -222,18 +222,20 @@ const struct command commands[] = {
             "machine "
             "last; `?`: never.\n",
             command_quota_report },
-    { "fsck", "STORE",
+    { "fsck", "[STORE]",
             "check a store that is not mounted, and repair it: exit 15 if damage was found",
             "  -w, --workspace NAME  only this one (default: all)\n"
             "  --repair              keep what can be read where something is damaged, tell what "
             "is lost by path,\n"
             "                        hang up in /lost+found what has no name any more: exit 0 if "
-            "nothing was lost\n" SECRET_HELP
+            "nothing was lost\n" SECRET_HELP CONFIG_HELP
             "  --json                findings and figures as JSON\n  -q, --quiet           no "
             "progress\n"
-            "If you have a backup of the store's ws/, restore that first: what is given up is "
-            "gone. "
-            "Damaged contents are\nleft: reading them gives EIO.\n",
+            "Without STORE your workspaces at this site, which must not be open, here or "
+            "elsewhere; "
+            "of projects those\nthat you manage. If you have a backup of the store's ws/, restore "
+            "that first: what is given up is gone.\nDamaged contents are left: reading them gives "
+            "EIO.\n",
             command_fsck },
     { "scrub", "STORE|DIR",
             "verify the checksums of a store, or all contents of a mount: exit 15 if there is "

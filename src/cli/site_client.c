@@ -117,7 +117,8 @@ int get_binding(const json_t *reply, struct riad_store_binding *ret)
 }
 
 /* The keys go to the monitor's own socket, and to nobody else. */
-static int send_keys(int fd, const struct riad_id *workspace, const struct riad_secret *roots)
+static int send_keys(int fd, const char magic[static 4], const struct riad_id *workspace,
+        const struct riad_secret *roots)
 {
     _cleanup_secret_ struct riad_secret *message = NULL;
     struct riad_unlock_request *request;
@@ -129,7 +130,7 @@ static int send_keys(int fd, const struct riad_id *workspace, const struct riad_
         return r;
     }
     request = (void *)riad_secret_bytes(message);
-    memcpy(request->magic, RIAD_UNLOCK_MAGIC, sizeof request->magic);
+    memcpy(request->magic, magic, sizeof request->magic);
     request->version = RIAD_UNLOCK_VERSION;
     request->workspace = *workspace;
     request->epoch = (uint32_t)(riad_secret_size(roots) / RIAD_UNLOCK_ROOT_SIZE);
@@ -138,23 +139,59 @@ static int send_keys(int fd, const struct riad_id *workspace, const struct riad_
     return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EIO;
 }
 
+/* Connects, and sends them; fd. -1: reported. */
+static int offer_keys(const struct site_client *client, const char magic[static 4],
+        const struct riad_id *workspace, const struct riad_secret *roots)
+{
+    _cleanup_close_ int fd = riad_control_connect(client->keys);
+    int r;
+
+    if (fd < 0) {
+        fail(RIAD_EXIT_FAILED, "riadd does not run here: nobody listens at %s", client->keys);
+        return -1;
+    }
+    r = send_keys(fd, magic, workspace, roots);
+    if (r < 0) {
+        fail(RIAD_EXIT_FAILED, "riadd does not take the keys: %s", strerror(-r));
+        return -1;
+    }
+    return riad_take_fd(&fd);
+}
+
 int give_keys(const struct site_client *client, const struct riad_id *workspace,
         const struct riad_secret *roots, json_t **ret)
 {
-    _cleanup_close_ int fd = riad_control_connect(client->keys);
+    _cleanup_close_ int fd = offer_keys(client, RIAD_UNLOCK_MAGIC, workspace, roots);
     json_t *reply;
     int r;
 
     if (fd < 0) {
-        return fail(
-                RIAD_EXIT_FAILED, "riadd does not run here: nobody listens at %s", client->keys);
+        return RIAD_EXIT_FAILED;
     }
-    r = send_keys(fd, workspace, roots);
-    if (r == 0) {
-        r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, &reply);
-    }
+    r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, &reply);
     if (r < 0) {
         return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
     }
     return take_reply(reply, ret);
+}
+
+int give_keys_to_check(const struct site_client *client, bool repair,
+        const struct riad_id *workspace, const struct riad_secret *roots,
+        void (*hear)(void *context, const json_t *line), void *context)
+{
+    int fd = offer_keys(client, repair ? RIAD_REPAIR_MAGIC : RIAD_CHECK_MAGIC, workspace, roots);
+    json_t *reply;
+    int code, r;
+
+    if (fd < 0) {
+        return RIAD_EXIT_FAILED;
+    }
+    r = riad_control_read_lines(fd, hear, context, &reply);
+    if (r < 0) {
+        return fail(RIAD_EXIT_FAILED, "riadd has ended before the check did: %s", strerror(-r));
+    }
+    code = report_reply(reply, "");
+    code = code == RIAD_EXIT_DONE ? (int)json_number(reply, "exit") : code;
+    json_decref(reply);
+    return code;
 }

@@ -36,6 +36,12 @@ int report_reply(json_t *reply, const char *what);
 int give_keys(const struct site_client *client, const struct riad_id *workspace,
         const struct riad_secret *roots, json_t **ret);
 
+/* Gives them for a check, or a check and a repair, of a workspace that is not open; hears each line
+ * of it (riad/monitor.h). Exit code; reported but for damage that was heard of. */
+int give_keys_to_check(const struct site_client *client, bool repair,
+        const struct riad_id *workspace, const struct riad_secret *roots,
+        void (*hear)(void *context, const json_t *line), void *context);
+
 /* Bytes of a fixed size; -EBADMSG. */
 int get_fixed_hex(const json_t *object, const char *name, void *ret, size_t size) RIAD_MUST_CHECK;
 int get_binding(const json_t *reply, struct riad_store_binding *ret) RIAD_MUST_CHECK;

@@ -3,25 +3,27 @@
 
 #include "fsck_priv.h"
 
-enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX };
+enum { RUN_BYTES_MAX = RIAD_RUN_RECORDS_MAX * RIAD_UNIT_MAX, TOLD_EVERY_NS = 100000000 };
 
 struct reading {
     struct riad_fsck *fsck;
     struct riad_index *index;
     struct riad_segments *segments;
     uint8_t *buffer; /* RUN_BYTES_MAX */
-    uint64_t told;   /* bytes at the last progress */
+    uint64_t told;   /* when progress was told, riad_clock_boottime */
 };
 
-static void tell(struct reading *reading)
+/* By the clock: reading may be slow, and who does not want this any more is heard here. */
+static int tell(struct reading *reading)
 {
-    const struct riad_workspace_config *config = reading->fsck->config;
-    uint64_t bytes = reading->fsck->result.bytes;
+    uint64_t now = riad_clock_boottime();
 
-    if (config->progress && bytes - reading->told >= (uint64_t)64 << 20) {
-        reading->told = bytes;
-        config->progress(config->progress_context, "bytes verified", bytes, 0);
+    if (now - reading->told < TOLD_EVERY_NS) {
+        return 0;
     }
+    reading->told = now;
+    return riad_workspace_progress(
+            reading->fsck->config, "bytes verified", reading->fsck->result.bytes, 0);
 }
 
 static void tell_damage(struct reading *reading, const struct riad_extent *extent, int error)
@@ -53,8 +55,7 @@ static int read_extent(void *context, const struct riad_extent *extent)
     if (r >= 0) {
         reading->fsck->result.records += extent->tag_count;
         reading->fsck->result.bytes += extent->length;
-        tell(reading);
-        return 0;
+        return tell(reading);
     }
     if (r == -ENOMEM) {
         return r;

@@ -38,6 +38,10 @@ void riad_workspace_tell_limit(struct riad_workspace *workspace, const char *for
         __attribute__((format(printf, 2, 3)));
 bool riad_workspace_running(struct riad_workspace *workspace);
 
+/* Tells how far something that takes long is. -ECANCELED: config->stop says that it is to end. */
+int riad_workspace_progress(const struct riad_workspace_config *config, const char *what,
+        uint64_t done, uint64_t total) RIAD_MUST_CHECK;
+
 /* What the configuration says of epochs that ended. */
 static inline struct riad_epoch_ends riad_workspace_epochs(
         const struct riad_workspace_config *config)

@@ -95,14 +95,10 @@ static int look(struct riad_opening *opening, uint32_t term)
                  : 0;
 }
 
-static void tell(const struct riad_opening *opening, uint64_t done, uint64_t total)
+static int tell(const struct riad_opening *opening, uint64_t done, uint64_t total)
 {
-    const struct riad_workspace_config *config = opening->config;
-
-    if (config->progress) {
-        config->progress(config->progress_context,
-                "seconds waited for another machine that did not unmount", done, total);
-    }
+    return riad_workspace_progress(opening->config,
+            "seconds waited for another machine that did not unmount", done, total);
 }
 
 /* Judges the owner's heartbeat by this node's clock only (O2). */
@@ -114,9 +110,11 @@ static int watch(struct riad_opening *opening, uint32_t term)
     uint64_t elapsed = 0;
 
     while (elapsed < lease * RIAD_SECOND_NS) {
-        int r;
+        int r = tell(opening, elapsed / RIAD_SECOND_NS, lease);
 
-        tell(opening, elapsed / RIAD_SECOND_NS, lease);
+        if (r < 0) {
+            return r;
+        }
         riad_sleep_ms(lease < 4 ? 100 : 500);
         elapsed = riad_clock_boottime() - begun;
         r = look(opening, term);
@@ -124,9 +122,8 @@ static int watch(struct riad_opening *opening, uint32_t term)
             return r < 0 ? r : 0;
         }
     }
-    tell(opening, lease, lease);
     opening->took_over = true;
-    return 0;
+    return tell(opening, lease, lease);
 }
 
 /* Log files without a term would be taken for an empty workspace, and overwritten. */

@@ -136,17 +136,14 @@ struct load {
 static int load_frame(void *context, const uint8_t *operations, size_t size)
 {
     struct load *load = context;
-    const struct riad_workspace_config *config = load->opening->config;
     int r = riad_index_load(load->opening->index, operations, size);
 
     if (r < 0) {
         return r;
     }
     load->bytes += size;
-    if (config->progress) {
-        config->progress(config->progress_context, "bytes of the checkpoint read", load->bytes, 0);
-    }
-    return 0;
+    return riad_workspace_progress(
+            load->opening->config, "bytes of the checkpoint read", load->bytes, 0);
 }
 
 /* The rows add up to what the manifest says. */

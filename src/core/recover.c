@@ -12,17 +12,13 @@ struct follow {
     struct riad_payload_check payloads;
 };
 
-static void tell(struct follow *follow)
+static int tell(struct follow *follow)
 {
-    const struct riad_workspace_config *config = follow->opening->config;
-
-    if (config->progress) {
-        config->progress(config->progress_context, "bytes of the log read",
-                follow->done < follow->total ? follow->done : follow->total, follow->total);
-    }
+    return riad_workspace_progress(follow->opening->config, "bytes of the log read",
+            follow->done < follow->total ? follow->done : follow->total, follow->total);
 }
 
-static void count(struct follow *follow, const struct riad_end *end)
+static int count(struct follow *follow, const struct riad_end *end)
 {
     if (end->segment == follow->last.segment && end->offset > follow->last.offset) {
         follow->done += end->offset - follow->last.offset;
@@ -30,9 +26,7 @@ static void count(struct follow *follow, const struct riad_end *end)
         follow->done += end->offset;
     }
     follow->last = *end;
-    if (++follow->changes % RIAD_BATCH_MAX == 0) {
-        tell(follow);
-    }
+    return ++follow->changes % RIAD_BATCH_MAX == 0 ? tell(follow) : 0;
 }
 
 static int apply_operations(struct follow *follow, struct riad_reader *operations,
@@ -48,8 +42,7 @@ static int apply_operations(struct follow *follow, struct riad_reader *operation
         follow->index_error = r;
         return r;
     }
-    count(follow, end);
-    return 0;
+    return count(follow, end);
 }
 
 static int apply_change(void *context, const uint8_t *content, size_t size,
@@ -149,9 +142,9 @@ int riad_recover_follow(struct riad_opening *opening)
         return r;
     }
     if (follow.changes > 0) {
-        tell(&follow);
+        r = tell(&follow);
     }
-    return riad_index_commit(opening->index);
+    return r < 0 ? r : riad_index_commit(opening->index);
 }
 
 int riad_recover_mark(struct riad_opening *opening)

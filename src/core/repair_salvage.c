@@ -135,7 +135,6 @@ static int take_operations(struct riad_repair *repair, const uint8_t *content, s
 static int take_change(void *context, uint64_t number, const uint8_t *content, size_t size)
 {
     struct riad_repair *repair = context;
-    const struct riad_workspace_config *config = repair->fsck.config;
     int r = riad_repair_repeat(repair, content, size);
 
     if (r == 0) {
@@ -144,10 +143,9 @@ static int take_change(void *context, uint64_t number, const uint8_t *content, s
     if (r < 0) {
         return r;
     }
-    if (++repair->result.salvaged % RIAD_BATCH_MAX == 0 && config->progress) {
-        config->progress(config->progress_context, "changes salvaged", number, 0);
-    }
-    return 0;
+    return ++repair->result.salvaged % RIAD_BATCH_MAX == 0
+                   ? riad_workspace_progress(repair->fsck.config, "changes salvaged", number, 0)
+                   : 0;
 }
 
 static void tell(struct riad_repair *repair, const struct riad_salvage_summary *summary)

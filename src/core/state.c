@@ -17,6 +17,15 @@ int riad_reason_set(struct riad_reason *reason, int result, const char *format, 
     return result;
 }
 
+int riad_workspace_progress(
+        const struct riad_workspace_config *config, const char *what, uint64_t done, uint64_t total)
+{
+    if (config->progress) {
+        config->progress(config->progress_context, what, done, total);
+    }
+    return config->stop && *config->stop ? -ECANCELED : 0;
+}
+
 static void raise_event(struct riad_workspace *workspace, const char *format, va_list arguments)
         __attribute__((format(printf, 2, 0)));
 

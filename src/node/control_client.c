@@ -69,6 +69,34 @@ int riad_control_read_reply(int fd, int timeout_ms, json_t **ret)
     return riad_control_receive(fd, riad_control_now() + timeout_ms, RIAD_CONTROL_REPLY_MAX, ret);
 }
 
+int riad_control_read_lines(
+        int fd, void (*hear)(void *context, const json_t *line), void *context, json_t **ret)
+{
+    _cleanup_fclose_ FILE *file = fdopen(fd, "r");
+    _cleanup_free_ char *line = NULL;
+    size_t room = 0;
+
+    if (!file) {
+        close(fd);
+        return -ENOMEM;
+    }
+    for (;;) {
+        ssize_t n = getline(&line, &room, file);
+        json_t *message = n > 0 ? json_loadb(line, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+        if (!json_is_object(message)) {
+            json_decref(message);
+            return n > 0 ? -EBADMSG : -ECONNRESET;
+        }
+        if (json_object_get(message, "ok")) {
+            *ret = message;
+            return 0;
+        }
+        hear(context, message);
+        json_decref(message);
+    }
+}
+
 int riad_control_call_path(
         const char *path, const char *operation, json_t *arguments, int timeout_ms, json_t **ret)
 {

@@ -128,6 +128,21 @@ static int derive_one(const struct riad_id *workspace, uint32_t epoch, const uin
     return riad_keys_commitment(workspace, copy, &ret->commitment);
 }
 
+/* -1: it is for nothing that there is. */
+static int purpose_of(const struct riad_unlock_request *message)
+{
+    static const char *const magics[] = { [RIAD_KEY_OPENS] = RIAD_UNLOCK_MAGIC,
+        [RIAD_KEY_CHECKS] = RIAD_CHECK_MAGIC,
+        [RIAD_KEY_REPAIRS] = RIAD_REPAIR_MAGIC };
+
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+        if (memcmp(message->magic, magics[i], sizeof message->magic) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 /* What the worker is told, from what the user gave. */
 static int derive(uid_t uid, const struct riad_unlock_request *message, const uint8_t *roots,
         struct riad_secret **ret)
@@ -141,6 +156,7 @@ static int derive(uid_t uid, const struct riad_unlock_request *message, const ui
     }
     grant = (void *)riad_secret_bytes(bytes);
     grant->uid = uid;
+    grant->purpose = (uint32_t)purpose_of(message);
     grant->epoch = message->epoch;
     grant->workspace = message->workspace;
     for (uint32_t i = 0; r == 0 && i < message->epoch; i++) {
@@ -172,11 +188,16 @@ static int send_grant(struct riad_monitor *monitor, const struct riad_secret *by
                                  riad_secret_size(bytes), NULL, 0, client);
 }
 
-/* The worker answers the client by itself: the descriptor goes with the keys. */
+/* The worker answers the client by itself: the descriptor goes with the keys. They are kept for
+ * what will be mounted. */
 static int pass_on(struct riad_monitor *monitor, const struct riad_secret *bytes, int client)
 {
+    const struct riad_key_grant *grant = (const void *)riad_secret_peek(bytes);
     int r;
 
+    if (grant->purpose != RIAD_KEY_OPENS) {
+        return send_grant(monitor, bytes, client);
+    }
     pthread_mutex_lock(&monitor->lock);
     r = keep(monitor, bytes);
     pthread_mutex_unlock(&monitor->lock);
@@ -194,9 +215,8 @@ static void complain(int fd, const char *sentence)
 
 static bool is_sound(const struct riad_unlock_request *message)
 {
-    return memcmp(message->magic, RIAD_UNLOCK_MAGIC, 4) == 0 &&
-           message->version == RIAD_UNLOCK_VERSION && message->epoch > 0 &&
-           message->epoch <= RIAD_EPOCHS_MAX;
+    return purpose_of(message) >= 0 && message->version == RIAD_UNLOCK_VERSION &&
+           message->epoch > 0 && message->epoch <= RIAD_EPOCHS_MAX;
 }
 
 /* -EBADMSG: it is no such message. Other errors: it does not come. */

@@ -48,10 +48,13 @@ struct riad_epoch_key {
     struct riad_hash commitment; /* of the root key that was given: the roster has the right one */
     uint8_t subkeys[RIAD_SUBKEYS_SIZE];
 };
+enum riad_key_purpose { RIAD_KEY_OPENS, RIAD_KEY_CHECKS, RIAD_KEY_REPAIRS };
 struct riad_key_grant {
     uint32_t uid, epoch;
     struct riad_id workspace;
     struct riad_hash identity;    /* of these very keys */
+    uint32_t purpose;             /* enum riad_key_purpose */
+    uint32_t reserved;            /* the keys begin at a multiple of 8 */
     struct riad_epoch_key keys[]; /* `epoch` many, epoch 1 first */
 };
 static inline size_t riad_key_grant_size(uint32_t epoch)

@@ -27,10 +27,11 @@ static void reply(int client, int code, const char *directory, const char *sente
     json_decref(object);
 }
 
-static void leave(struct riad_site_host *site)
+/* counter: site->openings or site->checks. */
+static void leave(struct riad_site_host *site, unsigned *counter)
 {
     pthread_mutex_lock(&site->openings_lock);
-    site->openings--;
+    --*counter;
     pthread_cond_broadcast(&site->openings_changed);
     pthread_mutex_unlock(&site->openings_lock);
 }
@@ -50,13 +51,25 @@ static void *open_main(void *argument)
         reply(arrival.client, code, directory, reason.text);
         close(arrival.client);
     }
-    leave(arrival.site);
+    leave(arrival.site, &arrival.site->openings);
+    return NULL;
+}
+
+static void *check_main(void *argument)
+{
+    struct arrival arrival = *(struct arrival *)argument;
+
+    free(argument);
+    riad_site_check(arrival.site, (const void *)riad_secret_peek(arrival.grant), arrival.client);
+    riad_secret_free(arrival.grant);
+    close(arrival.client);
+    leave(arrival.site, &arrival.site->checks);
     return NULL;
 }
 
 /* At most so many at once: each takes memory and the store's time, and the others wait in the
  * socket. */
-static void begin(struct riad_site_host *site, struct arrival *arrival)
+static void begin_opening(struct riad_site_host *site, struct arrival *arrival)
 {
     pthread_mutex_lock(&site->openings_lock);
     while (site->openings == RIAD_SITE_OPENINGS_MAX) {
@@ -66,6 +79,49 @@ static void begin(struct riad_site_host *site, struct arrival *arrival)
     pthread_mutex_unlock(&site->openings_lock);
     if (riad_thread_start("riad-open", open_main, arrival, NULL) < 0) {
         open_main(arrival);
+    }
+}
+
+static void arrival_free(struct arrival *arrival)
+{
+    riad_secret_free(arrival->grant);
+    if (arrival->client >= 0) {
+        close(arrival->client);
+    }
+    free(arrival);
+}
+
+/* These take long: nobody waits for one to end. */
+static void begin_check(struct riad_site_host *site, struct arrival *arrival)
+{
+    bool room;
+
+    pthread_mutex_lock(&site->openings_lock);
+    room = site->checks < RIAD_SITE_CHECKS_MAX;
+    site->checks += room ? 1 : 0;
+    pthread_mutex_unlock(&site->openings_lock);
+    if (room && riad_thread_start("riad-check", check_main, arrival, NULL) < 0) {
+        leave(site, &site->checks);
+        room = false;
+    }
+    if (!room) {
+        reply(arrival->client, RIAD_EXIT_FAILED, NULL,
+                "as many workspaces are being checked on this machine as can be at once: try again "
+                "later");
+        arrival_free(arrival);
+    }
+}
+
+static void begin(struct riad_site_host *site, struct arrival *arrival)
+{
+    const struct riad_key_grant *grant = (const void *)riad_secret_peek(arrival->grant);
+
+    if (grant->purpose == RIAD_KEY_OPENS) {
+        begin_opening(site, arrival);
+    } else if (arrival->client >= 0) {
+        begin_check(site, arrival);
+    } else {
+        arrival_free(arrival);
     }
 }
 

@@ -8,7 +8,7 @@
 #include "host_priv.h"
 #include "service_priv.h"
 
-enum { RIAD_SITE_MOUNTS_MAX = 4096, RIAD_SITE_OPENINGS_MAX = 8 };
+enum { RIAD_SITE_MOUNTS_MAX = 4096, RIAD_SITE_OPENINGS_MAX = 8, RIAD_SITE_CHECKS_MAX = 4 };
 
 struct riad_site_host {
     struct riad_host host;
@@ -37,7 +37,16 @@ struct riad_site_host {
     size_t try_count;            /* tries_lock */
     pthread_mutex_t openings_lock;
     pthread_cond_t openings_changed;
-    unsigned openings; /* openings_lock: threads that open workspaces */
+    unsigned openings;        /* openings_lock: threads that open workspaces */
+    unsigned checks;          /* openings_lock: and those that check some */
+    _Atomic bool checks_stop; /* the worker ends: no check is wanted any more */
+};
+
+/* Whose terms of a workspace count (site_terms.c). */
+struct riad_site_signing {
+    struct riad_site_host *site;
+    struct riad_id workspace;
+    struct riad_signers *signers;
 };
 
 /* What belongs to one mount, beside the host's. */
@@ -49,8 +58,8 @@ struct riad_site_mount {
     char name[256]; /* of a home: its owner's; of a project: its own */
     char *directory;
     struct riad_mount_service service;
-    struct riad_signers *signers; /* of its terms */
-    struct riad_member *members;  /* of a project; site's lock */
+    struct riad_site_signing signing;
+    struct riad_member *members; /* of a project; site's lock */
     size_t member_count;
     pthread_mutex_t
             changing; /* one change of the members at a time; taken before the site's lock */
@@ -141,13 +150,20 @@ struct riad_site_target {
 int riad_site_find_target(struct riad_site_host *site, const struct riad_key_grant *grant,
         struct riad_site_target *ret, struct riad_reason *ret_reason);
 void riad_site_target_done(struct riad_site_target *target);
+/* The keys that a grant has, new. */
+int riad_site_grant_keys(
+        const struct riad_key_grant *grant, struct riad_keys **ret) RIAD_MUST_CHECK;
+/* What people call it: a home by its owner. Borrowed. */
+const char *riad_site_target_name(const struct riad_site_target *target);
 
 /* site_terms.c. (lock) Registers how far the terms of removed nodes count, where it is not known
  * yet. What fails is an event, and tried again later. */
 void riad_site_bound_terms(struct riad_site_host *site);
-/* (lock) The set becomes those whose terms of the workspace count. */
-int riad_site_renew_signers(struct riad_site_host *site, const struct riad_id *workspace,
-        struct riad_signers *signers) RIAD_MUST_CHECK;
+/* (not locked) Those of a workspace, kept up to date when a term is by somebody who is not known:
+ * *ret stays where it is until it is done with (riad_site_signing_done, also after a failure). */
+int riad_site_signing_begin(struct riad_site_host *site, const struct riad_id *workspace,
+        struct riad_site_signing *ret) RIAD_MUST_CHECK;
+void riad_site_signing_done(struct riad_site_signing *signing);
 /* (lock) The same for all that are open. */
 void riad_site_update_signers(struct riad_site_host *site);
 
@@ -171,6 +187,10 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 /* At the end: what is in use is taken away from its users; what was acknowledged is made durable.
  */
 void riad_site_unmount_all(struct riad_site_host *site);
+/* site_check.c. Checks what a grant is for, which nobody may have open, and repairs it if that is
+ * its purpose; the client hears of it (riad/monitor.h). Who goes away, or the end of the worker,
+ * ends it. */
+void riad_site_check(struct riad_site_host *site, const struct riad_key_grant *grant, int client);
 /* site_grants.c. A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
 

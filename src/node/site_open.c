@@ -56,7 +56,7 @@ static void site_mount_free(struct riad_site_mount *mount)
 {
     if (mount) {
         pthread_mutex_destroy(&mount->changing);
-        riad_signers_free(mount->signers);
+        riad_site_signing_done(&mount->signing);
         free(mount->members);
         free(mount->directory);
         free(mount);
@@ -139,43 +139,6 @@ void riad_site_closed(struct riad_mount *mount)
     free_slot(mount->host, mount);
 }
 
-/* A term by a key that is not known: the site may have a new node. */
-static void refresh_signers(void *context, struct riad_signers *signers)
-{
-    const struct riad_site_mount *own = context;
-    struct riad_site_host *site = own->site;
-    struct riad_reason reason;
-    int r = -EIO;
-
-    pthread_mutex_lock(&site->lock);
-    if (riad_site_host_refresh(site, &reason) == RIAD_EXIT_DONE) {
-        r = riad_site_renew_signers(site, &own->workspace, signers);
-    }
-    pthread_mutex_unlock(&site->lock);
-    if (r < 0) {
-        riad_diag(RIAD_WARNING, "riadd: cannot look for new nodes of the site");
-    }
-}
-
-static int make_signers(struct riad_site_mount *own)
-{
-    int r = riad_signers_new(NULL, 0, &own->signers);
-
-    if (r < 0) {
-        return r;
-    }
-    riad_signers_on_unknown(own->signers, refresh_signers, own);
-    pthread_mutex_lock(&own->site->lock);
-    r = riad_site_renew_signers(own->site, &own->workspace, own->signers);
-    pthread_mutex_unlock(&own->site->lock);
-    return r;
-}
-
-static const char *name_of(const struct riad_site_target *target)
-{
-    return target->entry.kind == RIAD_KIND_PROJECT ? target->entry.name : target->owner.name;
-}
-
 static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
         const struct riad_key_grant *grant, const struct riad_site_target *target)
 {
@@ -189,11 +152,11 @@ static struct riad_site_mount *make_site_mount(struct riad_site_host *site,
     own->identity = grant->identity;
     own->kind = target->entry.kind;
     pthread_mutex_init(&own->changing, NULL);
-    snprintf(own->name, sizeof own->name, "%s", name_of(target));
+    snprintf(own->name, sizeof own->name, "%s", riad_site_target_name(target));
     own->directory = riad_config_place(&site->node.config, own->kind, own->name);
     own->service =
             (struct riad_mount_service){ service_mount, service_unmount, service_abort, own };
-    if (!own->directory || make_signers(own) < 0) {
+    if (!own->directory || riad_site_signing_begin(site, &own->workspace, &own->signing) < 0) {
         site_mount_free(own);
         return NULL;
     }
@@ -207,13 +170,13 @@ static int open_in(struct riad_site_host *site, struct riad_mount *mount,
 {
     struct riad_site_mount *own = make_site_mount(site, grant, target);
     struct riad_opening opening = { .name = target->name,
-        .label = name_of(target),
+        .label = riad_site_target_name(target),
         .id = grant->workspace,
         .roster_head = target->roster_head,
         .entry = &target->entry,
         .keys = target->keys,
         .term_signer = &site->keys,
-        .signers = own ? own->signers : NULL,
+        .signers = own ? own->signing.signers : NULL,
         .uid = target->entry.kind == RIAD_KIND_PROJECT ? 0 : target->owner.uid,
         .gid = target->entry.kind == RIAD_KIND_PROJECT ? 0 : target->gid,
         .epoch_ends = target->ends,
@@ -265,7 +228,8 @@ static int open_target(struct riad_site_host *site, const struct riad_key_grant 
     if (code != RIAD_EXIT_DONE) {
         return code;
     }
-    *ret_directory = riad_config_place(&site->node.config, target->entry.kind, name_of(target));
+    *ret_directory = riad_config_place(
+            &site->node.config, target->entry.kind, riad_site_target_name(target));
     return *ret_directory ? RIAD_EXIT_DONE : riad_reason_set(reason, RIAD_EXIT_FAILED, "no memory");
 }
 

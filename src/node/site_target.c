@@ -123,14 +123,26 @@ static int add_key(struct riad_keys **keys, const struct riad_key_grant *grant, 
                  : riad_keys_from_subkeys(&grant->workspace, epoch, subkeys, keys);
 }
 
-static int take_keys(const struct riad_key_grant *grant, const struct riad_roster *roster,
-        struct riad_site_target *target, struct riad_reason *reason)
+int riad_site_grant_keys(const struct riad_key_grant *grant, struct riad_keys **ret)
 {
+    _cleanup_(riad_keys_freep) struct riad_keys *keys = NULL;
     int r = 0;
 
     for (uint32_t epoch = 1; r == 0 && epoch <= grant->epoch; epoch++) {
-        r = add_key(&target->keys, grant, epoch);
+        r = add_key(&keys, grant, epoch);
     }
+    if (r < 0) {
+        return r;
+    }
+    *ret = riad_take_pointer(keys);
+    return 0;
+}
+
+static int take_keys(const struct riad_key_grant *grant, const struct riad_roster *roster,
+        struct riad_site_target *target, struct riad_reason *reason)
+{
+    int r = riad_site_grant_keys(grant, &target->keys);
+
     if (r == 0) {
         r = riad_roster_name(roster, target->keys, target->name);
     }
@@ -211,6 +223,11 @@ int riad_site_find_target(struct riad_site_host *site, const struct riad_key_gra
                 ret_reason, RIAD_EXIT_NOT_PERMITTED, "its owner has no account here");
     }
     return code == RIAD_EXIT_DONE ? unlock(site, grant, ret, ret_reason) : code;
+}
+
+const char *riad_site_target_name(const struct riad_site_target *target)
+{
+    return is_project(target) ? target->entry.name : target->owner.name;
 }
 
 void riad_site_target_done(struct riad_site_target *target)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "riad/cleanup.h"
+#include "riad/diag.h"
 #include "riad/error.h"
 #include "riad/events.h"
 #include "riad/term.h"
@@ -103,7 +104,8 @@ static uint64_t until(const struct riad_catalog *catalog,
     return bound ? (uint64_t)bound->last + 1 : 0;
 }
 
-int riad_site_renew_signers(
+/* (lock) The set becomes those whose terms of the workspace count. */
+static int renew(
         struct riad_site_host *site, const struct riad_id *workspace, struct riad_signers *signers)
 {
     const struct riad_catalog_workspace *entry = riad_catalog_find(&site->catalog, workspace);
@@ -120,6 +122,47 @@ int riad_site_renew_signers(
     return riad_signers_replace(signers, items, nodes->node_count);
 }
 
+/* A term by a key that is not known: the site may have a new node. */
+static void refresh(void *context, struct riad_signers *signers)
+{
+    const struct riad_site_signing *signing = context;
+    struct riad_site_host *site = signing->site;
+    struct riad_reason reason;
+    int r = -EIO;
+
+    pthread_mutex_lock(&site->lock);
+    if (riad_site_host_refresh(site, &reason) == RIAD_EXIT_DONE) {
+        r = renew(site, &signing->workspace, signers);
+    }
+    pthread_mutex_unlock(&site->lock);
+    if (r < 0) {
+        riad_diag(RIAD_WARNING, "riadd: cannot look for new nodes of the site");
+    }
+}
+
+int riad_site_signing_begin(
+        struct riad_site_host *site, const struct riad_id *workspace, struct riad_site_signing *ret)
+{
+    int r;
+
+    *ret = (struct riad_site_signing){ .site = site, .workspace = *workspace };
+    r = riad_signers_new(NULL, 0, &ret->signers);
+    if (r < 0) {
+        return r;
+    }
+    riad_signers_on_unknown(ret->signers, refresh, ret);
+    pthread_mutex_lock(&site->lock);
+    r = renew(site, workspace, ret->signers);
+    pthread_mutex_unlock(&site->lock);
+    return r;
+}
+
+void riad_site_signing_done(struct riad_site_signing *signing)
+{
+    riad_signers_free(signing->signers);
+    signing->signers = NULL;
+}
+
 void riad_site_update_signers(struct riad_site_host *site)
 {
     struct riad_host *host = &site->host;
@@ -133,7 +176,7 @@ void riad_site_update_signers(struct riad_site_host *site)
             continue;
         }
         own = mount->site;
-        r = riad_site_renew_signers(site, &mount->id, own->signers);
+        r = renew(site, &mount->id, own->signing.signers);
         riad_host_unhold(host, mount);
         if (r < 0) {
             riad_events_record(&site->node.state, "terms-unbounded",

@@ -153,8 +153,9 @@ static void reload_config(struct riad_site_host *site)
 
 static void wait_openings(struct riad_site_host *site)
 {
+    site->checks_stop = true;
     pthread_mutex_lock(&site->openings_lock);
-    while (site->openings > 0) {
+    while (site->openings > 0 || site->checks > 0) {
         pthread_cond_wait(&site->openings_changed, &site->openings_lock);
     }
     pthread_mutex_unlock(&site->openings_lock);
