@@ -6,7 +6,20 @@
 
 enum { NAMES_TRIED = 1000 };
 
-struct riad_inode riad_repair_new_inode(uint64_t inode, uint32_t mode)
+/* Whose becomes what is nobody's: the root directory's owner; a project's has none but root, so
+ * there whoever has it repaired. */
+static void set_owner(const struct riad_repair *repair, struct riad_inode *row)
+{
+    struct riad_inode root;
+    int r = riad_index_get_inode(repair->work.index, RIAD_ROOT_INODE, &root);
+    bool owned = r == 0 && root.uid != 0;
+
+    row->uid = owned ? root.uid : repair->fsck.config->root_uid;
+    row->gid = owned ? root.gid : repair->fsck.config->root_gid;
+}
+
+struct riad_inode riad_repair_new_inode(
+        const struct riad_repair *repair, uint64_t inode, uint32_t mode)
 {
     bool directory = S_ISDIR(mode);
     struct riad_inode row = {
@@ -23,6 +36,7 @@ struct riad_inode riad_repair_new_inode(uint64_t inode, uint32_t mode)
     };
 
     row.atime = row.mtime = row.ctime = row.btime = riad_clock_now();
+    set_owner(repair, &row);
     return row;
 }
 
@@ -79,19 +93,13 @@ static int add_entry(struct riad_repair *repair, uint64_t directory, struct riad
     return r < 0 ? r : r == 0 ? -EUCLEAN : 0;
 }
 
-/* Open to whom the root belongs alone: what was in a closed directory may be hung up here. */
+/* Open to its owner alone: what was in a closed directory may be hung up here. */
 static int make_directory(struct riad_repair *repair, struct riad_dentry *entry)
 {
-    struct riad_inode root, row;
-    int r = riad_index_get_inode(repair->work.index, RIAD_ROOT_INODE, &root);
+    struct riad_inode row = riad_repair_new_inode(
+            repair, riad_index_next_inode(repair->work.index), S_IFDIR | 0700);
+    int r = add_entry(repair, RIAD_ROOT_INODE, entry, &row);
 
-    if (r < 0) {
-        return r;
-    }
-    row = riad_repair_new_inode(riad_index_next_inode(repair->work.index), S_IFDIR | 0700);
-    row.uid = root.uid;
-    row.gid = root.gid;
-    r = add_entry(repair, RIAD_ROOT_INODE, entry, &row);
     if (r == 0) {
         repair->lost_and_found = row.inode;
     }

@@ -50,8 +50,10 @@ int riad_repair_salvage(struct riad_repair *repair) RIAD_MUST_CHECK;
 
 /* repair_tree.c. Mends what does not fit in the rows. */
 int riad_repair_tree(struct riad_repair *repair) RIAD_MUST_CHECK;
-/* repair_orphan.c. A row for an inode that had none: in the root, made now, nobody's but root's. */
-struct riad_inode riad_repair_new_inode(uint64_t inode, uint32_t mode);
+/* repair_orphan.c. A row for an inode that had none: in the root, made now. It is the root
+ * directory's owner's, or, where that is root, config->root_uid's. */
+struct riad_inode riad_repair_new_inode(
+        const struct riad_repair *repair, uint64_t inode, uint32_t mode);
 /* Gives an inode a name in /lost+found. */
 int riad_repair_attach(struct riad_repair *repair, const struct riad_inode *inode) RIAD_MUST_CHECK;
 /* repair_tear.c. Covers the holes of a file by extents that cannot be read. */

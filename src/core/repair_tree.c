@@ -66,7 +66,7 @@ static int mend_stray(void *context, const struct riad_defect *defect)
     struct riad_repair *repair = context;
     struct riad_index *index = repair->work.index;
     _cleanup_free_ char *target = NULL;
-    struct riad_inode row = riad_repair_new_inode(defect->inode.inode, S_IFREG | 0600);
+    struct riad_inode row = riad_repair_new_inode(repair, defect->inode.inode, S_IFREG | 0600);
     int r = riad_index_extents(index, row.inode, 0, RIAD_FILE_SIZE_MAX, see_end, &row.size);
 
     if (r == 0) {
@@ -175,16 +175,13 @@ static int mend_circles(struct riad_repair *repair)
 /* There is nothing without it. It belongs to whom a new one would, and nobody else may enter. */
 static int make_root(struct riad_repair *repair)
 {
-    const struct riad_workspace_config *config = repair->fsck.config;
-    struct riad_inode root = riad_repair_new_inode(RIAD_ROOT_INODE, S_IFDIR | 0700);
+    struct riad_inode root = riad_repair_new_inode(repair, RIAD_ROOT_INODE, S_IFDIR | 0700);
     struct riad_inode there;
     int r = riad_index_get_inode(repair->work.index, RIAD_ROOT_INODE, &there);
 
     if (r != -ENOENT) {
         return r;
     }
-    root.uid = config->root_uid;
-    root.gid = config->root_gid;
     riad_repair_change(repair);
     riad_change_put_inode(&repair->change, &root);
     r = riad_repair_emit(repair);

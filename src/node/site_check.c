@@ -89,7 +89,7 @@ static int run_open(struct check *check, int fd, int state_fd, const char *state
                                                     .node = site->host.state.node,
                                                     .boot = site->host.state.boot,
                                                     .roster_head = target->roster_head,
-                                                    .root_uid = shared ? 0 : target->owner.uid,
+                                                    .root_uid = check->grant->uid,
                                                     .root_gid = shared ? 0 : target->gid,
                                                     .read_only = true,
                                                     .progress = say_progress,

@@ -50,8 +50,8 @@ static int open_store(const char *path, struct riad_store *ret, struct riad_reas
     }
     if (ret->site) {
         return riad_explain(reason, -EOPNOTSUPP,
-                "%s is a site's store, which its nodes open; this command is for a person's own "
-                "store",
+                "%s is a site's store, which its nodes open: on one of them this command may go "
+                "without naming it; else it is for a person's own store",
                 path);
     }
     return RIAD_EXIT_DONE;

@@ -1,3 +1,5 @@
+#include "riad/repair.h"
+
 #include "rows.h"
 
 static struct fixture fixture;
@@ -201,6 +203,79 @@ static void an_open_workspace_is_not_checked(void **state)
     fixture_close(workspace);
 }
 
+/* Who asked wants it no longer when so much was told. */
+static _Atomic bool stop;
+static unsigned told, stop_at;
+
+static void count_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)what;
+    (void)done;
+    (void)total;
+    stop = ++told == stop_at || stop;
+}
+
+static int run_stopped(bool repair)
+{
+    struct riad_fsck_result checked = { .log_damaged = true };
+    struct riad_workspace_config config;
+    struct riad_repair_result result;
+
+    told = 0;
+    stop = false;
+    fixture_configure(&fixture, &config);
+    config.progress = count_progress;
+    config.stop = &stop;
+    return repair ? riad_repair_run(&config, &checked, NULL, NULL, &result, &fixture.reason)
+                  : riad_fsck_run(&config, NULL, NULL, &checked, &fixture.reason);
+}
+
+static void who_asks_can_end_it(void **state)
+{
+    struct stat st;
+    unsigned terms;
+    int r;
+
+    (void)state;
+    make_garden();
+    terms = count_files(&fixture, "term");
+    for (stop_at = 1; (r = run_stopped(false)) != 0; stop_at++) {
+        assert_int_equal(r, -ECANCELED);
+        assert_int_equal(told, stop_at);
+        assert_int_equal(fstatat(fixture.state_fd, "fsck", &st, 0), -1);
+        assert_int_equal(count_files(&fixture, "term"), terms);
+    }
+    assert_true(stop_at > 3);
+    assert_int_equal(check().findings, 0);
+}
+
+/* Ended before its term is claimed it has changed nothing; behind that the next one goes on. */
+static void a_repair_that_is_ended_can_be_made_again(void **state)
+{
+    uint64_t *ids = NULL;
+    size_t count = 0;
+    char path[32];
+    int r;
+
+    (void)state;
+    make_garden();
+    assert_int_equal(riad_segment_list(fixture.workspace_fd, RIAD_SEGMENT_LOG, &ids, &count), 0);
+    riad_segment_path(RIAD_SEGMENT_LOG, ids[0], path);
+    free(ids);
+    flip(&fixture, path, size_at(&fixture, path) / 2);
+    newest_path(&fixture, RIAD_SEGMENT_CHECKPOINT, path);
+    flip(&fixture, path, size_at(&fixture, path) / 2);
+    fixture_forget(&fixture);
+    for (stop_at = 1; (r = run_stopped(true)) != 0; stop_at++) {
+        assert_int_equal(r, -ECANCELED);
+        assert_true(check().findings > 0);
+    }
+    assert_true(stop_at > 2);
+    assert_false(check().log_damaged);
+    fixture_close(fixture_open(&fixture));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_that_ends_below_the_mark_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_local_index_that_differs_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(an_open_workspace_is_not_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_asks_can_end_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_repair_that_is_ended_can_be_made_again, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
