@@ -177,7 +177,7 @@ static json_t *last_line(const struct check *check, int code, const struct riad_
             code, check->site->checks_stop ? "riadd is being stopped" : reason->text);
 }
 
-void riad_site_check(struct riad_site_host *site, const struct riad_key_grant *grant, int client)
+json_t *riad_site_check(struct riad_site_host *site, const struct riad_key_grant *grant, int client)
 {
     struct check check = { .site = site, .grant = grant, .client = client };
     struct riad_reason reason = { "" };
@@ -189,6 +189,6 @@ void riad_site_check(struct riad_site_host *site, const struct riad_key_grant *g
     if (code == RIAD_EXIT_DONE) {
         code = run(&check, &reason);
     }
-    say(&check, last_line(&check, code, &reason));
     riad_site_target_done(&check.target);
+    return last_line(&check, code, &reason);
 }

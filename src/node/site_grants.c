@@ -12,26 +12,31 @@
 struct arrival {
     struct riad_site_host *site;
     struct riad_secret *grant;
-    int client; /* who waits for the answer; -1: nobody */
+    int client;                          /* who waits for the answer; -1: nobody */
+    struct riad_site_checking *checking; /* of a check: its place */
 };
 
-static void reply(int client, int code, const char *directory, const char *sentence)
+/* Takes it over; NULL: no memory. */
+static void send_answer(int client, json_t *answer)
 {
-    json_t *object = code == RIAD_EXIT_DONE
-                             ? json_pack("{s:b, s:s}", "ok", 1, "directory", directory)
-                             : riad_control_failure(code, sentence);
-    int r = object ? riad_control_send(client, riad_control_now() + RIAD_CONTROL_CLIENT_MS, object)
+    int r = answer ? riad_control_send(client, riad_control_now() + RIAD_CONTROL_CLIENT_MS, answer)
                    : 0;
 
     (void)r; /* who does not wait for the answer finds it mounted */
-    json_decref(object);
+    json_decref(answer);
 }
 
-/* counter: site->openings or site->checks. */
-static void leave(struct riad_site_host *site, unsigned *counter)
+static void reply(int client, int code, const char *directory, const char *sentence)
+{
+    send_answer(client, code == RIAD_EXIT_DONE
+                                ? json_pack("{s:b, s:s}", "ok", 1, "directory", directory)
+                                : riad_control_failure(code, sentence));
+}
+
+static void leave(struct riad_site_host *site)
 {
     pthread_mutex_lock(&site->openings_lock);
-    --*counter;
+    site->openings--;
     pthread_cond_broadcast(&site->openings_changed);
     pthread_mutex_unlock(&site->openings_lock);
 }
@@ -51,19 +56,57 @@ static void *open_main(void *argument)
         reply(arrival.client, code, directory, reason.text);
         close(arrival.client);
     }
-    leave(arrival.site, &arrival.site->openings);
+    leave(arrival.site);
     return NULL;
 }
 
+/* A place for a check of hers, who has none yet. -EBUSY: she has; -EAGAIN: all are taken. */
+static int enter_check(struct riad_site_host *site, uint32_t uid, struct riad_site_checking **ret)
+{
+    struct riad_site_checking *place = NULL;
+    bool another = false;
+
+    pthread_mutex_lock(&site->openings_lock);
+    for (size_t i = 0; i < RIAD_SITE_CHECKS_MAX; i++) {
+        struct riad_site_checking *one = &site->checks[i];
+
+        another = another || (one->running && one->uid == uid);
+        place = one->running ? place : one;
+    }
+    if (place && !another) {
+        *place = (struct riad_site_checking){ .running = true, .uid = uid };
+        *ret = place;
+    }
+    pthread_mutex_unlock(&site->openings_lock);
+    return another ? -EBUSY : place ? 0 : -EAGAIN;
+}
+
+static void leave_check(struct riad_site_host *site, struct riad_site_checking *place)
+{
+    pthread_mutex_lock(&site->openings_lock);
+    place->running = false;
+    pthread_cond_broadcast(&site->openings_changed);
+    pthread_mutex_unlock(&site->openings_lock);
+}
+
+/* Who has the answer can ask for her next check at once: it is given when the place is free; until
+ * then the thread counts as one that opens something. */
 static void *check_main(void *argument)
 {
     struct arrival arrival = *(struct arrival *)argument;
+    json_t *answer;
 
     free(argument);
-    riad_site_check(arrival.site, (const void *)riad_secret_peek(arrival.grant), arrival.client);
+    answer = riad_site_check(
+            arrival.site, (const void *)riad_secret_peek(arrival.grant), arrival.client);
     riad_secret_free(arrival.grant);
+    pthread_mutex_lock(&arrival.site->openings_lock);
+    arrival.site->openings++;
+    pthread_mutex_unlock(&arrival.site->openings_lock);
+    leave_check(arrival.site, arrival.checking);
+    send_answer(arrival.client, answer);
     close(arrival.client);
-    leave(arrival.site, &arrival.site->checks);
+    leave(arrival.site);
     return NULL;
 }
 
@@ -72,7 +115,7 @@ static void *check_main(void *argument)
 static void begin_opening(struct riad_site_host *site, struct arrival *arrival)
 {
     pthread_mutex_lock(&site->openings_lock);
-    while (site->openings == RIAD_SITE_OPENINGS_MAX) {
+    while (site->openings >= RIAD_SITE_OPENINGS_MAX) {
         pthread_cond_wait(&site->openings_changed, &site->openings_lock);
     }
     site->openings++;
@@ -91,24 +134,30 @@ static void arrival_free(struct arrival *arrival)
     free(arrival);
 }
 
+static void refuse_check(struct arrival *arrival, int error)
+{
+    reply(arrival->client, RIAD_EXIT_FAILED, NULL,
+            error == -EBUSY ? "another check of yours runs on this machine: wait for its end"
+            : error == -EAGAIN
+                    ? "as many checks run on this machine as can at once: try again later"
+                    : "riadd cannot begin a check");
+    arrival_free(arrival);
+}
+
 /* These take long: nobody waits for one to end. */
 static void begin_check(struct riad_site_host *site, struct arrival *arrival)
 {
-    bool room;
+    const struct riad_key_grant *grant = (const void *)riad_secret_peek(arrival->grant);
+    int r = enter_check(site, grant->uid, &arrival->checking);
 
-    pthread_mutex_lock(&site->openings_lock);
-    room = site->checks < RIAD_SITE_CHECKS_MAX;
-    site->checks += room ? 1 : 0;
-    pthread_mutex_unlock(&site->openings_lock);
-    if (room && riad_thread_start("riad-check", check_main, arrival, NULL) < 0) {
-        leave(site, &site->checks);
-        room = false;
+    if (r == 0) {
+        r = riad_thread_start("riad-check", check_main, arrival, NULL);
+        if (r < 0) {
+            leave_check(site, arrival->checking);
+        }
     }
-    if (!room) {
-        reply(arrival->client, RIAD_EXIT_FAILED, NULL,
-                "as many workspaces are being checked on this machine as can be at once: try again "
-                "later");
-        arrival_free(arrival);
+    if (r < 0) {
+        refuse_check(arrival, r);
     }
 }
 

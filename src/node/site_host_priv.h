@@ -37,9 +37,12 @@ struct riad_site_host {
     size_t try_count;            /* tries_lock */
     pthread_mutex_t openings_lock;
     pthread_cond_t openings_changed;
-    unsigned openings;        /* openings_lock: threads that open workspaces */
-    unsigned checks;          /* openings_lock: and those that check some */
-    _Atomic bool checks_stop; /* the worker ends: no check is wanted any more */
+    unsigned openings; /* openings_lock: threads that open workspaces */
+    struct riad_site_checking {
+        bool running;
+        uint32_t uid;               /* who asked for it */
+    } checks[RIAD_SITE_CHECKS_MAX]; /* openings_lock: threads that check workspaces */
+    _Atomic bool checks_stop;       /* the worker ends: no check is wanted any more */
 };
 
 /* Whose terms of a workspace count (site_terms.c). */
@@ -189,8 +192,9 @@ void riad_site_lock_user(struct riad_site_host *site, uid_t uid);
 void riad_site_unmount_all(struct riad_site_host *site);
 /* site_check.c. Checks what a grant is for, which nobody may have open, and repairs it if that is
  * its purpose; the client hears of it (riad/monitor.h). Who goes away, or the end of the worker,
- * ends it. */
-void riad_site_check(struct riad_site_host *site, const struct riad_key_grant *grant, int client);
+ * ends it. The last line, which is to be sent; NULL: no memory. */
+json_t *riad_site_check(
+        struct riad_site_host *site, const struct riad_key_grant *grant, int client);
 /* site_grants.c. A thread: takes grants until the monitor is gone. argument: the site. */
 void *riad_site_take_keys(void *argument);
 

@@ -151,11 +151,22 @@ static void reload_config(struct riad_site_host *site)
             now->path);
 }
 
+/* (openings_lock) */
+static bool is_checking(const struct riad_site_host *site)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < RIAD_SITE_CHECKS_MAX; i++) {
+        found = found || site->checks[i].running;
+    }
+    return found;
+}
+
 static void wait_openings(struct riad_site_host *site)
 {
     site->checks_stop = true;
     pthread_mutex_lock(&site->openings_lock);
-    while (site->openings > 0 || site->checks > 0) {
+    while (site->openings > 0 || is_checking(site)) {
         pthread_cond_wait(&site->openings_changed, &site->openings_lock);
     }
     pthread_mutex_unlock(&site->openings_lock);

@@ -95,7 +95,7 @@ def test_who_may(site, shared, alice, bob, carol, dave):
 
 
 def test_damaged_contents_are_told_by_path(site, shared, alice, bob):
-    alice.shell(f"mkdir {shared}/deep; head -c 300000 /dev/zero | tr '\\0' x > {shared}/deep/big")
+    alice.shell(f"mkdir {shared}/deep; dd if=/dev/urandom of={shared}/deep/big bs=300k count=1 status=none")
     lock(alice)
     segment = max((directory_of(site, alice) / "data").iterdir())
     flip(segment, segment.stat().st_size // 2)
@@ -176,7 +176,7 @@ def slow_home(slow_daemon, slow_store, accounts):
     person = Person(slow_daemon, accounts[0], "somebody's passphrase")
     person.enroll()
     person.unlock()
-    person.shell(f"for i in $(seq 30); do head -c 300000 /dev/urandom > {person.home}/$i; done")
+    person.shell(f"for i in $(seq 30); do dd if=/dev/urandom of={person.home}/$i bs=300k count=1 status=none; done")
     person.run("lock")
     wait_until(lambda: not os.path.ismount(person.home), 30, "the home to close")
     slow_store.slow("read", HANGS, where="/data/")
@@ -199,6 +199,7 @@ def test_nobody_opens_it_meanwhile(slow_daemon, slow_store, slow_home):
     wait_until(lambda: is_checking(slow_daemon.worker()), 30, "the check to begin")
     refused = slow_home.unlock(code=OWNED)
     assert "in use" in refused.stderr
+    assert "another check of yours" in slow_home.signed("fsck", code=FAILED).stderr
     slow_store.quick()
     out, _ = check.communicate(timeout=60)
     assert check.returncode == DONE and "clean" in out
