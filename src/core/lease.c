@@ -15,12 +15,14 @@ uint64_t riad_lease_period(const struct riad_workspace *workspace)
     return quarter < 2 * RIAD_SECOND_NS ? quarter : 2 * RIAD_SECOND_NS;
 }
 
-bool riad_lease_due(struct riad_workspace *workspace)
+bool riad_lease_due(struct riad_workspace *workspace, bool idle)
 {
     uint64_t period = riad_lease_period(workspace);
+    uint64_t quarter = (uint64_t)workspace->lease_seconds * RIAD_SECOND_NS / 4;
     uint64_t written;
     bool running;
 
+    period = idle ? quarter : period;
     pthread_mutex_lock(&workspace->mutation);
     written = workspace->lease_until - trusted_ns(workspace);
     running = workspace->state == RIAD_WORKSPACE_RUNNING;

@@ -105,8 +105,8 @@ uint64_t riad_epoch_segment_before(
 int riad_lease_renew(struct riad_workspace *workspace) RIAD_MUST_CHECK;
 /* Tells the others that nobody need wait. */
 int riad_lease_end(struct riad_workspace *workspace) RIAD_MUST_CHECK;
-/* Whether the running owner should renew now. */
-bool riad_lease_due(struct riad_workspace *workspace);
+/* Whether the running owner should renew now: less often while nothing is changed. */
+bool riad_lease_due(struct riad_workspace *workspace, bool idle);
 /* ns between two renewals: what half of a lease bears several times. */
 uint64_t riad_lease_period(const struct riad_workspace *workspace);
 

@@ -8,6 +8,9 @@
 
 enum { REAP_ROWS = 256, WAL_LARGE = 4 << 20 };
 
+/* How long what the store has free is believed while nobody writes: rounds come each second. */
+#define IDLE_LOOK_NS (4 * RIAD_SECOND_NS - RIAD_SECOND_NS / 4)
+
 /* A 64th of the store's file system is kept for deleting (P6), within these. */
 enum {
     RESERVE_SHARE = 64,
@@ -82,9 +85,28 @@ void riad_store_measure(struct riad_workspace *workspace)
     pthread_mutex_unlock(&workspace->mutation);
 }
 
+/* Nothing was changed since the last round, there is room, and it was looked at a moment ago: a node
+ * has a thousand mounts that nobody uses, and the store counts each call. */
+static bool is_idle(struct riad_workspace *workspace)
+{
+    uint64_t commits;
+    bool roomy, fresh, idle;
+
+    pthread_mutex_lock(&workspace->mutation);
+    commits = workspace->commits;
+    roomy = workspace->store_blocks_free > 4 * workspace->store_reserve;
+    fresh = riad_clock_boottime() - workspace->last_store_check < IDLE_LOOK_NS;
+    pthread_mutex_unlock(&workspace->mutation);
+    idle = commits == workspace->upkeep.beat_commits && roomy;
+    workspace->upkeep.beat_commits = commits;
+    return idle && fresh;
+}
+
 void riad_beat_round(struct riad_workspace *workspace)
 {
-    if (riad_lease_due(workspace)) {
+    bool idle = is_idle(workspace);
+
+    if (riad_lease_due(workspace, idle)) {
         int r = riad_lease_renew(workspace);
         bool failing = r < 0 && r != -ESTALE;
 
@@ -94,7 +116,9 @@ void riad_beat_round(struct riad_workspace *workspace)
         }
         workspace->upkeep.beat_failing = failing;
     }
-    riad_store_measure(workspace);
+    if (!idle) {
+        riad_store_measure(workspace);
+    }
 }
 
 static void checkpoint_wal(struct riad_workspace *workspace)

@@ -23,6 +23,7 @@ struct riad_upkeep {
     struct riad_cleaner *cleaner;   /* cleaner.c; NULL: it had nothing to do yet */
     struct riad_history_look *look; /* verify_history.c; NULL: none is under way */
     bool beat_failing;              /* the beat thread's */
+    uint64_t beat_commits;          /* commits when it last looked; the beat thread's */
     /* Guarded by checkpointing. */
     uint64_t log_bytes_found;  /* behind the newest checkpoint, when opened */
     uint64_t log_bytes_done;   /* of found and appended: what the newest checkpoint has in it */

@@ -250,3 +250,16 @@ def quiet(store):
         if before == after:
             return now, after
     raise AssertionError("the store is called all the time")
+
+
+def test_what_nobody_uses_asks_little_of_the_store(store):
+    """A node has many mounts, and the store counts each call. The heartbeat goes on: others go by it."""
+    store.mount()
+    quiet(store)
+    beats = list((store.workspace() / "term").glob("*.beat"))
+    before, begun = store.status()["counters"]["store_calls"], time.monotonic()
+    first = {path: path.read_bytes() for path in beats}
+    time.sleep(12)
+    calls, seconds = difference(store.status()["counters"]["store_calls"], before), time.monotonic() - begun
+    assert sum(calls.values()) - calls["total"] <= 3.5 * seconds + 10, calls
+    assert calls["write"] >= seconds / 4 - 1 and all(path.read_bytes() != first[path] for path in beats)
