@@ -85,8 +85,8 @@ void riad_store_measure(struct riad_workspace *workspace)
     pthread_mutex_unlock(&workspace->mutation);
 }
 
-/* Nothing was changed since the last round, there is room, and it was looked at a moment ago: a node
- * has a thousand mounts that nobody uses, and the store counts each call. */
+/* Nothing was changed since the last round, there is room, and it was looked at a moment ago: a
+ * node has a thousand mounts that nobody uses, and the store counts each call. */
 static bool is_idle(struct riad_workspace *workspace)
 {
     uint64_t commits;
