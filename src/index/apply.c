@@ -139,7 +139,10 @@ static int put_dentry(struct riad_index *index, const struct riad_operation *ope
     }
     bind_dentry(statement, row, sealed, size);
     r = riad_statement_run(statement);
-    return r == -EBADMSG ? replace_dentry(index, row, sealed, size) : r;
+    if (r == -EBADMSG || (r == 0 && sqlite3_changes(index->database) == 0)) {
+        return replace_dentry(index, row, sealed, size);
+    }
+    return r;
 }
 
 static int remove_dentry(struct riad_index *index, const struct riad_operation *operation)

@@ -10,7 +10,7 @@
 
 enum {
     RIAD_APPLICATION_ID = 0x72696164, /* "riad" */
-    RIAD_SCHEMA_VERSION = 2,          /* another one is made anew from checkpoint and log */
+    RIAD_SCHEMA_VERSION = 3,          /* another one is made anew from checkpoint and log */
 };
 
 /* The schema of the workspace's rows, one string. */

@@ -9,6 +9,8 @@
  * their own: what is read is checked as hostile, and constraints would make SQLite keep statement
  * journals.
  *   inode.times: atime, mtime, ctime, btime as FORMAT encodes them; truncate_mark NULL: none.
+ *   dentry: one of each (parent, cookie), as statements see to. Its key has inode and type too: so
+ *     the index of names has them, and a lookup reads that alone.
  *   extent.rest: FORMAT 6.2 without inode, offset, length, segment, position.
  *   tree: what each directory holds in all (tree_priv.h), of it what its parent was given already,
  *     and whether these differ.
@@ -23,7 +25,8 @@ const char riad_schema_text[] =
         "xattr_bytes);"
         "CREATE INDEX inode_orphan ON inode(inode) WHERE nlink = 0;"
         "CREATE INDEX inode_mark ON inode(inode) WHERE truncate_mark IS NOT NULL;"
-        "CREATE TABLE dentry(parent, cookie, inode, type, name, PRIMARY KEY(parent, cookie)) "
+        "CREATE TABLE dentry(parent, cookie, inode, type, name, "
+        "PRIMARY KEY(parent, cookie, inode, type)) "
         "WITHOUT ROWID;"
         "CREATE UNIQUE INDEX dentry_name ON dentry(parent, name);"
         "CREATE INDEX dentry_directory ON dentry(parent, cookie) WHERE type = 4;"

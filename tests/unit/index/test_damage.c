@@ -52,7 +52,7 @@ static void tampered_schemas_are_refused(void **state)
         { "DROP INDEX segment_dead", "CREATE INDEX segment_dead ON segment(segment) WHERE "
                                      "live = 0 AND log = 0" },
         { "ALTER TABLE xattr ADD COLUMN a", "ALTER TABLE xattr DROP COLUMN a" },
-        { "PRAGMA user_version = 1", "PRAGMA user_version = 2" },
+        { "PRAGMA user_version = 1", "PRAGMA user_version = 3" },
         { "PRAGMA application_id = 1", "PRAGMA application_id = 1919508836" },
         { "UPDATE meta SET id = 2", "UPDATE meta SET id = 1" },
         { "UPDATE meta SET next_inode = 0", "UPDATE meta SET next_inode = 1" },

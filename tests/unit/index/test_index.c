@@ -127,6 +127,15 @@ static void dentries_are_replaced(void **state)
     fixture_apply(f);
     assert_found(f, &moved);
     assert_not_found(f, 1, "fig");
+    moved = make_dentry(1, 5, 12, DT_LNK, "quince"); /* nothing is as it was but the cookie */
+    riad_change_put_dentry(fixture_begin(f), &moved);
+    fixture_apply(f);
+    assert_found(f, &moved);
+    assert_not_found(f, 1, "olive");
+    assert_int_equal(riad_index_dentry_of(f->index, 1, 9, &second), -ENOENT);
+    second = make_dentry(1, 6, 13, DT_REG, "quince"); /* a name is there once */
+    riad_change_put_dentry(fixture_begin(f), &second);
+    assert_int_equal(fixture_try(f), -EBADMSG);
 }
 
 static void xattrs(void **state)
