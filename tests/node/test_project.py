@@ -27,7 +27,7 @@ CHANGES = {
     "rename": "mv papers/draft papers/final",
     "unlink": "rm -f papers/draft",
     "rmdir": "rmdir papers",
-    "xattr": "setfattr -n user.colour -v red papers/draft",
+    "xattr": """/usr/bin/python3 -c 'import os; os.setxattr("papers/draft", "user.colour", b"red")'""",
     "touch": "touch -d 2001-01-01 papers/draft",
     "fallocate": "fallocate -l 8192 papers/draft",
 }
