@@ -58,17 +58,21 @@ def test_many_processes_change_the_catalog_at_once(store):
     assert set(kinds) == {"workspace-created", "limit-set", "unlocked"}
 
 
+def end_all(crowd):
+    for pid in crowd.hosts():
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not crowd.hosts() and not crowd.all_mounts(), 60, "all to be unmounted")
+
+
 @pytest.fixture(params=["uring", "nouring"])
 def mounted(request, crowd, slow_store):
     crowd.mount("--all", "-o", request.param, prefix=slow_store.prefix())
     if request.param == "uring" and crowd.mounts()[0]["transport"] != "io-uring":
-        crowd.kill_all()
+        end_all(crowd)  # or the tests after it would find its mount points taken
         pytest.skip("the kernel does not offer FUSE over io_uring")
     yield crowd
     slow_store.quick()
-    for pid in crowd.hosts():
-        os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not crowd.hosts() and not crowd.all_mounts(), 60, "all to be unmounted")
+    end_all(crowd)
 
 
 def figures(pid):
