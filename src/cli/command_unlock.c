@@ -7,20 +7,67 @@
 
 #include "site_client.h"
 
+enum { CHANGES_MAX = 3 }; /* of a workspace's key, while it is opened */
+
+static int offer(const struct site_client *client, const struct site_user *user, const json_t *item,
+        json_t **ret)
+{
+    _cleanup_(site_workspace_done) struct site_workspace workspace = { 0 };
+    int code = open_site_item(user, item, &workspace);
+
+    return code == RIAD_EXIT_DONE ? offer_keys(client, &workspace.id, workspace.roots, ret) : code;
+}
+
+/* With the item's workspace as riadd tells of it now. */
+static int offer_again(const struct site_client *client, const struct site_user *user,
+        const json_t *item, json_t **ret)
+{
+    json_t *own;
+    const json_t *now = NULL, *other;
+    int code = ask_site(client, "own", NULL, &own);
+    size_t i;
+
+    if (code != RIAD_EXIT_DONE) {
+        return code;
+    }
+    json_array_foreach(json_object_get(own, "workspaces"), i, other)
+    {
+        now = strcmp(json_text(other, "id"), json_text(item, "id")) == 0 ? other : now;
+    }
+    code = now ? offer(client, user, now, ret)
+               : fail(RIAD_EXIT_NOT_PERMITTED, "you are no member of `%s` any more",
+                         json_text(item, "workspace"));
+    json_decref(own);
+    return code;
+}
+
+static bool is_other_key(const json_t *reply)
+{
+    return json_integer_value(json_object_get(reply, "exit")) == RIAD_EXIT_WRONG_SECRET;
+}
+
+/* When a member is removed after riadd was asked, what it told of is the key of before. */
+static int open_item(const struct site_client *client, const struct site_user *user,
+        const json_t *item, json_t **ret)
+{
+    json_t *reply;
+    int code = offer(client, user, item, &reply);
+
+    for (int i = 0; i < CHANGES_MAX && code == RIAD_EXIT_DONE && is_other_key(reply); i++) {
+        json_decref(reply);
+        code = offer_again(client, user, item, &reply);
+    }
+    return code == RIAD_EXIT_DONE ? take_reply(reply, ret) : code;
+}
+
 static int unlock_one(const struct site_client *client, const struct site_user *user,
         const json_t *item, json_t *list)
 {
-    _cleanup_(site_workspace_done) struct site_workspace workspace = { 0 };
+    bool reserved = json_is_true(json_object_get(item, "reserved"));
     json_t *reply;
-    int code;
+    int code = reserved ? make_project(client, user, item, &reply)
+                        : open_item(client, user, item, &reply);
 
-    if (json_is_true(json_object_get(item, "reserved"))) {
-        code = make_project(client, user, item, &reply);
-    } else {
-        code = open_site_item(user, item, &workspace);
-        code = code == RIAD_EXIT_DONE ? give_keys(client, &workspace.id, workspace.roots, &reply)
-                                      : code;
-    }
     if (code != RIAD_EXIT_DONE) {
         return code;
     }

@@ -63,8 +63,7 @@ int report_reply(json_t *reply, const char *what)
     return code;
 }
 
-/* Gives it out if it says that it went well, and frees it else. */
-static int take_reply(json_t *reply, json_t **ret)
+int take_reply(json_t *reply, json_t **ret)
 {
     int code = report_reply(reply, "");
 
@@ -140,7 +139,7 @@ static int send_keys(int fd, const char magic[static 4], const struct riad_id *w
 }
 
 /* Connects, and sends them; fd. -1: reported. */
-static int offer_keys(const struct site_client *client, const char magic[static 4],
+static int hand_over(const struct site_client *client, const char magic[static 4],
         const struct riad_id *workspace, const struct riad_secret *roots)
 {
     _cleanup_close_ int fd = riad_control_connect(client->keys);
@@ -158,28 +157,34 @@ static int offer_keys(const struct site_client *client, const char magic[static 
     return riad_take_fd(&fd);
 }
 
-int give_keys(const struct site_client *client, const struct riad_id *workspace,
+int offer_keys(const struct site_client *client, const struct riad_id *workspace,
         const struct riad_secret *roots, json_t **ret)
 {
-    _cleanup_close_ int fd = offer_keys(client, RIAD_UNLOCK_MAGIC, workspace, roots);
-    json_t *reply;
+    _cleanup_close_ int fd = hand_over(client, RIAD_UNLOCK_MAGIC, workspace, roots);
     int r;
 
     if (fd < 0) {
         return RIAD_EXIT_FAILED;
     }
-    r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, &reply);
-    if (r < 0) {
-        return fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r));
-    }
-    return take_reply(reply, ret);
+    r = riad_control_read_reply(fd, SITE_TIMEOUT_MS, ret);
+    return r < 0 ? fail(RIAD_EXIT_FAILED, "riadd does not answer: %s", strerror(-r))
+                 : RIAD_EXIT_DONE;
+}
+
+int give_keys(const struct site_client *client, const struct riad_id *workspace,
+        const struct riad_secret *roots, json_t **ret)
+{
+    json_t *reply;
+    int code = offer_keys(client, workspace, roots, &reply);
+
+    return code == RIAD_EXIT_DONE ? take_reply(reply, ret) : code;
 }
 
 int give_keys_to_check(const struct site_client *client, bool repair,
         const struct riad_id *workspace, const struct riad_secret *roots,
         void (*hear)(void *context, const json_t *line), void *context)
 {
-    int fd = offer_keys(client, repair ? RIAD_REPAIR_MAGIC : RIAD_CHECK_MAGIC, workspace, roots);
+    int fd = hand_over(client, repair ? RIAD_REPAIR_MAGIC : RIAD_CHECK_MAGIC, workspace, roots);
     json_t *reply;
     int code, r;
 

@@ -31,9 +31,14 @@ int call_site(
         const struct site_client *client, const char *operation, json_t *arguments, json_t **ret);
 /* The exit code of a reply; what is no success is reported, after `what`. */
 int report_reply(json_t *reply, const char *what);
+/* Gives the reply out if it says that it went well; else that is reported, and it is freed. */
+int take_reply(json_t *reply, json_t **ret);
 /* Gives the root keys of a workspace, of all epochs, to riadd, which opens and mounts it, or, where
  * it is open, goes on with the present epoch's. Exit code; reported. */
 int give_keys(const struct site_client *client, const struct riad_id *workspace,
+        const struct riad_secret *roots, json_t **ret);
+/* The same, but what riadd says is the caller's to look at. */
+int offer_keys(const struct site_client *client, const struct riad_id *workspace,
         const struct riad_secret *roots, json_t **ret);
 
 /* Gives them for a check, or a check and a repair, of a workspace that is not open; hears each line

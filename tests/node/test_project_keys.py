@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import threading
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_forged_rosters_are_refused(site, shared, alice, bob, carol):
     for wrap, data in zip(wraps, saved):
         wrap.write_bytes(data)
     alice.unlock()
+    assert carol.shell(f"cat {shared}/keep") == "keep\n"
+
+
+def test_a_key_that_changes_while_one_unlocks(site, shared, alice, bob, carol):
+    """riad asks riadd for its rosters, then for the passphrase, here so slowly that bob is removed meanwhile."""
+    passphrase = carol.state / "passphrase"
+    os.mkfifo(passphrase)
+    os.chown(passphrase, carol.account.uid, carol.account.gid)
+    said = []
+    unlocking = threading.Thread(target=lambda: said.append(carol.run("unlock", "--json", "--passphrase-file", passphrase).stdout))
+    unlocking.start()
+    with open(passphrase, "wb") as pipe:  # opens when riad has opened it for reading
+        alice.signed("member", "remove", "acme", bob.account.name)
+        pipe.write(carol.secret.read_bytes())
+    unlocking.join()
+    assert str(shared) in [item["directory"] for item in json.loads(said[0])["workspaces"]]
     assert carol.shell(f"cat {shared}/keep") == "keep\n"
 
 
