@@ -266,6 +266,7 @@ int riad_host_prepare(struct riad_host *host)
 {
     int r;
 
+    host->lock_idle_seconds = host->config->lock_idle_seconds;
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     r = riad_event_queue_new(&host->events);

@@ -44,7 +44,7 @@ static void lock_idle(struct riad_host *host, struct riad_mount *mount, uint64_t
 
 int riad_host_lock_idle(struct riad_host *host)
 {
-    uint64_t limit = host->config->lock_idle_seconds;
+    uint64_t limit = host->lock_idle_seconds;
     int wait = -1;
 
     for (size_t i = 0; limit > 0 && i < host->mount_count; i++) {

@@ -50,6 +50,7 @@ enum { RIAD_HOST_WAITING_MAX = 8 };
 
 struct riad_host {
     const struct riad_host_config *config;
+    _Atomic uint64_t lock_idle_seconds; /* the config's, until riadd reads its file again */
     struct riad_state state;
     struct riad_unlocked unlocked; /* its keypair is wiped once every workspace is open (K4) */
     struct riad_public_key signer;

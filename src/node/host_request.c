@@ -110,7 +110,7 @@ static json_t *pack_mount(const struct riad_host *host, const struct riad_mount 
             "changes", (json_int_t)status.end.sequence.number, "changes_durable",
             (json_int_t)status.synced.sequence.number, "inodes_referenced",
             (json_int_t)status.references, "event", status.event, "lock_idle_seconds",
-            (json_int_t)host->config->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
+            (json_int_t)host->lock_idle_seconds, "epoch", (json_int_t)status.epoch, "log",
             pack_log(&status), "cleaning", riad_host_pack_cleaning(&status), "requests",
             pack_requests(mount->session), "counters",
             riad_host_pack_counters(mount->session, &status), "soft", pack_soft(&status), "stalled",

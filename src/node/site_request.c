@@ -33,15 +33,17 @@ static json_t *pack_binding(const struct riad_site_host *site)
 
 static json_t *answer_site(struct riad_site_host *site, uid_t uid, const json_t *request)
 {
+    char node[RIAD_NODE_NAME_MAX + 1];
     bool enrolled, closed;
 
     (void)request;
     pthread_mutex_lock(&site->lock);
+    memcpy(node, site->node.self.name, sizeof node);
     closed = site->node.config.no_enrol;
     enrolled = riad_catalog_find_uid(&site->catalog, uid) != NULL;
     pthread_mutex_unlock(&site->lock);
     return json_pack("{s:b, s:o, s:s, s:b, s:b}", "ok", 1, "binding", pack_binding(site), "node",
-            site->node.self.name, "enrolled", enrolled, "may_enrol", uid == 0 || !closed);
+            node, "enrolled", enrolled, "may_enrol", uid == 0 || !closed);
 }
 
 /* --- enrolling --- */

@@ -392,10 +392,11 @@ void riad_site_release_grants(struct riad_mount *mount)
     struct riad_site_host *site = own->site;
     struct riad_reason reason;
 
-    if (site->catalog.subject_count == 0 || !lock_patiently(site)) {
+    if (!lock_patiently(site)) {
         return; /* what is spare stays granted until it is opened and closed again */
     }
-    if (riad_site_host_refresh(site, &reason) == RIAD_EXIT_DONE) {
+    if (site->catalog.subject_count > 0 &&
+            riad_site_host_refresh(site, &reason) == RIAD_EXIT_DONE) {
         int r = for_each_limited(site, reckon_release, mount);
 
         (void)r; /* as above */

@@ -132,7 +132,7 @@ static void reload_config(struct riad_site_host *site)
         riad_diag(RIAD_ERROR, "riadd: nothing was changed: %s", reason.text);
         return;
     }
-    site->host_config.lock_idle_seconds = fresh.lock_idle_seconds;
+    site->host.lock_idle_seconds = fresh.lock_idle_seconds;
     pthread_mutex_lock(&site->lock);
     now->lock_idle_seconds = fresh.lock_idle_seconds;
     now->lock_logout = fresh.lock_logout;
