@@ -67,7 +67,7 @@ void riad_host_expire(struct riad_host *host)
     for (size_t i = 0; i < host->mount_count; i++) {
         struct riad_mount *mount = &host->mounts[i];
 
-        if (!mount->locking && riad_host_is_running(host, mount) &&
+        if (riad_host_is_running(host, mount) && !mount->locking &&
                 riad_host_apply_expiry(host, mount) == RIAD_EXPIRY_LOCKED) {
             mount->locking = true;
             riad_host_detach(mount);

@@ -51,7 +51,7 @@ int riad_host_lock_idle(struct riad_host *host)
         struct riad_mount *mount = &host->mounts[i];
         uint64_t idle, left;
 
-        if (mount->locking || !riad_host_is_running(host, mount)) {
+        if (!riad_host_is_running(host, mount) || mount->locking) {
             continue;
         }
         idle = idle_seconds(mount);

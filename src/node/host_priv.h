@@ -33,10 +33,11 @@ struct riad_mount {
     const char *progress; /* what of its opening a terminal shows just now; NULL: nothing */
     bool told;            /* the trail says that it is mounted */
 
-    bool locking; /* it is being unmounted: its grace is over, or nobody used it; main thread */
-    bool session_seen;              /* somebody whose it is was logged in; main thread */
-    uint64_t idle_uses, idle_since; /* when there was the last use, of so many; main thread */
-    struct riad_usage_entry looked; /* what it used then; main thread */
+    /* The main thread's, while it is running: before, it is who opens it. */
+    bool locking;      /* it is being unmounted: its grace is over, or nobody used it */
+    bool session_seen; /* somebody whose it is was logged in */
+    uint64_t idle_uses, idle_since; /* when there was the last use, of so many */
+    struct riad_usage_entry looked; /* what it used when that was looked at last */
 
     struct riad_catalog_expiry expiry;   /* host->lock */
     enum riad_expiry_state expiry_state; /* host->lock */

@@ -100,6 +100,9 @@ static bool has_person(const struct riad_mount *mount, const struct sessions *se
 /* (held) */
 static void look(struct riad_host *host, struct riad_mount *mount, const struct sessions *sessions)
 {
+    if (mount->locking) {
+        return;
+    }
     if (has_person(mount, sessions)) {
         mount->session_seen = true;
         return;
@@ -134,7 +137,7 @@ int riad_site_lock_sessions(struct riad_site_host *site)
     for (size_t i = 0; i < host->mount_count; i++) {
         struct riad_mount *mount = &host->mounts[i];
 
-        if (!mount->locking && riad_host_hold(host, mount)) {
+        if (riad_host_hold(host, mount)) {
             look(host, mount, &sessions);
             riad_host_unhold(host, mount);
         }

@@ -11,6 +11,7 @@ import pytest
 
 from harness import DONE, FAILED, LOCKED, NOT_MOUNTED
 from projects import acme, alice, bob, carol, daemon, dave, project, roles, shared  # noqa: F401
+from sites import Daemon, Person
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -66,14 +67,14 @@ def asking(daemon, operation, **arguments):
     return act
 
 
-def look(crowd, daemon, shared, alice):
+def look(crowd, daemon, where, shared, alice):
     """What changes nothing that others would see."""
-    crowd.add("site", asking(daemon, "site"), asking(daemon, "reload"))
-    crowd.add("lists", *(asking(daemon, operation) for operation in ("users", "workspaces", "status", "quota", "events")))
-    crowd.add("group", asking(daemon, "group-users", group=alice.account.group), asking(daemon, "members", workspace="acme"),
+    crowd.add(f"site {where}", asking(daemon, "site"), asking(daemon, "reload"))
+    crowd.add(f"lists {where}", *(asking(daemon, operation) for operation in ("users", "workspaces", "status", "quota", "events")))
+    crowd.add(f"group {where}", asking(daemon, "group-users", group=alice.account.group), asking(daemon, "members", workspace="acme"),
               *(asking(daemon, "subjects", kind=kind) for kind in ("user", "group")))
-    crowd.add("mount", *(asking(daemon, operation, directory=str(shared)) for operation in ("sync", "checkpoint", "clean", "scrub", "recount")))
-    crowd.add("own", lambda: alice.json("quota", "show"), lambda: alice.json("workspace", "list"), lambda: alice.json("status"))
+    crowd.add(f"mount {where}", *(asking(daemon, operation, directory=str(shared)) for operation in ("sync", "checkpoint", "clean", "scrub", "recount")))
+    crowd.add(f"own {where}", lambda: alice.json("quota", "show"), lambda: alice.json("workspace", "list"), lambda: alice.json("status"))
 
 
 def govern(crowd, daemon, bob, dave):
@@ -122,7 +123,7 @@ def work(crowd, shared, alice, bob, carol):
 
 def test_all_at_once(site, daemon, shared, alice, bob, carol, dave):
     worker, crowd = daemon.worker(), Crowd()
-    look(crowd, daemon, shared, alice)
+    look(crowd, daemon, "here", shared, alice)
     govern(crowd, daemon, bob, dave)
     change_members(crowd, alice, bob, dave)
     make_projects(crowd, alice)
@@ -132,3 +133,38 @@ def test_all_at_once(site, daemon, shared, alice, bob, carol, dave):
     ask(daemon, "set-user", user=dave.account.name, disabled=False)
     assert alice.shell(f"cat {shared}/papers/draft") == "first\n"
     assert roles(alice)[carol.account.name] == "reader"
+
+
+@pytest.fixture
+def other(site, daemon_binary):
+    node = site.node("login2")
+    site.add(node)
+    made = Daemon(node, daemon_binary)
+    yield made.start()
+    made.remove()
+
+
+def test_two_nodes_at_once(site, daemon, other, accounts, shared, alice, bob, carol, dave):
+    """Each sees what the other writes, while nodes come and go."""
+    dave.lock()
+    there = Person(other, accounts[3], "dave's passphrase")
+    there.unlock()
+    workers, crowd, numbers = (daemon.worker(), other.worker()), Crowd(), itertools.count(3)
+    for name, node in ("here", daemon), ("there", other):
+        look(crowd, node, name, shared, alice)
+        limits = [asking(node, "set-limits", limits=[{"workspace": "acme", "bytes_limit": size * MIB}]) for size in (300, 400)]
+        subjects = [asking(node, "set-subjects", kind="user", subjects=[{"id": dave.account.uid, "bytes_limit": size * MIB}]) for size in (200, 0)]
+        crowd.add(f"limits {name}", *limits, *subjects)
+
+    def come_and_go():
+        node = site.node(f"login{next(numbers)}")
+        site.add(node)
+        site.first.run("node", "remove", node.name, "--recovery-file", site.code)
+    crowd.add("nodes", come_and_go)
+    change_members(crowd, alice, bob, carol)
+    crowd.add("writing there", lambda: there.shell(f"cd {there.home}; head -c 300k /dev/urandom > new; rm new", code=None))
+    crowd.add("locking there", lambda: there.lock(code=None), lambda: there.unlock(), lambda: time.sleep(2))
+    crowd.add("writing", lambda: bob.shell(f"cd {shared}; head -c 300k /dev/urandom > new; cat new > /dev/null; mv new newer; rm newer"))
+    crowd.run()
+    assert (daemon.worker(), other.worker()) == workers
+    assert alice.shell(f"cat {shared}/papers/draft") == "first\n"
