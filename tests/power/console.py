@@ -7,8 +7,8 @@ def say(*words):
     print(f"[{time.monotonic():7.2f}]", *words, flush=True)
 
 
-def run(*command, **options):
-    return subprocess.run([str(word) for word in command], check=True, **options)
+def run(*command, check=True, **options):
+    return subprocess.run([str(word) for word in command], check=check, **options)
 
 
 def wait_until(condition, seconds, what):

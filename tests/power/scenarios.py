@@ -78,7 +78,7 @@ class Nfs:
     def end(self):
         run("umount", "/store")
         self.serve(0)
-        run("umount", "/export")
+        wait_until(lambda: run("umount", "/export", check=False).returncode == 0, ANSWER_SECONDS, "the server to let go of the store")
         run("umount", "/state")
 
 
