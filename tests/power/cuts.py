@@ -46,6 +46,10 @@ class Recording:
                 for marker in markers.read(self.log.bytes(entry)):
                     yield number, marker
 
+    def flushes(self):
+        """How many entries are durable after each flush, from the making of the store on."""
+        return [number + 1 for number in self.log.flushes if number >= self.first]
+
     def known(self, position):
         """{program: Known} of the first so many writes."""
         seen = [marker for number, marker in self.markers if number < position]
@@ -80,20 +84,41 @@ def draw(rng, places, count):
     return list(places) if len(places) <= count else rng.sample(places, count)
 
 
+def cut_at(recording, positions, seed):
+    """What is durable at each is what was written before the last flush."""
+    flushes = [number + 1 for number in recording.log.flushes]
+    return [Cut(position, flushes[bisect.bisect_right(flushes, position) - 1], f"{seed}/{position}/{number}")
+            for number, position in enumerate(positions)]
+
+
 def choose(recording, count, seed):
     """Two in four of them at flushes; one just when something durable was acknowledged, first of all the store itself; the others
-    anywhere. In no order, so that the first are as good as others."""
-    rng, log = random.Random(f"{seed}/cuts"), recording.log
-    flushes = [number + 1 for number in log.flushes]
+    anywhere."""
+    rng = random.Random(f"{seed}/cuts")
     acknowledged = [number + 1 for number, marker in recording.markers if marker["done"] == marker["sure"] > 0]
-    positions = draw(rng, [position for position in flushes if position >= recording.first], count // 2)
+    positions = draw(rng, recording.flushes(), count // 2)
     positions += [recording.first, *draw(rng, acknowledged, count // 4)]
     while len(positions) < count:
-        positions.append(rng.randrange(recording.first, len(log.entries) + 1))
-    chosen = [Cut(position, flushes[bisect.bisect_right(flushes, position) - 1], f"{seed}/{position}/{number}")
-              for number, position in enumerate(positions[:count])]
-    rng.shuffle(chosen)
-    return chosen
+        positions.append(rng.randrange(recording.first, len(recording.log.entries) + 1))
+    return cut_at(recording, positions[:count], seed)
+
+
+def choose_every(recording, subsets, seed):
+    """Just when the store was made, and at every flush from there on; behind each of them so many cuts anywhere before the next flush."""
+    rng, positions = random.Random(f"{seed}/every flush"), []
+    starts = [recording.first, *recording.flushes()]
+    for start, end in zip(starts, [*starts[1:], len(recording.log.entries) + 1]):
+        behind = range(start + 1, end)  # the entry before `end` is the flush itself
+        positions += [start, *(rng.choice(behind) for _ in range(subsets if behind else 0))]
+    return cut_at(recording, positions, seed)
+
+
+def in_rounds(chosen, most, seed):
+    """Each round has up to so many cuts, one of each stretch of the recording, in its order: so the first rounds are as good as others."""
+    rng, count = random.Random(f"{seed}/rounds"), max(1, -(-len(chosen) // most))
+    ordered = sorted(chosen, key=lambda cut: cut.position)
+    stretches = [rng.sample(stretch, len(stretch)) for stretch in (ordered[at:at + count] for at in range(0, len(ordered), count))]
+    return [[stretch[number] for stretch in stretches if number < len(stretch)] for number in range(count)]
 
 
 class Player:
