@@ -1,4 +1,5 @@
-"""Which moments of a recording tests/power tries. Its virtual machine is for nights; what it chooses is checked here."""
+"""Which moments of a recording tests/power tries, and what it tears. Its virtual machine is for nights; what it chooses is checked here."""
+import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "power"))
 
 import cuts  # noqa: the path is set above
+import layout  # noqa
+import writes  # noqa
 
 MARKER, WRITE, FLUSH = "marker", "write", "flush"
 #         0      1      2       3      4      5       6      7      8      9      10     11
@@ -66,3 +69,15 @@ def test_each_round_goes_evenly_through_the_recording(most):
 
 def test_no_cut_at_all_is_no_round_with_one():
     assert [cut for cuts_of_round in cuts.in_rounds([], 50, 1) for cut in cuts_of_round] == []
+
+
+@pytest.mark.parametrize("part", (layout.STORE, layout.STATE))
+@pytest.mark.parametrize("block", (1024, 4096))
+def test_ext4s_superblock_is_never_torn(part, block):
+    """With blocks of 1 KiB it is the second one."""
+    blocks = [writes.Entry(0, part[0] + at, block, 0) for at in range(0, 4 * block, block)]
+    superblock = 1024 // block
+    assert [number for number, entry in enumerate(blocks) if not writes.can_tear(entry)] == [superblock]
+    for loss in writes.LOSSES:
+        kept = [loss(random.Random(seed), list(enumerate(blocks))) for seed in range(100)]
+        assert all(sectors.get(superblock) is None for sectors in kept)

@@ -7,6 +7,7 @@ from layout import SECTOR, STATE, STORE
 
 MAGIC, VERSION = 0x6A736677736872, 1
 FLUSH, FUA, DISCARD = 1, 2, 4
+SUPERBLOCK = 1024  # where ext4 has it, from the beginning of the file system; as many bytes long
 SUPER, ENTRY = struct.Struct("<QQQI"), struct.Struct("<QQQQ")
 
 
@@ -104,9 +105,14 @@ def keep_torn(rng, pending):
     return kept
 
 
+def has_superblock(entry):
+    """ext4's, of either file system: it is a block of its own, or lies in the first one where blocks are larger."""
+    return any(entry.first <= part[0] + SUPERBLOCK < entry.first + entry.size for part in (STORE, STATE))
+
+
 def can_tear(entry):
     """Not the block with ext4's superblock: ext4 trusts that a disk writes it whole."""
-    return not entry.flags & DISCARD and entry.size > SECTOR and entry.first not in (STORE[0], STATE[0])
+    return not entry.flags & DISCARD and entry.size > SECTOR and not has_superblock(entry)
 
 
 LOSSES = (keep_all, keep_none, keep_some, keep_sectors, keep_torn)
