@@ -110,39 +110,33 @@ static void bind_dentry(sqlite3_stmt *statement, const struct riad_dentry *row,
     riad_bind_blob(statement, 5, sealed, sealed_size);
 }
 
-/* A row there already has this cookie, or this name. Only the first is a replacement. */
-static int replace_dentry(struct riad_index *index, const struct riad_dentry *row,
-        const uint8_t *sealed, size_t sealed_size)
+/* 1: an entry of the directory has this cookie, and is to be another one. */
+static int is_taken(struct riad_index *index, const struct riad_dentry *row)
 {
-    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_UPDATE);
-    int r;
+    _cleanup_reset_ sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_TAKEN);
 
-    bind_dentry(statement, row, sealed, sealed_size);
-    r = riad_statement_run(statement);
-    if (r < 0) {
-        return r;
-    }
-    return sqlite3_changes(index->database) == 1 ? 0 : -EBADMSG;
+    riad_bind_u64(statement, 1, row->parent);
+    riad_bind_u64(statement, 2, row->cookie);
+    return riad_statement_step(statement);
 }
 
+/* -EBADMSG: another entry has this name. */
 static int put_dentry(struct riad_index *index, const struct riad_operation *operation)
 {
-    sqlite3_stmt *statement = riad_index_statement(index, RIAD_SQL_DENTRY_INSERT);
     const struct riad_dentry *row = &operation->dentry;
     uint8_t sealed[RIAD_SEALED_NAME_MAX];
+    sqlite3_stmt *statement;
     size_t size;
-    int r;
+    int r = riad_index_seal_name(index, row->parent, row->name, row->name_size, sealed, &size);
 
-    r = riad_index_seal_name(index, row->parent, row->name, row->name_size, sealed, &size);
+    r = r < 0 ? r : is_taken(index, row);
     if (r < 0) {
         return r;
     }
+    statement =
+            riad_index_statement(index, r == 1 ? RIAD_SQL_DENTRY_UPDATE : RIAD_SQL_DENTRY_INSERT);
     bind_dentry(statement, row, sealed, size);
-    r = riad_statement_run(statement);
-    if (r == -EBADMSG || (r == 0 && sqlite3_changes(index->database) == 0)) {
-        return replace_dentry(index, row, sealed, size);
-    }
-    return r;
+    return riad_statement_run(statement);
 }
 
 static int remove_dentry(struct riad_index *index, const struct riad_operation *operation)

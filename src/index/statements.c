@@ -16,9 +16,9 @@ static const char *const texts[RIAD_STATEMENT_COUNT] = {
                                "ORDER BY inode LIMIT ?2",
     [RIAD_SQL_INODE_MARKS] = "SELECT inode FROM inode WHERE truncate_mark IS NOT NULL AND "
                              "inode > ?1 ORDER BY inode LIMIT ?2",
+    [RIAD_SQL_DENTRY_TAKEN] = "SELECT 1 FROM dentry WHERE parent = ?1 AND cookie = ?2",
     [RIAD_SQL_DENTRY_INSERT] = "INSERT INTO dentry(" RIAD_DENTRY_COLUMNS ") "
-                               "SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS(SELECT 1 FROM dentry "
-                               "WHERE parent = ?1 AND cookie = ?2)",
+                               "VALUES(?1, ?2, ?3, ?4, ?5)",
     [RIAD_SQL_DENTRY_UPDATE] = "UPDATE dentry SET inode = ?3, type = ?4, name = ?5 "
                                "WHERE parent = ?1 AND cookie = ?2",
     [RIAD_SQL_DENTRY_REMOVE] = "DELETE FROM dentry WHERE parent = ?1 AND cookie = ?2",
