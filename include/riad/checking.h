@@ -25,7 +25,7 @@ struct riad_checking {
     /* The workspace's keys, which the step uses up. */
     int (*open_keys)(void *context, struct riad_keys **ret);
     void (*find)(void *context, enum riad_checking_step step, const char *finding);
-    /* The step is done. numbers: of riad_checking_pack_check or _repair, borrowed; NULL: no memory.
+    /* The step is done. numbers: an object, as docs/CONTROL.md has them; borrowed; NULL: no memory.
      */
     void (*end)(void *context, enum riad_checking_step step, const json_t *numbers);
     void *context; /* of all three */
