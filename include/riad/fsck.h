@@ -20,7 +20,8 @@ typedef void (*riad_fsck_report)(void *context, const char *finding);
 /* Rebuilds the rows from the log in a temporary index beside the state, compares with the local
  * index if one is there, checks rows among themselves (riad_snapshot_check), opens every record
  * that an extent refers to, and every checkpoint. *ret is filled also when findings > 0, which is
- * not an error. -EBUSY if somebody owns the workspace, other errors as riad_workspace_open. */
+ * not an error. -EBUSY if somebody owns the workspace, or did before the end: then what was
+ * reported says nothing. -ECANCELED: config->stop. Other errors as riad_workspace_open. */
 int riad_fsck_run(const struct riad_workspace_config *config, riad_fsck_report report,
         void *context, struct riad_fsck_result *ret,
         struct riad_reason *ret_reason) RIAD_MUST_CHECK;

@@ -227,6 +227,23 @@ static int check_locked(struct riad_fsck *fsck)
     return r;
 }
 
+/* Another machine could open it all the time, as a check claims nothing: what was found may be what
+ * that changed (O1). */
+static int refuse_company(const struct riad_fsck *fsck)
+{
+    const struct riad_workspace_config *config = fsck->config;
+    const struct riad_history *history = &fsck->history;
+    uint32_t last = history->count > 0 ? history->terms[history->count - 1].number : 0;
+    int r = riad_term_check(config->workspace_fd, &config->binding, config->signers,
+            riad_keys_workspace(fsck->keys), last);
+
+    return r != -ESTALE ? 0
+                        : riad_reason_set(fsck->reason, -EBUSY,
+                                  "%s was opened on another machine while it was checked: what was "
+                                  "found says nothing. Check it again when it is closed there",
+                                  config->name);
+}
+
 int riad_fsck_run(const struct riad_workspace_config *config, riad_fsck_report report,
         void *context, struct riad_fsck_result *ret, struct riad_reason *ret_reason)
 {
@@ -242,6 +259,11 @@ int riad_fsck_run(const struct riad_workspace_config *config, riad_fsck_report r
     }
     lock_fd = riad_fsck_enter(&fsck);
     r = lock_fd < 0 ? lock_fd : check_locked(&fsck);
+    if (lock_fd >= 0 && r != -ECANCELED) {
+        int company = refuse_company(&fsck);
+
+        r = company < 0 ? company : r;
+    }
     riad_history_done(&fsck.history);
     if (r >= 0) {
         *ret = fsck.result;

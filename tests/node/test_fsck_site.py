@@ -244,3 +244,20 @@ def test_riadd_is_stopped(slow_daemon, slow_store, slow_home):
     slow_store.quick()
     slow_daemon.start()
     assert fsck(slow_home)[slow_home.account.name]["damage"] == 0
+
+
+def test_what_another_node_has_open_is_refused(site, daemon, daemon_binary, shared, alice, accounts):
+    node = site.node("login2")
+    site.add(node)
+    other = Daemon(node, daemon_binary)
+    try:
+        other.start()
+        there = Person(other, accounts[0], "alice's passphrase")
+        refused = there.signed("fsck", "-w", "acme", code=OWNED)
+        assert "in use on another machine" in refused.stderr
+        lock(alice)
+        assert fsck(there, "-w", "acme")["acme"]["damage"] == 0
+        alice.unlock()
+        assert alice.shell(f"cat {shared}/keep") == "keep\n"
+    finally:
+        other.remove()

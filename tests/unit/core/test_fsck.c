@@ -203,6 +203,44 @@ static void an_open_workspace_is_not_checked(void **state)
     fixture_close(workspace);
 }
 
+static struct fixture other;
+
+/* Another machine opens it, in the middle of a check, and is gone before the end. */
+static void intrude(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    struct riad_workspace *workspace;
+
+    (void)what;
+    (void)done;
+    (void)total;
+    if (*(bool *)context) {
+        return;
+    }
+    *(bool *)context = true;
+    workspace = fixture_open(&other);
+    populate(workspace, "three");
+    fixture_close(workspace);
+}
+
+static void what_another_machine_opened_meanwhile_is_not_judged(void **state)
+{
+    struct riad_workspace_config config;
+    struct riad_fsck_result result = { 0 };
+    bool intruded = false;
+
+    (void)state;
+    make_garden();
+    make_other_node(&fixture, &other);
+    fixture_configure(&fixture, &config);
+    config.progress = intrude;
+    config.progress_context = &intruded;
+    assert_int_equal(riad_fsck_run(&config, collect, NULL, &result, &fixture.reason), -EBUSY);
+    assert_true(intruded);
+    assert_non_null(strstr(fixture.reason.text, "another machine"));
+    assert_int_equal(check().findings, 0);
+    close(other.state_fd);
+}
+
 /* Who asked wants it no longer when so much was told. */
 static _Atomic bool stop;
 static unsigned told, stop_at;
@@ -286,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_that_ends_below_the_mark_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_local_index_that_differs_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(an_open_workspace_is_not_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+                what_another_machine_opened_meanwhile_is_not_judged, setup, teardown),
         cmocka_unit_test_setup_teardown(who_asks_can_end_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_repair_that_is_ended_can_be_made_again, setup, teardown),
     };
