@@ -13,6 +13,16 @@ def daemon(site, daemon_binary):
     made.remove()
 
 
+@pytest.fixture
+def other(site, daemon_binary):
+    """Another node of the site."""
+    node = site.node("login2")
+    site.add(node)
+    made = Daemon(node, daemon_binary)
+    yield made.start()
+    made.remove()
+
+
 def enrolled(daemon, account, name):
     person = Person(daemon, account, f"{name}'s passphrase")
     person.enroll()

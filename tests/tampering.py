@@ -69,6 +69,15 @@ def flip(path, position, mask=1):
         file.write(bytes([byte ^ mask]))
 
 
+def damage_changes(path, first, last):
+    """The change records of a segment of the log from the first-th to the last-th: a header says its kind in byte 6."""
+    raw = path.read_bytes()
+    starts = [at for at in range(0, len(raw) - 64, 8) if raw[at:at + 4] == b"RIAR" and raw[at + 6] == 1]
+    assert len(starts) > last
+    for start in starts[first:last]:
+        flip(path, start + 100)
+
+
 class Verdict:
     """What a damaged store shows: the exit code of the mount, and names that are unreadable, missing or older than they were."""
 

@@ -1,28 +1,31 @@
 /* The owner's side of the heartbeat (O2). */
 #include "lifecycle_priv.h"
 
+static uint64_t quarter_ns(const struct riad_workspace *workspace)
+{
+    return (uint64_t)workspace->lease_seconds * RIAD_SECOND_NS / 4;
+}
+
 /* Others take over when they saw no heartbeat for a whole lease; the owner stops a quarter earlier
  * by its own clock, counted from before the last heartbeat was written. */
 static uint64_t trusted_ns(const struct riad_workspace *workspace)
 {
-    return (uint64_t)workspace->lease_seconds * RIAD_SECOND_NS / 4 * 3;
+    return quarter_ns(workspace) * 3;
 }
 
 uint64_t riad_lease_period(const struct riad_workspace *workspace)
 {
-    uint64_t quarter = (uint64_t)workspace->lease_seconds * RIAD_SECOND_NS / 4;
+    uint64_t quarter = quarter_ns(workspace);
 
     return quarter < 2 * RIAD_SECOND_NS ? quarter : 2 * RIAD_SECOND_NS;
 }
 
 bool riad_lease_due(struct riad_workspace *workspace, bool idle)
 {
-    uint64_t period = riad_lease_period(workspace);
-    uint64_t quarter = (uint64_t)workspace->lease_seconds * RIAD_SECOND_NS / 4;
+    uint64_t period = idle ? quarter_ns(workspace) : riad_lease_period(workspace);
     uint64_t written;
     bool running;
 
-    period = idle ? quarter : period;
     pthread_mutex_lock(&workspace->mutation);
     written = workspace->lease_until - trusted_ns(workspace);
     running = workspace->state == RIAD_WORKSPACE_RUNNING;

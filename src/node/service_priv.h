@@ -54,7 +54,6 @@ struct riad_key_grant {
     struct riad_id workspace;
     struct riad_hash identity;    /* of these very keys */
     uint32_t purpose;             /* enum riad_key_purpose */
-    uint32_t reserved;            /* the keys begin at a multiple of 8 */
     struct riad_epoch_key keys[]; /* `epoch` many, epoch 1 first */
 };
 static inline size_t riad_key_grant_size(uint32_t epoch)

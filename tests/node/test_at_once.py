@@ -10,8 +10,8 @@ import time
 import pytest
 
 from harness import DONE, FAILED, LOCKED, NOT_MOUNTED
-from projects import acme, alice, bob, carol, daemon, dave, project, roles, shared  # noqa: F401
-from sites import Daemon, Person
+from projects import acme, alice, bob, carol, daemon, dave, other, project, roles, shared  # noqa: F401
+from sites import Person
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -133,15 +133,6 @@ def test_all_at_once(site, daemon, shared, alice, bob, carol, dave):
     ask(daemon, "set-user", user=dave.account.name, disabled=False)
     assert alice.shell(f"cat {shared}/papers/draft") == "first\n"
     assert roles(alice)[carol.account.name] == "reader"
-
-
-@pytest.fixture
-def other(site, daemon_binary):
-    node = site.node("login2")
-    site.add(node)
-    made = Daemon(node, daemon_binary)
-    yield made.start()
-    made.remove()
 
 
 def test_two_nodes_at_once(site, daemon, other, accounts, shared, alice, bob, carol, dave):

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 from harness import DAMAGED, DONE, FAILED, NOT_PERMITTED, OWNED, WRONG_SECRET, wait_until
-from projects import acme, alice, bob, carol, daemon, dave, kinds, project, shared  # noqa: F401
+from projects import acme, alice, bob, carol, daemon, dave, kinds, other, project, shared  # noqa: F401
 from sites import Daemon, Person
-from tampering import flip
+from tampering import damage_changes, flip
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
@@ -36,20 +36,21 @@ def lock(person, name="acme"):
     wait_until(lambda: not project(person, name)["open"], 30, "the project to close")
 
 
-def damage_changes(folder, first, last):
-    """Change records from the first-th to the last-th, of the last segment of the log: a header says its kind in byte 6."""
-    path = max((folder / "log").iterdir())
-    raw = path.read_bytes()
-    starts = [at for at in range(0, len(raw) - 64, 8) if raw[at:at + 4] == b"RIAR" and raw[at + 6] == 1]
-    assert len(starts) > last
-    for start in starts[first:last]:
-        flip(path, start + 100)
-
-
 def lose_all_but_the_log(site, folder):
     shutil.rmtree(site.first.state / "ws" / folder.name)
     for path in (folder / "ckpt").iterdir():
         path.unlink()
+
+
+def make_many(site, shared, alice, person, count):
+    """So many files in a directory, by a segment of the log of their own; of the project nothing but the log is left."""
+    lock(alice)
+    alice.unlock()
+    person.shell(f"umask 022; mkdir {shared}/many; for i in $(seq {count}); do echo $i > {shared}/many/$i; done")
+    lock(alice)
+    folder = directory_of(site, alice)
+    lose_all_but_the_log(site, folder)
+    return folder
 
 
 def test_what_is_whole_is_told_to_be(site, shared, alice, bob):
@@ -115,13 +116,8 @@ def test_damaged_contents_are_told_by_path(site, shared, alice, bob):
 
 def test_a_damaged_log_is_repaired(site, daemon, shared, alice, bob, carol):
     """With the local state lost, nobody can open it; what can be read stays, and who could read it can."""
-    lock(alice)
-    alice.unlock()
-    alice.shell(f"umask 022; mkdir {shared}/many; for i in $(seq 40); do echo $i > {shared}/many/$i; done")
-    lock(alice)
-    folder = directory_of(site, alice)
-    lose_all_but_the_log(site, folder)
-    damage_changes(folder, 40, 43)
+    folder = make_many(site, shared, alice, alice, 40)
+    damage_changes(max((folder / "log").iterdir()), 40, 43)
     refused = alice.unlock(code=DAMAGED)
     assert "fsck --repair" in refused.stderr and not os.path.ismount(shared)
     assert fsck(alice, "-w", "acme", code=DAMAGED)["acme"]["damage"] > 0
@@ -140,13 +136,8 @@ def test_a_damaged_log_is_repaired(site, daemon, shared, alice, bob, carol):
 
 def test_what_lost_its_name_is_the_managers(site, daemon, shared, alice, bob):
     """The change is lost that made the directory: what was in it hangs in lost+found, which is open to who had it repaired."""
-    lock(alice)
-    alice.unlock()
-    bob.shell(f"umask 022; mkdir {shared}/many; for i in $(seq 9); do echo $i > {shared}/many/$i; done")
-    lock(alice)
-    folder = directory_of(site, alice)
-    lose_all_but_the_log(site, folder)
-    damage_changes(folder, 0, 1)
+    folder = make_many(site, shared, alice, bob, 9)
+    damage_changes(max((folder / "log").iterdir()), 0, 1)
     found = fsck(alice, "-w", "acme", "--repair", code=DAMAGED)["acme"]
     assert found["after"]["damage"] == 0 and found["repair"]["orphans"] > 0
     alice.unlock()
@@ -208,13 +199,13 @@ def test_nobody_opens_it_meanwhile(slow_daemon, slow_store, slow_home):
 
 
 def test_who_goes_away_ends_it(slow_daemon, slow_store, slow_home):
-    slow_store.slow("read", 0.2, where="/data/")
+    slow_store.slow("read", 2, where="/data/")  # a minute for all that there is
     check = begin(slow_home)
     wait_until(lambda: is_checking(slow_daemon.worker()), 30, "the check to begin")
     check.kill()
     check.communicate()
+    wait_until(lambda: not is_checking(slow_daemon.worker()), 20, "the check to end")
     slow_store.quick()
-    wait_until(lambda: not is_checking(slow_daemon.worker()), 30, "the check to end")
     slow_home.unlock()
 
 
@@ -246,18 +237,11 @@ def test_riadd_is_stopped(slow_daemon, slow_store, slow_home):
     assert fsck(slow_home)[slow_home.account.name]["damage"] == 0
 
 
-def test_what_another_node_has_open_is_refused(site, daemon, daemon_binary, shared, alice, accounts):
-    node = site.node("login2")
-    site.add(node)
-    other = Daemon(node, daemon_binary)
-    try:
-        other.start()
-        there = Person(other, accounts[0], "alice's passphrase")
-        refused = there.signed("fsck", "-w", "acme", code=OWNED)
-        assert "in use on another machine" in refused.stderr
-        lock(alice)
-        assert fsck(there, "-w", "acme")["acme"]["damage"] == 0
-        alice.unlock()
-        assert alice.shell(f"cat {shared}/keep") == "keep\n"
-    finally:
-        other.remove()
+def test_what_another_node_has_open_is_refused(other, shared, alice, accounts):
+    there = Person(other, accounts[0], "alice's passphrase")
+    refused = there.signed("fsck", "-w", "acme", code=OWNED)
+    assert "in use on another machine" in refused.stderr
+    lock(alice)
+    assert fsck(there, "-w", "acme")["acme"]["damage"] == 0
+    alice.unlock()
+    assert alice.shell(f"cat {shared}/keep") == "keep\n"

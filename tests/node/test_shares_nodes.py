@@ -6,22 +6,13 @@ import time
 import pytest
 
 from harness import wait_until
-from projects import acme, alice, bob, carol, daemon, dave, shared  # noqa: F401
+from projects import acme, alice, bob, carol, daemon, dave, other, shared  # noqa: F401
 from shares import MIB, Admin, admin, fill, home  # noqa: F401
-from sites import Daemon, Person
+from sites import Person
 
 pytestmark = pytest.mark.root
 ACCOUNTS = 4
 LOOKS = 6  # seconds: each node looks every five what the others wrote
-
-
-@pytest.fixture
-def other(site, daemon_binary):
-    node = site.node("login2")
-    site.add(node)
-    made = Daemon(node, daemon_binary)
-    yield made.start()
-    made.remove()
 
 
 @pytest.fixture

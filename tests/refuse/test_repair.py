@@ -6,7 +6,7 @@ import os
 import pytest
 
 from harness import DAMAGED, DONE, OWNED
-from tampering import KNOWN, OLDER, datas, flip, known, logs  # noqa: F401
+from tampering import KNOWN, OLDER, damage_changes, datas, flip, known, logs  # noqa: F401
 
 
 @pytest.fixture
@@ -28,15 +28,6 @@ def told(store, *options, code=DONE):
 def lose_checkpoints(store):
     for path in (store.workspace() / "ckpt").iterdir():
         path.unlink()
-
-
-def damage_changes(store, segment, first, last):
-    """The change records of a segment from the first-th to the last-th: a header says its kind in byte 6."""
-    path = logs(store)[segment]
-    raw = path.read_bytes()
-    starts = [at for at in range(0, len(raw) - 64, 8) if raw[at:at + 4] == b"RIAR" and raw[at + 6] == 1]
-    for start in starts[first:last]:
-        flip(path, start + 100)
 
 
 def shown(top):
@@ -63,7 +54,7 @@ def test_a_sound_store_stays_as_it_is(known):
 
 def test_lost_changes_and_no_state(twin):
     lose_checkpoints(twin)
-    damage_changes(twin, 0, 20, 23)
+    damage_changes(logs(twin)[0], 20, 23)
     twin.forget_state()
     refused = twin.mount(code=DAMAGED)
     assert "fsck --repair" in refused.stderr
@@ -90,7 +81,7 @@ def test_lost_changes_and_no_state(twin):
 def test_with_the_state_nothing_is_lost(twin):
     """Then the index knows what the log said; and what a file's contents were is for the file alone."""
     lose_checkpoints(twin)
-    damage_changes(twin, -1, 5, 9)
+    damage_changes(logs(twin)[-1], 5, 9)
     found = told(twin, "--repair")
     assert found["damage"] > 0 and found["after"]["damage"] == 0
     assert found["repair"]["changes_lost"] == found["repair"]["names_lost"] == found["repair"]["orphans"] == 0
@@ -119,7 +110,7 @@ def test_not_while_it_is_mounted(store, mount):
 
 def test_what_a_person_is_told(twin):
     lose_checkpoints(twin)
-    damage_changes(twin, 0, 20, 23)
+    damage_changes(logs(twin)[0], 20, 23)
     twin.forget_state()
     text = twin.run("fsck", "--repair", twin.path, code=DAMAGED).stdout
     assert "DAMAGED" in text and "home: repaired: " in text and "3 lost; " in text
